@@ -1,0 +1,1 @@
+//! Pure state of the terminal program: messages in, effects out.

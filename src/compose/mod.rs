@@ -1,0 +1,1 @@
+//! Compose file to [`model::StackSpec`](crate::model::StackSpec), with errors that name file, line and key.

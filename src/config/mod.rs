@@ -1,0 +1,1 @@
+//! Fleet file, Docker contexts, discovery, key map and theme files.

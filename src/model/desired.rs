@@ -1,0 +1,119 @@
+//! What shall be: the accepted state of the fleet.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Generation, HostName, NetworkSpec, RegionName, ReplicaKey, RevisionNo, ServiceKey, ServiceSpec, Slot, StackName,
+    VolumeSpec,
+};
+
+/// The accepted state: what the reconcilers make true. One read of the store gives all of it, at one generation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Desired {
+    /// The generation of this read.
+    pub generation: Generation,
+    /// Per service, then per region.
+    pub services: BTreeMap<ServiceKey, BTreeMap<RegionName, Assignment>>,
+    /// The revisions that assignments name, and the kept older ones.
+    pub revisions: BTreeMap<ServiceKey, BTreeMap<RevisionNo, Arc<Revision>>>,
+    /// What stacks share.
+    pub stacks: BTreeMap<StackName, StackShared>,
+    /// Hosts that get no new replicas. A host that is not here is open.
+    pub hosts: BTreeMap<HostName, HostIntent>,
+}
+
+impl Desired {
+    /// A revision of a service.
+    pub fn revision(&self, service: &ServiceKey, no: RevisionNo) -> Option<&Arc<Revision>> {
+        self.revisions.get(service)?.get(&no)
+    }
+
+    /// The newest revision of a service.
+    pub fn latest(&self, service: &ServiceKey) -> Option<&Arc<Revision>> {
+        self.revisions.get(service)?.values().next_back()
+    }
+
+    /// What is wanted of a service in a region.
+    pub fn assignment(&self, service: &ServiceKey, region: &RegionName) -> Option<&Assignment> {
+        self.services.get(service)?.get(region)
+    }
+
+    /// Every wanted replica with its place, in order.
+    pub fn replicas(&self) -> impl Iterator<Item = (ReplicaKey, &Place)> {
+        self.services.iter().flat_map(|(service, regions)| {
+            regions.iter().flat_map(move |(region, assignment)| {
+                assignment.slots.iter().map(move |(slot, place)| {
+                    (ReplicaKey { region: region.clone(), service: service.clone(), slot: *slot }, place)
+                })
+            })
+        })
+    }
+
+    /// True when a host takes new replicas.
+    pub fn is_open(&self, host: &HostName) -> bool {
+        !self.hosts.contains_key(host)
+    }
+}
+
+/// What is wanted of one service in one region.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The generation that last changed it.
+    pub generation: Generation,
+    /// Each slot's host and revision. Its length is the number of replicas wanted.
+    pub slots: BTreeMap<Slot, Place>,
+    /// Counts restarts that were asked for: a container made for an older round is replaced.
+    #[serde(default)]
+    pub round: u32,
+}
+
+/// Where a replica shall run, and at which revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The host.
+    pub host: HostName,
+    /// The revision.
+    pub revision: RevisionNo,
+}
+
+/// An immutable, numbered spec of a service with its image resolved. Never edited, only appended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Revision {
+    /// Of which service.
+    pub service: ServiceKey,
+    /// Its number.
+    pub no: RevisionNo,
+    /// What to run.
+    pub spec: ServiceSpec,
+    /// The image with its digest (`repo@sha256:…`), or as written where no registry knows it.
+    pub image: String,
+    /// When it was appended.
+    pub at: Timestamp,
+    /// Who appended it.
+    pub by: String,
+    /// Why, in a few words: `deploy`, `rollback to r5`.
+    pub note: String,
+}
+
+/// Networks and volumes of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StackShared {
+    /// Networks by key.
+    pub networks: BTreeMap<String, NetworkSpec>,
+    /// Volumes by key.
+    pub volumes: BTreeMap<String, VolumeSpec>,
+}
+
+/// What an operator decided about a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostIntent {
+    /// Gets no new replicas.
+    Cordoned,
+    /// Its replicas are being moved away.
+    Draining,
+}

@@ -1,0 +1,18 @@
+//! The words of the design as types. Pure data: no I/O, no clock.
+//!
+//! [`Fleet`] is what the file says, [`Desired`] what shall be, [`Observed`] what is seen, an [`Operation`] how a
+//! command turns the first into the second.
+
+mod command;
+mod desired;
+mod fleet;
+mod ids;
+mod observed;
+mod spec;
+
+pub use command::*;
+pub use desired::*;
+pub use fleet::*;
+pub use ids::*;
+pub use observed::*;
+pub use spec::*;

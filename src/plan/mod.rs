@@ -1,0 +1,1 @@
+//! Pure planning: where replicas go, what a change means, what to do next, how far it is.

@@ -1,0 +1,1 @@
+//! The process that makes desired and observed the same.

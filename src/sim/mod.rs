@@ -1,0 +1,1 @@
+//! Simulated Docker engines that speak the Docker API.

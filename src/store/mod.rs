@@ -1,0 +1,1 @@
+//! Desired state, revisions, commands, journal and leases, on disk, for many processes.
