@@ -1,0 +1,250 @@
+//! The values that planning gives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    model::{
+        ContainerId, Desired, Fleet, HostName, Observed, Place, Proposal, RegionName, ReplicaKey, RevisionNo,
+        ServiceKey, StackName,
+    },
+    text::Text,
+};
+
+/// What planning looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// Regions, hosts, defaults.
+    pub fleet: &'a Fleet,
+    /// What shall be.
+    pub desired: &'a Desired,
+    /// What is seen.
+    pub observed: &'a Observed,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A change, worked out: what would be accepted, and what it means. Drawn, printed, accepted, compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What the store is asked to accept.
+    pub proposal: Proposal,
+    /// What will happen, in order, for people.
+    pub steps: Vec<PlanStep>,
+    /// Replicas wanted before and after, over everything that the plan touches.
+    pub replicas: (u32, u32),
+    /// The fewest healthy replicas there will be while it is carried out, of how many there are now, for the
+    /// service that dips deepest; none when no running replica is touched.
+    pub lowest: Option<(u32, u32)>,
+    /// How to go back, as a command line; none when there is no way.
+    pub undo: Option<String>,
+    /// What the operator should know before applying.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// True when applying it would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.proposal.is_empty()
+    }
+}
+
+/// One line of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanStep {
+    /// What kind of work.
+    pub kind: StepKind,
+    /// In which region; none for what concerns the whole fleet.
+    pub region: Option<RegionName>,
+    /// About which service.
+    pub service: Option<ServiceKey>,
+    /// What, on what: `web.4 → e-2`, one entry per replica or host, in order.
+    pub items: Vec<String>,
+    /// Why so: `spread over zone; w-3 is unknown`. Empty when there is nothing to say.
+    pub why: String,
+}
+
+/// Kinds of work, in the order in which they happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepKind {
+    /// Images are fetched on every target first.
+    Pull,
+    /// New containers.
+    Start,
+    /// They must become healthy.
+    Health,
+    /// Old containers give way to new ones.
+    Replace,
+    /// Containers end.
+    Stop,
+    /// Networks and other leftovers go.
+    Tidy,
+    /// A host is opened or closed for new replicas.
+    Host,
+}
+
+/// One wanted number of replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScaleTarget {
+    /// Which service.
+    pub service: ServiceKey,
+    /// In which region.
+    pub region: RegionName,
+    /// How many.
+    pub to: u32,
+}
+
+/// Why a change cannot be planned: words for the operator, with what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such stack, service, region or host.
+    #[error("there is no {what} `{name}`{}", hint(near.as_ref()))]
+    Unknown {
+        /// `service`, `host`, ….
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// The nearest that exists.
+        near: Option<String>,
+    },
+    /// No host can take a replica.
+    #[error("no host in {region} can take {service}.{slot}: {}", reasons.join("; "))]
+    NoHost {
+        /// The service.
+        service: ServiceKey,
+        /// The region.
+        region: RegionName,
+        /// The slot that has no place.
+        slot: crate::model::Slot,
+        /// One reason per host, or per group of hosts: `e-1, e-2 are cordoned`.
+        reasons: Vec<String>,
+    },
+    /// What was asked makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+fn hint(near: Option<&String>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
+/// What a region's reconciler does next, and what it waits for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Next {
+    /// Things to start now, in order. Those of one host are independent of each other.
+    pub actions: Vec<Action>,
+    /// Things that cannot start yet, with the reason.
+    pub waits: Vec<Wait>,
+    /// When to look again even if nothing changes.
+    pub look_again: Option<Timestamp>,
+    /// Replicas that need another host (the old one is down or refuses them), with the new place and the reason.
+    pub moves: Vec<(ReplicaKey, Place, String)>,
+}
+
+/// One thing to do on one host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Fetch an image.
+    Pull {
+        /// Where.
+        host: HostName,
+        /// Which, with its digest.
+        image: String,
+        /// For which service.
+        service: ServiceKey,
+    },
+    /// Create and start the container of a replica.
+    Create {
+        /// Where.
+        host: HostName,
+        /// Which replica.
+        replica: ReplicaKey,
+        /// At which revision.
+        revision: RevisionNo,
+    },
+    /// Start a container that exists and does not run.
+    Start {
+        /// Where.
+        host: HostName,
+        /// Which replica.
+        replica: ReplicaKey,
+        /// Which container.
+        container: ContainerId,
+    },
+    /// Stop a container, then remove it.
+    Stop {
+        /// Where.
+        host: HostName,
+        /// Which replica it was.
+        replica: ReplicaKey,
+        /// Which container.
+        container: ContainerId,
+        /// Why, in a few words: `not wanted any more`, `replaced by r8`.
+        why: String,
+    },
+    /// Remove a stack's networks from a host where nothing of it is left.
+    Tidy {
+        /// Where.
+        host: HostName,
+        /// Which stack.
+        stack: StackName,
+    },
+}
+
+impl Action {
+    /// The host it happens on.
+    pub fn host(&self) -> &HostName {
+        match self {
+            Self::Pull { host, .. }
+            | Self::Create { host, .. }
+            | Self::Start { host, .. }
+            | Self::Stop { host, .. }
+            | Self::Tidy { host, .. } => host,
+        }
+    }
+}
+
+/// Something that cannot go on yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// About which service.
+    pub service: ServiceKey,
+    /// About which replica, when it is about one.
+    pub replica: Option<ReplicaKey>,
+    /// For what, in words: `health of api.8 (starting)`, `e-2: pulling`.
+    pub what: String,
+    /// When it is given up, if it ever is.
+    pub deadline: Option<Timestamp>,
+}
+
+/// What a reconciler knows that cannot be seen on the hosts. Losing it costs time, never correctness.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Memory {
+    /// Actions that have been started and have not ended. [`Next`] never gives them again.
+    pub in_flight: BTreeSet<Action>,
+    /// Pulls that succeeded, per host and image, in case the image list is late.
+    pub pulled: BTreeSet<(HostName, String)>,
+    /// Failed actions: how often in a row, the last time, and what the engine said.
+    pub failures: BTreeMap<Action, Failure>,
+    /// When replicas died, per service and host, within the last five minutes.
+    pub deaths: BTreeMap<(ServiceKey, HostName), Vec<Timestamp>>,
+    /// When a host was first seen to be silent by this reconciler.
+    pub silent_since: BTreeMap<HostName, Timestamp>,
+}
+
+/// An action that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In a row.
+    pub times: u32,
+    /// The last one.
+    pub at: Timestamp,
+    /// What the engine said, with what to do.
+    pub error: Text,
+    /// Trying again cannot help: no such image, refused credentials.
+    pub is_final: bool,
+}
