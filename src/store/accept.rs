@@ -57,10 +57,9 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     }
     for (name, intent) in &proposal.hosts {
         match intent {
-            Some(intent) => tx.sql.execute(
-                "INSERT OR REPLACE INTO host VALUES (?, ?)",
-                params![name.as_str(), to_json(intent)?],
-            )?,
+            Some(intent) => {
+                tx.sql.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", params![name.as_str(), to_json(intent)?])?
+            }
             None => tx.sql.execute("DELETE FROM host WHERE name = ?", [name.as_str()])?,
         };
         touch(Thing::Host(name))?;
@@ -97,15 +96,18 @@ fn append(tx: &Tx<'_>, revision: &Revision, at: Timestamp) -> Result<(), Fault> 
         .optional()?;
     let last: Option<Revision> = last.map(|body| from_json("revision", &body)).transpose()?;
     let no = conflict::next_revision(last.as_ref(), revision, at)?;
-    tx.sql
-        .prepare_cached("INSERT INTO revision VALUES (?, ?, ?)")?
-        .execute(params![revision.service.to_string(), no.0, to_json(revision)?])?;
+    tx.sql.prepare_cached("INSERT INTO revision VALUES (?, ?, ?)")?.execute(params![
+        revision.service.to_string(),
+        no.0,
+        to_json(revision)?
+    ])?;
     Ok(())
 }
 
 /// Refuses an assignment that names a revision which does not exist: nobody could carry it out.
 fn check_revisions(tx: &Tx<'_>, service: &ServiceKey, wanted: Option<&Assignment>) -> Result<(), Fault> {
-    let named: BTreeSet<RevisionNo> = wanted.iter().flat_map(|a| a.slots.values().map(|place| place.revision)).collect();
+    let named: BTreeSet<RevisionNo> =
+        wanted.iter().flat_map(|a| a.slots.values().map(|place| place.revision)).collect();
     for no in named {
         let mut query = tx.sql.prepare_cached("SELECT 1 FROM revision WHERE service = ? AND no = ?")?;
         if !query.exists(params![service.to_string(), no.0])? {
@@ -144,11 +146,7 @@ pub(super) fn assign(
 }
 
 /// Writes or removes what a stack shares; gives what was there.
-pub(super) fn share(
-    tx: &Tx<'_>,
-    name: &StackName,
-    wanted: Option<&StackShared>,
-) -> Result<Option<StackShared>, Fault> {
+pub(super) fn share(tx: &Tx<'_>, name: &StackName, wanted: Option<&StackShared>) -> Result<Option<StackShared>, Fault> {
     let old: Option<String> =
         tx.sql.query_row("SELECT body FROM stack WHERE name = ?", [name.as_str()], |row| row.get(0)).optional()?;
     match wanted {
@@ -160,11 +158,7 @@ pub(super) fn share(
     old.map(|body| from_json("stack", &body)).transpose()
 }
 
-fn insert(
-    tx: &Tx<'_>,
-    operation: &Operation,
-    stacks: &BTreeMap<StackName, Option<StackShared>>,
-) -> Result<(), Fault> {
+fn insert(tx: &Tx<'_>, operation: &Operation, stacks: &BTreeMap<StackName, Option<StackShared>>) -> Result<(), Fault> {
     let id = hex(operation.id);
     tx.sql.execute(
         "INSERT INTO operation (id, generation, is_open, at, by, intent, equivalent, before, after, stacks, state)

@@ -69,18 +69,16 @@ pub(super) struct Touch {
 /// Remembers who changed a thing.
 pub(super) fn touch(tx: &Tx<'_>, thing: Thing<'_>, touch: &Touch) -> Result<(), Fault> {
     let (kind, key, region) = thing.key();
-    tx.sql
-        .prepare_cached("INSERT OR REPLACE INTO touch VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
-        .execute(params![
-            kind,
-            key,
-            region,
-            signed(touch.generation.0),
-            nanos(touch.at),
-            touch.did,
-            touch.by,
-            touch.operation.map(hex),
-        ])?;
+    tx.sql.prepare_cached("INSERT OR REPLACE INTO touch VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+        kind,
+        key,
+        region,
+        signed(touch.generation.0),
+        nanos(touch.at),
+        touch.did,
+        touch.by,
+        touch.operation.map(hex),
+    ])?;
     Ok(())
 }
 
@@ -89,7 +87,9 @@ pub(super) fn touched(tx: &Tx<'_>, thing: Thing<'_>) -> Result<Option<Touch>, Fa
     let (kind, key, region) = thing.key();
     let found = tx
         .sql
-        .prepare_cached("SELECT generation, at, did, by, operation FROM touch WHERE kind = ? AND key = ? AND region = ?")?
+        .prepare_cached(
+            "SELECT generation, at, did, by, operation FROM touch WHERE kind = ? AND key = ? AND region = ?",
+        )?
         .query_row(params![kind, key, region], |row| {
             let operation: Option<String> = row.get(4)?;
             let generation: i64 = row.get(0)?;

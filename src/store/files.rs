@@ -99,7 +99,8 @@ pub(super) fn explain(path: &Path, error: &io::Error) -> StoreError {
         },
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { path: name },
         io::ErrorKind::IsADirectory => StoreError::Foreign { path: name, why: "it is a directory".to_owned() },
-        io::ErrorKind::NotADirectory => {
+        // Making the directory found a file in its place.
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             StoreError::Foreign { path: name, why: "a part of the path is not a directory".to_owned() }
         }
         _ => StoreError::Io { path: name, detail: error.to_string() },

@@ -154,7 +154,9 @@ impl ReadStore for SqliteReader {
     }
 
     fn operations(&self, query: OperationQuery) -> Answer<'_, Vec<Operation>> {
-        Box::pin(self.worker.run(move |reader| Ok(reader.read(|db, _| read::operations(db, &query))?.unwrap_or_default())))
+        Box::pin(
+            self.worker.run(move |reader| Ok(reader.read(|db, _| read::operations(db, &query))?.unwrap_or_default())),
+        )
     }
 
     fn operation(&self, id: CommandId) -> Answer<'_, Option<Operation>> {

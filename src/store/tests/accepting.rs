@@ -7,7 +7,8 @@ use crate::{
 #[test]
 fn what_was_accepted_is_what_shall_be() {
     let store = fresh();
-    let mut first = deploy(Generation(0), 1, &[("shop/web", "east", 3), ("shop/web", "west", 2), ("shop/db", "east", 1)]);
+    let mut first =
+        deploy(Generation(0), 1, &[("shop/web", "east", 3), ("shop/web", "west", 2), ("shop/db", "east", 1)]);
     first.revisions[0].spec.environment.insert("KEY".to_owned(), crate::model::Sensitive("hush".to_owned()));
     let revisions = first.revisions.clone();
     let op = accept(&*store, first, "ana@bastion", 0).unwrap();
@@ -43,7 +44,8 @@ fn reading_again_costs_nothing_when_nothing_changed() {
 #[test]
 fn a_later_command_meets_words() {
     let store = fresh();
-    accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3), ("shop/web", "west", 1)]), "ana@bastion", 0).unwrap();
+    accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3), ("shop/web", "west", 1)]), "ana@bastion", 0)
+        .unwrap();
     let base = generation(&*store);
     let op = accept(&*store, scale(base, "shop/web", "east", 3, 5, 1), "ana@bastion", 10).unwrap();
     let refused = accept(&*store, scale(base, "shop/web", "east", 3, 4, 1), "bo@bastion", 14).unwrap_err();
@@ -100,10 +102,7 @@ fn revisions_are_appended_in_order_and_never_edited() {
     accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 1)]), "ana", 0).unwrap();
     let base = generation(&*store);
     let stale = accept(&*store, deploy(base, 1, &[("shop/web", "north", 1)]), "bo", 5).unwrap_err();
-    assert_eq!(
-        stale.to_string(),
-        "shop/web got revision 1 (deploy) by ana@bastion 5s ago; look again and repeat"
-    );
+    assert_eq!(stale.to_string(), "shop/web got revision 1 (deploy) by ana@bastion 5s ago; look again and repeat");
     let gap = accept(&*store, deploy(base, 3, &[("shop/web", "east", 1)]), "bo", 5).unwrap_err();
     assert_eq!(gap.to_string(), "the next revision of shop/web is 2, not 3");
     let unknown = accept(&*store, scale(base, "shop/web", "east", 1, 2, 7), "bo", 5).unwrap_err();

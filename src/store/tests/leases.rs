@@ -23,10 +23,7 @@ struct Hand {
 impl Hand {
     fn clock(&self) -> Clock {
         let hand = self.clone();
-        Clock::from_fn(move || Moment {
-            boot: hand.boot.lock().unwrap().clone(),
-            ms: hand.ms.load(Ordering::SeqCst),
-        })
+        Clock::from_fn(move || Moment { boot: hand.boot.lock().unwrap().clone(), ms: hand.ms.load(Ordering::SeqCst) })
     }
 }
 

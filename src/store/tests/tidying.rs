@@ -64,9 +64,8 @@ fn revisions_that_are_named_stay() {
         base = op.generation;
         operations.push(op);
     }
-    let numbers = || -> Vec<u32> {
-        now(store.desired()).unwrap().revisions[&key("shop/web")].keys().map(|no| no.0).collect()
-    };
+    let numbers =
+        || -> Vec<u32> { now(store.desired()).unwrap().revisions[&key("shop/web")].keys().map(|no| no.0).collect() };
     let fence = fence(&store, "west");
     now(store.report(fence, vec![(operations[1].id, part(true))], vec![])).unwrap();
     let last = accept(&store, scale(base, "shop/web", "west", 1, 3, 10), "ana", 0).unwrap();
