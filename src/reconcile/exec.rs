@@ -1,0 +1,92 @@
+//! Carries out one action on one host.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::{CreateRequest, EngineError, Handle},
+    model::{ContainerId, Defaults, Desired, Fleet, RegionName},
+    plan::Action,
+    text::Text,
+};
+
+use super::region::Failed;
+
+/// What an action needs to know beside itself.
+pub(super) struct Job {
+    pub fleet: Arc<Fleet>,
+    pub desired: Arc<Desired>,
+    pub region: RegionName,
+    pub action: Action,
+}
+
+/// Does it. Gives the container that was made or ended.
+pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId>, Failed> {
+    let region = job.fleet.region(&job.region);
+    let defaults = region.map(|region| region.defaults.clone()).unwrap_or_default();
+    match &job.action {
+        Action::Pull { image, .. } => {
+            handle.pull(image, defaults.pull_deadline, |_| {}).await.map_err(failed)?;
+            Ok(None)
+        }
+        Action::Create { .. } => create(job, handle, &defaults).await.map(Some),
+        Action::Start { container, .. } => {
+            handle.start(container).await.map_err(failed)?;
+            Ok(Some(container.clone()))
+        }
+        Action::Stop { replica, container, .. } => {
+            let spec_grace = job
+                .desired
+                .revisions
+                .get(&replica.service)
+                .and_then(|revisions| revisions.values().next_back())
+                .and_then(|revision| revision.spec.stop_grace_period);
+            handle.stop(container, spec_grace.unwrap_or(defaults.stop_grace)).await.or_else(gone_is_fine)?;
+            handle.remove(container, true).await.or_else(gone_is_fine)?;
+            Ok(Some(container.clone()))
+        }
+        Action::Tidy { stack, .. } => {
+            handle.remove_networks(&job.fleet.name, stack).await.map_err(failed)?;
+            Ok(None)
+        }
+    }
+}
+
+async fn create(job: &Job, handle: &Handle, defaults: &Defaults) -> Result<ContainerId, Failed> {
+    let Action::Create { host, replica, revision } = &job.action else {
+        return Err(lost("not a create"));
+    };
+    let Some(wanted) = job.desired.revision(&replica.service, *revision) else {
+        return Err(lost("its revision is no longer kept"));
+    };
+    let address = job.fleet.host(host).and_then(|(_, host)| host.address.clone());
+    let shared = job.desired.stacks.get(&replica.service.stack).cloned().unwrap_or_default();
+    let round = job.desired.assignment(&replica.service, &replica.region).map_or(0, |assignment| assignment.round);
+    let request = CreateRequest {
+        fleet: &job.fleet.name,
+        replica,
+        revision: *revision,
+        image: &wanted.image,
+        spec: &wanted.spec,
+        shared: &shared,
+        host_address: address.as_deref(),
+        subnet_pool: &job.fleet.subnet_pool,
+        round,
+        defaults,
+    };
+    let id = handle.create(&request).await.map_err(failed)?;
+    handle.start(&id).await.map_err(failed)?;
+    Ok(id)
+}
+
+/// A container that is not there any more needs no ending.
+fn gone_is_fine(error: EngineError) -> Result<(), Failed> {
+    if error.is_not_found() { Ok(()) } else { Err(failed(error)) }
+}
+
+fn failed(error: EngineError) -> Failed {
+    Failed { is_final: error.is_final(), error: Text::new(&error.to_string()) }
+}
+
+fn lost(why: &str) -> Failed {
+    Failed { error: Text::new(why), is_final: false }
+}
