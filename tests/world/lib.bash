@@ -59,7 +59,12 @@ unlock() { rm -f "/run/lock/wharf-world-$NAME"; exec 9>&-; }
 
 # --- processes: a pid file holds the pid and the start time, so that a reused pid is never taken for ours
 
-start_time() { local stat; stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; stat=${stat##*) }; set -- $stat; echo "${20}"; }
+start_time() {
+  local line fields
+  line=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  read -ra fields <<<"${line##*) }"   # what follows the program's name, which may hold anything
+  echo "${fields[19]}"
+}
 
 write_pid() { local started; started=$(start_time "$2") || return 1; echo "$2 $started" >"$1"; }
 
@@ -113,12 +118,12 @@ wait_ready() {
 
 # --- hosts
 
-host_number() {
-  [[ ${1:-} =~ ^h([1-9][0-9]{0,2})$ ]] && [ "${BASH_REMATCH[1]}" -le 200 ] || fail "'${1:-}' is not a host; hosts are h1 to h200"
-  echo "${BASH_REMATCH[1]}"
+valid_host() {
+  if [[ ! ${1:-} =~ ^h[1-9][0-9]{0,2}$ ]] || [ "${1#h}" -gt 200 ]; then fail "'${1:-}' is not a host; hosts are h1 to h200"; fi
 }
+every_host() { find "$DIR" -mindepth 1 -maxdepth 1 -name 'h[0-9]*' -printf '%f\n' | sort -V; }
 host_address() { echo "$NET.$((10 + ${1#h}))"; }
-need_host() { host_number "${1:-}" >/dev/null; read_pid "$DIR/$1/init.pid" >/dev/null || fail "$1 is not running in the world $DIR"; }
+need_host() { valid_host "${1:-}"; read_pid "$DIR/$1/init.pid" >/dev/null || fail "$1 is not running in the world $DIR"; }
 
 # Runs a command inside a host: its network, name, mounts and processes.
 inside() {
@@ -193,7 +198,9 @@ create_host() {
   unshare=$!
   disown
   until [ -e "$home/run/ready" ]; do
-    [ -d "/proc/$unshare" ] && [ "$SECONDS" -lt "$end" ] || { echo "$host could not be made:" >&2; tail -n 20 "$home/init.log" >&2; return 1; }
+    if [ ! -d "/proc/$unshare" ] || [ "$SECONDS" -ge "$end" ]; then
+      echo "$host could not be made. The end of $home/init.log:" >&2; tail -n 20 "$home/init.log" >&2; return 1
+    fi
     sleep 0.02
   done
   pid=$(read_pid "$home/init.pid")
@@ -245,7 +252,7 @@ CONFIG
 # key is known. None looks at the files of the person who runs the tests.
 write_ssh_configs() {
   local host kind key known new=$DIR/ssh/new.$$
-  for host in $(cd "$DIR" && ls -d h[0-9]*); do
+  for host in $(every_host); do
     echo "$host,$(host_address "$host") $(cut -d' ' -f1,2 "$DIR/ssh/host_$host.pub")"
     [ -f "$DIR/ssh/other_$host" ] || ssh-keygen -q -t ed25519 -N '' -C other -f "$DIR/ssh/other_$host"
     echo "$host,$(host_address "$host") $(cut -d' ' -f1,2 "$DIR/ssh/other_$host.pub")" >&3
@@ -257,7 +264,7 @@ write_ssh_configs() {
     key=id known=known_hosts$kind
     if [ "$kind" = .refused ]; then key=wrong known=known_hosts; fi
     {
-      for host in $(cd "$DIR" && ls -d h[0-9]*); do
+      for host in $(every_host); do
         printf 'Host %s\n  HostName %s\n' "$host" "$(host_address "$host")"
         # The same by way of h1, to try a jump host.
         [ "$host" = h1 ] || printf 'Host %s-by-h1\n  HostName %s\n  ProxyCommand ssh -F %s -W %%h:%%p h1\n' "$host" "$(host_address "$host")" "$DIR/ssh/config"
@@ -317,7 +324,7 @@ write_host_block() {
 # Everything that a test reads. Written again whenever a host or a pid changes.
 write_world_env() {
   local host hosts=() new=$DIR/world.env.$$
-  for host in $(cd "$DIR" && ls -d h[0-9]* 2>/dev/null | sort -V); do hosts+=("$host"); done
+  mapfile -t hosts < <(every_host)
   {
     echo "WORLD_DIR=$DIR"
     echo "WORLD_NAME=$NAME"
@@ -369,18 +376,25 @@ start_registry() {
 
 # --- what is there
 
-# Is anything of the world in DIR alive?
+# Is anything of the world in this directory alive?
 world_lives() {
   local file
-  for file in "$DIR"/h*/init.pid "$DIR"/registry/*.pid; do
+  for file in "$1"/h*/init.pid "$1"/registry/*.pid; do
     if read_pid "$file" >/dev/null; then return 0; fi
   done
   return 1
 }
 
+# Prints the directory of another living world that has our name, thus our bridge.
+other_owner() {
+  local owner
+  owner=$(cat "/sys/class/net/$BRIDGE/ifalias" 2>/dev/null) || return 1
+  [ -n "$owner" ] && [ "$owner" != "$DIR" ] && world_lives "$owner" && echo "$owner"
+}
+
 # Takes away all that may be there, in any state. Needs only names and pid files, and can be run again.
 clean_world() {
-  local name file rule
+  local name file
   for file in "$DIR"/h[0-9]*; do
     # All at once first, so that the waiting below is short.
     if name=$(read_pid "$file/init.pid"); then kill -9 "$name" 2>/dev/null || true; fi
@@ -389,6 +403,16 @@ clean_world() {
     if [ -d "$file" ]; then remove_host "$(basename "$file")"; fi
   done
   for file in "$DIR"/registry/*.pid; do kill_pid_file "$file"; done
+  other_owner >/dev/null || clean_network
+  if [ -f "$DIR/state" ]; then
+    if grep -q " $DIR/" /proc/self/mounts; then fail "something is mounted below $DIR; it was left there"; fi
+    rm -rf "$DIR"
+  fi
+}
+
+# What bears our name in the kernel.
+clean_network() {
+  local file rule
   for file in /sys/class/net/"$NAME"-h[0-9]* "/sys/class/net/$BRIDGE"; do
     if [ -e "$file" ]; then ip link del "$(basename "$file")"; fi
   done
@@ -398,8 +422,4 @@ clean_world() {
   while read -ra rule; do
     iptables -w -D "${rule[@]:1}" || true
   done < <(iptables -w -S 2>/dev/null | grep -- "--comment $BRIDGE ")
-  if [ -f "$DIR/state" ]; then
-    if grep -q " $DIR/" /proc/self/mounts; then fail "something is mounted below $DIR; it was left there"; fi
-    rm -rf "$DIR"
-  fi
 }
