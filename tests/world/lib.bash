@@ -215,9 +215,20 @@ create_host() {
 remove_host() {
   local host=$1
   kill_pid_file "$DIR/$host/init.pid"   # the kernel ends the rest of its namespace first
-  if [ -e "/sys/class/net/$NAME-$host" ]; then ip link del "$NAME-$host"; fi
+  remove_device "$NAME-$host"
   remove_cgroups "$NAME-$host"
   rm -rf "${DIR:?}/$host"
+}
+
+# The kernel takes a link away by itself some time after its namespace has ended, maybe between our look and our order.
+remove_device() {
+  local tries=0
+  while [ -e "/sys/class/net/$1" ]; do
+    if ip link del "$1" 2>/dev/null; then return; fi
+    tries=$((tries + 1))
+    [ "$tries" -le 200 ] || fail "the network device $1 cannot be removed"
+    sleep 0.05
+  done
 }
 
 # A cgroup whose last process has just ended may need a moment.
@@ -414,7 +425,7 @@ clean_world() {
 clean_network() {
   local file rule
   for file in /sys/class/net/"$NAME"-h[0-9]* "/sys/class/net/$BRIDGE"; do
-    if [ -e "$file" ]; then ip link del "$(basename "$file")"; fi
+    remove_device "$(basename "$file")"
   done
   for file in /sys/fs/cgroup/"$NAME"-h[0-9]* /sys/fs/cgroup/*/"$NAME"-h[0-9]*; do
     if [ -d "$file" ]; then remove_cgroups "$(basename "$file")"; fi
