@@ -224,7 +224,7 @@ remove_host() {
 remove_device() {
   local tries=0
   while [ -e "/sys/class/net/$1" ]; do
-    if ip link del "$1" 2>/dev/null; then return; fi
+    if ip link del "$1" 2>/dev/null; then break; fi
     tries=$((tries + 1))
     [ "$tries" -le 200 ] || fail "the network device $1 cannot be removed"
     sleep 0.05
@@ -379,9 +379,13 @@ write_world_env() {
 start_registry() {
   local which=$1 address
   case $which in open) address=$REGISTRY ;; private) address=$PRIVATE ;; *) fail "'$which' is not a registry; there are open and private" ;; esac
-  setsid docker-registry serve "$DIR/registry/$which.yml" </dev/null >>"$DIR/registry/$which.log" 2>&1 9>&- &
+  rm -f "$DIR/registry/$which.pid"
+  (
+    write_pid "$DIR/registry/$which.pid" "$BASHPID"   # by itself, so that it is never there without
+    exec setsid docker-registry serve "$DIR/registry/$which.yml" </dev/null >>"$DIR/registry/$which.log" 2>&1 9>&-
+  ) &
   disown
-  write_pid "$DIR/registry/$which.pid" $!
+  until [ -f "$DIR/registry/$which.pid" ]; do sleep 0.01; done
   wait_ready "the $which registry" "$DIR/registry/$which.pid" "$DIR/registry/$which.log" knock "${address%:*}" "${address#*:}"
 }
 
