@@ -122,7 +122,7 @@ impl Engine {
             return Ok(reply::empty(200));
         }
         if !request.headers().contains_key(header::UPGRADE) {
-            return Ok(reply::stream("application/vnd.docker.raw-stream", session::stream(self, id, exec)));
+            return Ok(reply::stream("application/vnd.docker.raw-stream", session::stream(&self, id, exec)));
         }
         let upgrade = hyper::upgrade::on(request);
         let engine = self.clone();

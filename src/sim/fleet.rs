@@ -53,7 +53,7 @@ impl Fleet {
     /// from time to time. Call it inside a tokio runtime.
     pub fn demo(seed: u64) -> io::Result<Self> {
         let registry = Arc::<Registry>::default();
-        let mut fleet = Self::serve(demo::company(&registry), registry, Script::lifelike(), seed)?;
+        let mut fleet = Self::serve(demo::company(&registry), registry, &Script::lifelike(), seed)?;
         let far = BTreeMap::from([("west", Span::ms(22).plus(6)), ("ap", Span::ms(58).plus(15))]);
         for host in &fleet.hosts {
             host.engine.script(|script| {
@@ -73,7 +73,7 @@ impl Fleet {
         {
             host.engine.mark_sick(&replica.container, true);
         }
-        fleet.flaky("w-3", Duration::from_secs(20), Duration::from_secs(45), Duration::from_mins(6));
+        fleet.flaky("w-3", Duration::from_secs(20), Duration::from_secs(45), Duration::from_secs(360));
         Ok(fleet)
     }
 
@@ -81,12 +81,12 @@ impl Fleet {
     /// nothing takes time until scripts say so. Call it inside a tokio runtime.
     pub fn new(hosts: usize, containers: usize, seed: u64) -> io::Result<Self> {
         let registry = Arc::<Registry>::default();
-        let fleet = Self::serve(demo::sized(hosts, containers, &registry), registry, Script::default(), seed)?;
+        let fleet = Self::serve(demo::sized(hosts, containers, &registry), registry, &Script::default(), seed)?;
         fleet.populate();
         Ok(fleet)
     }
 
-    fn serve(world: World, registry: Arc<Registry>, script: Script, seed: u64) -> io::Result<Self> {
+    fn serve(world: World, registry: Arc<Registry>, script: &Script, seed: u64) -> io::Result<Self> {
         let dir = private_dir()?;
         let mut fleet = Self { dir, hosts: Vec::new(), world, registry, seed, tasks: Vec::new() };
         let clock = Clock::real();
@@ -189,7 +189,7 @@ impl Fleet {
             return;
         }
         let engines: Vec<_> = self.hosts.iter().map(|host| Arc::downgrade(&host.engine)).collect();
-        let mut rng = fastrand::Rng::with_seed(num::mix(self.seed ^ 0x6368_7572_6e));
+        let mut rng = fastrand::Rng::with_seed(num::mix(self.seed ^ 0x0063_6875_726e));
         let task = tokio::spawn(async move {
             loop {
                 // Exponential gaps, so deaths come in clusters as they do in life.

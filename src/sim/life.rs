@@ -11,7 +11,7 @@ use std::time::Duration;
 /// First pause before a restart; doubles with each one, up to [`LONGEST_PAUSE`]. Docker's own numbers.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before a restart.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A run of this long resets the pause.
 const GOOD_RUN: SignedDuration = SignedDuration::from_secs(10);
 

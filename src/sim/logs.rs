@@ -16,6 +16,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How far ahead a follower looks for the next line.
+const LOOK_AHEAD: Duration = Duration::from_secs(120);
 /// Lines that an engine keeps of a run, as a log driver with rotation would.
 const KEPT: u64 = 5_000;
 
@@ -73,7 +75,7 @@ fn lines(container: &Container, from: Timestamp, to: Timestamp) -> Vec<Line> {
 
 /// When the next line after `after` is due.
 fn next_due(container: &Container, after: Timestamp) -> Option<Timestamp> {
-    let ahead = clock::plus(after, Duration::from_mins(2));
+    let ahead = clock::plus(after, LOOK_AHEAD);
     lines(container, after, ahead).first().map(|line| line.at)
 }
 
@@ -133,7 +135,7 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
         if !up || now >= follow.until {
             return None;
         }
-        let due = due.unwrap_or_else(|| clock::plus(now, Duration::from_mins(2))).min(follow.until);
+        let due = due.unwrap_or_else(|| clock::plus(now, LOOK_AHEAD)).min(follow.until);
         let wait = Duration::try_from(due.duration_since(now) + SignedDuration::from_millis(1)).unwrap_or_default();
         let _ = tokio::time::timeout(wait, changed.changed()).await;
     }

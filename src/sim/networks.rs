@@ -72,7 +72,7 @@ impl Network {
         self.subnet.map(|byte| format!("172.{byte}.0.1")).unwrap_or_default()
     }
 
-    fn json(&self, name: &str, members: Value) -> Value {
+    fn json(&self, name: &str, members: &Value) -> Value {
         let config = match (&self.ipam, self.subnet) {
             (Some(ipam), _) => ipam.clone(),
             (None, Some(byte)) => json!([{"Subnet": format!("172.{byte}.0.0/16"), "Gateway": self.gateway()}]),
@@ -159,7 +159,7 @@ impl Engine {
                 && filters.labels(|key| find(&network.labels, key))
         };
         Ok(reply::ok(
-            &state.networks.iter().filter(wanted).map(|(name, network)| network.json(name, json!({}))).collect(),
+            &state.networks.iter().filter(wanted).map(|(name, network)| network.json(name, &json!({}))).collect(),
         ))
     }
 
@@ -167,7 +167,7 @@ impl Engine {
         let state = self.lock();
         let name = state.network_name(wanted)?;
         let network = state.networks.get(&name).ok_or_else(|| no_network(wanted))?;
-        Ok(reply::ok(&network.json(&name, state.members(&name))))
+        Ok(reply::ok(&network.json(&name, &state.members(&name))))
     }
 
     pub(super) fn network_create(&self, body: &Value) -> Answer {

@@ -48,12 +48,11 @@ impl Engine {
         let limit = limit(container, self);
         let age = clock::seconds(container.started.unwrap_or(at), at).max(0.0);
         // Grows towards its level in the first minutes; one that is going to die of it grows to the limit.
-        let level = match container.behaviour {
-            Behaviour::Exits { after, oom: true, .. } => limit as f64 * (age / after.as_secs_f64().max(0.1)).min(0.99),
-            _ => {
-                let wave = Wave::new(kind.memory(), 0.08, num::hash(&container.id) ^ 5);
-                wave.rate(unix(at)) * (1.0 - 0.6 * (-age / 90.0).exp())
-            }
+        let level = if let Behaviour::Exits { after, oom: true, .. } = container.behaviour {
+            limit as f64 * (age / after.as_secs_f64().max(0.1)).min(0.99)
+        } else {
+            let wave = Wave::new(kind.memory(), 0.08, num::hash(&container.id) ^ 5);
+            wave.rate(unix(at)) * (1.0 - 0.6 * (-age / 90.0).exp())
         };
         let usage = num::count(level.min(limit as f64 * 0.99));
         let file = usage / 9;
