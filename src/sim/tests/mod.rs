@@ -1,0 +1,1 @@
+//! Engines asked by bollard and by raw requests.
