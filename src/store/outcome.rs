@@ -148,7 +148,7 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
     Ok(match words.len() {
         0 => String::new(),
         1..=5 => format!("; put back: {}", words.join(", ")),
-        many => format!("; put back: {} services and regions", many),
+        many => format!("; put back: {many} services and regions"),
     })
 }
 

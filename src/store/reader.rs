@@ -75,12 +75,11 @@ impl Reader {
         if self.open.as_ref().is_some_and(|open| open.is_stale(&file, &path)) {
             self.open = None;
         }
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                self.opened += 1;
-                Open::new(&path, &file).map_err(said)?
-            }
+        let open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            self.opened += 1;
+            Open::new(&path, &file).map_err(said)?
         };
         let open = self.open.insert(open);
         let snapshot = open.db.unchecked_transaction().map_err(|error| said(error.into()))?;
@@ -126,15 +125,14 @@ fn wal(path: &Path) -> PathBuf {
 
 /// The file's name as SQLite's URL for a file that does not change.
 fn frozen_url(path: &Path) -> String {
-    let mut url = "file:".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => url.push(char::from(*byte)),
-            _ => url.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    url.push_str("?immutable=1");
-    url
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
+    let name: String = path
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") })
+        .collect();
+    format!("file:{name}?immutable=1")
 }
 
 impl ReadStore for SqliteReader {

@@ -140,7 +140,7 @@ fn a_reader_waits_for_the_first_writer() {
     let reader = Sqlite::open_read_only(&path).unwrap();
     assert_eq!(now(reader.version()).unwrap(), 0);
     assert_eq!(*now(reader.desired()).unwrap(), Desired::default());
-    assert!(now(reader.operations(Default::default())).unwrap().is_empty());
+    assert!(now(reader.operations(crate::store::OperationQuery::default())).unwrap().is_empty());
     assert!(!path.exists(), "a reader makes no files");
     let store = Sqlite::open(&path).unwrap();
     accept(&store, deploy(Generation(0), 1, &[("shop/web", "east", 1)]), "ana", 0).unwrap();

@@ -143,7 +143,7 @@ fn wanted(desired: &Desired, service: &str, region: &str) -> Option<usize> {
 
 /// The journal's words, newest first.
 fn journal(store: &impl ReadStore) -> Vec<String> {
-    now(store.journal(Default::default())).unwrap().iter().map(|entry| entry.what.to_string()).collect()
+    now(store.journal(super::JournalQuery::default())).unwrap().iter().map(|entry| entry.what.to_string()).collect()
 }
 
 fn entry(what: &str) -> JournalEntry {
