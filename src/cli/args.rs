@@ -107,9 +107,9 @@ pub struct DemoArgs {
     /// Containers on each host
     #[arg(long, value_name = "M", default_value_t = 50, requires = "hosts", value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub containers: u16,
-    /// Delay of every answer in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 5)]
-    pub latency: u64,
+    /// Delay of every answer in milliseconds; the demo company has its own
+    #[arg(long, value_name = "MS")]
+    pub latency: Option<u64>,
     /// Only serve the simulated engines and print the fleet file's path, until it is stopped
     #[arg(long)]
     pub serve: bool,

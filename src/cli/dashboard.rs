@@ -31,6 +31,9 @@ const STORE_POLL: Duration = Duration::from_millis(100);
 /// Leases expire without a commit: they are read again after this time.
 const LEASES_EVERY: Duration = Duration::from_secs(5);
 
+/// How often it is made sure that open operations have a reconciler.
+const CARE: Duration = Duration::from_secs(3);
+
 /// Updates of hosts are handed over together, at most so often: the screen shows ten frames a second at most.
 const GATHER: Duration = Duration::from_millis(30);
 
@@ -50,8 +53,11 @@ pub(super) async fn act(context: Context, store: Arc<dyn Store>, look: Look, mod
     let (inbox, outbox) = (mpsc::channel(64), mpsc::channel(64));
     let answers = inbox.0.clone();
     let acting = store.clone();
+    let carer = tokio::spawn(care(store.clone(), starter.clone(), answers.clone()));
     let hand = Hand { store: acting, starter, who, answers };
-    show(context, store, look, mode, inbox, outbox, move |effect| hand.act(effect)).await
+    let result = show(context, store, look, mode, inbox, outbox, move |effect| hand.act(effect)).await;
+    carer.abort();
+    result
 }
 
 /// `wharf watch`: no store that accepts, no engine that changes, by type.
@@ -186,6 +192,30 @@ fn dump(screen: &str) -> std::io::Result<PathBuf> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     file.write_all(screen.as_bytes())?;
     Ok(path)
+}
+
+/// Makes sure, as long as an operation is open, that someone carries it out: a killed reconciler is followed by another.
+async fn care(store: Arc<dyn Store>, starter: Starter, answers: mpsc::Sender<Msg>) {
+    let mut round = tokio::time::interval(CARE);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = false;
+    loop {
+        round.tick().await;
+        let query = OperationQuery { open_only: true, ..OperationQuery::default() };
+        let Ok(open) = store.operations(query).await else { continue };
+        let regions: std::collections::BTreeSet<RegionName> =
+            open.iter().flat_map(crate::model::Operation::regions).collect();
+        let regions: Vec<RegionName> = regions.into_iter().collect();
+        if let Err(error) = starter.ensure(store.as_ref(), &regions).await {
+            // Once is enough: the header shows that nobody holds the lease.
+            if !told && answers.send(Msg::Failed(Text::new(&error.to_string()))).await.is_err() {
+                return;
+            }
+            told = true;
+        } else {
+            told = false;
+        }
+    }
 }
 
 /// The hand that changes things: the store accepts, a reconciler is made sure of.
