@@ -221,6 +221,7 @@ impl Engine {
             ["containers", id, "exec"] => self.exec_create(id, &json_body(body)?),
             ["exec", id, "resize"] => self.exec_resize(id, query),
             ["images", "create"] => self.pull(query, headers),
+            ["images", name @ .., "tag"] if !name.is_empty() => self.image_tag(&name.join("/"), query),
             ["images", "prune"] => self.images_prune(query),
             ["networks", "create"] => self.network_create(&json_body(body)?),
             ["networks", id, "connect"] => self.network_connect(id, &json_body(body)?, true),

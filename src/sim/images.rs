@@ -97,6 +97,16 @@ impl State {
         self.images.values().find(|image| image.matches(&wanted, text))
     }
 
+    /// Makes a tag point at an image, and at no other.
+    fn point(&mut self, full: &str, id: &str) {
+        for image in self.images.values_mut() {
+            image.tags.retain(|tag| tag != full);
+            if image.id.as_ref() == id {
+                image.tags.push(full.to_owned());
+            }
+        }
+    }
+
     fn image_users(&self, id: &str) -> Vec<(String, bool)> {
         let users = self.containers.values().filter(|c| c.image_id.as_ref() == id);
         users.map(|c| (c.id.clone(), c.up())).collect()
@@ -132,13 +142,7 @@ impl Engine {
         let id = image.id.clone();
         if wanted.digest.is_none() {
             let full = format!("{name}:{tag}");
-            // A tag points at one image only.
-            for other in state.images.values_mut() {
-                other.tags.retain(|tag| *tag != full);
-            }
-            if let Some(image) = state.images.get_mut(&id) {
-                image.tags.push(full);
-            }
+            state.point(&full, &id);
         }
         id
     }
@@ -209,6 +213,18 @@ impl Engine {
         report.push(json!({"Deleted": image.id.as_ref()}));
         self.emit_image(state, "delete", &image.id, &image.id);
         report
+    }
+
+    /// `POST /images/{name}/tag`: one more name for an image.
+    pub(super) fn image_tag(&self, name: &str, query: &Query) -> Answer {
+        let repo = query.text("repo").ok_or_else(|| Refusal::bad("invalid reference format"))?;
+        let wanted = Reference::parse(repo);
+        let full = format!("{}:{}", wanted.name, query.text("tag").unwrap_or(wanted.tag()));
+        let mut state = self.lock();
+        let id = state.image(name).map(|image| image.id.clone()).ok_or_else(|| no_image(name))?;
+        state.point(&full, &id);
+        self.emit_image(&mut state, "tag", &id, &full);
+        Ok(reply::empty(201))
     }
 
     pub(super) fn images_prune(&self, query: &Query) -> Answer {

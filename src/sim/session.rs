@@ -126,7 +126,11 @@ async fn echo(exec: &Exec, output: &mut (impl AsyncWrite + Unpin), bytes: &[u8])
 }
 
 /// The output of an exec as a plain body, for clients that do not ask for an upgrade. There is no input then.
-pub(super) fn stream(engine: &Arc<Engine>, id: String, exec: Exec) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+pub(super) fn stream(
+    engine: &Arc<Engine>,
+    id: String,
+    exec: Exec,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let (near, far) = tokio::io::duplex(16 * 1024);
     let worker = engine.clone();
     engine.spawn(async move {
