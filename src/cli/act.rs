@@ -9,7 +9,7 @@ use super::{
     args::{AbortArgs, ActArgs, HostArgs, RestartArgs, RmArgs, ScaleArgs},
     json::{OperationRow, PlanDocument},
     look::{self, Seen},
-    print, records,
+    plan_text, print, records,
     start::Starter,
     targets, wait,
 };
@@ -110,7 +110,7 @@ pub(super) async fn finish(
         if act.json {
             print::json(&PlanDocument::new(&plan));
         } else {
-            print::out(&plan::render(&plan));
+            print::out(&plan_text::render(&plan));
         }
         return Ok(ExitCode::from(if plan.is_empty() { 0 } else { 10 }));
     }
@@ -123,7 +123,7 @@ pub(super) async fn finish(
         return Ok(ExitCode::SUCCESS);
     }
     if !act.yes {
-        print::note(plan::render(&plan).trim_end());
+        print::note(plan_text::render(&plan).trim_end());
         if !ask("apply?")? {
             print::note("nothing was changed");
             return Ok(ExitCode::SUCCESS);

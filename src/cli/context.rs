@@ -9,7 +9,7 @@ use super::Failure;
 use crate::{
     config,
     model::Fleet,
-    store::{ReadStore, Sqlite, SqliteReader, Store},
+    store::{ReadStore, Sqlite, Store},
 };
 
 /// The fleet and who asks.
@@ -37,6 +37,6 @@ impl Context {
 
     /// The store, to read only. Empty while its file does not exist.
     pub(super) fn read_store(&self) -> Result<Arc<dyn ReadStore>, Failure> {
-        Ok(Arc::new(SqliteReader::open(&self.fleet.store)?))
+        Ok(Arc::new(Sqlite::open_read_only(&self.fleet.store)?))
     }
 }

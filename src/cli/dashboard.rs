@@ -187,7 +187,7 @@ async fn run_effects(
 /// Writes the screen's text to a new file in the working directory.
 fn dump(screen: &str) -> std::io::Result<PathBuf> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S");
+    let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
     let path = std::env::current_dir()?.join(format!("wharf-{stamp}.txt"));
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     file.write_all(screen.as_bytes())?;

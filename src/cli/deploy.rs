@@ -73,7 +73,7 @@ async fn resolve_one(image: &str, readers: &[Reader]) -> Result<String, String> 
     let mut last = format!("image {image}: no host can be asked for its digest");
     for reader in readers {
         match reader.resolve_digest(image).await {
-            Ok(found) => return Ok(found.image),
+            Ok(found) => return Ok(found.image_with_digest),
             Err(error) => last = error.to_string(),
         }
     }

@@ -46,7 +46,7 @@ pub(super) async fn run(context: Context, args: LogsArgs) -> Result<ExitCode, Fa
             text::Text::new(&args.what)
         )));
     }
-    let options = LogOptions { follow: args.follow, tail: Some(args.tail), since: None, timestamps: true };
+    let options = LogOptions { follow: args.follow, tail: Some(args.tail), since: None };
     let wide = sources.iter().map(|source| text::width(&source.replica)).max().unwrap_or(0);
     let streams = sources.iter().filter_map(|source| {
         let reader = seen.observer.reader(&source.host)?;

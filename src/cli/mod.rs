@@ -13,6 +13,7 @@ mod json;
 mod logs;
 mod look;
 mod manual;
+mod plan_text;
 mod print;
 mod read;
 mod records;

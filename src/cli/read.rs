@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{Container, ContainerState, Health, HostView, Link, Owner, ReplicaKey, RevisionNo, since},
-    plan::{self, ServiceHealth},
+    plan::{self, ForeignService, ServiceHealth},
     text,
 };
 
@@ -183,70 +183,51 @@ fn short_image(image: &str) -> String {
 
 /// All stacks: wharf's own first, then those of other tools.
 fn stack_rows(seen: &Seen) -> Vec<StackRow> {
-    let world = seen.world();
-    let mut rows: BTreeMap<(u8, String), StackRow> = BTreeMap::new();
-    for (key, regions) in &seen.desired.services {
-        let mut cells = BTreeMap::new();
-        for region in regions.keys() {
-            cells.insert(region.to_string(), cell(&plan::health(&world, key, region)));
-        }
+    let healths = plan::healths(&seen.world());
+    let mut rows: BTreeMap<(u8, String), (StackRow, ServiceHealth)> = BTreeMap::new();
+    for (key, regions) in &healths.services {
         let newest = seen.desired.latest(key);
-        let row = rows.entry((0, key.stack.to_string())).or_insert_with(|| StackRow::empty(key.stack.as_str(), "wharf"));
-        row.services.push(ServiceRow {
+        let id = (0, key.stack.to_string());
+        let row = rows.entry(id).or_insert_with(|| (StackRow::empty(key.stack.as_str(), "wharf"), Default::default()));
+        row.0.services.push(ServiceRow {
             service: key.service.to_string(),
             revision: newest.map(|revision| revision.no),
             image: newest.map(|revision| revision.image.clone()),
-            regions: cells,
+            regions: regions.iter().map(|(region, health)| (region.to_string(), cell(health))).collect(),
         });
+        row.1 = regions.values().fold(row.1, |sum, health| sum.plus(*health));
     }
-    foreign_rows(seen, &mut rows);
+    for (key, regions) in &healths.foreign {
+        let id = (1, key.stack.to_string());
+        let row =
+            rows.entry(id).or_insert_with(|| (StackRow::empty(key.stack.as_str(), key.tool.word()), Default::default()));
+        row.0.services.push(ServiceRow {
+            service: key.service.to_string(),
+            revision: None,
+            image: foreign_image(seen, key),
+            regions: regions.iter().map(|(region, health)| (region.to_string(), cell(health))).collect(),
+        });
+        row.1 = regions.values().fold(row.1, |sum, health| sum.plus(*health));
+    }
     rows.into_values()
-        .map(|mut row| {
-            let cells = || row.services.iter().flat_map(|service| service.regions.values());
-            row.wanted = cells().map(|cell| cell.wanted).sum();
-            row.healthy = cells().map(|cell| cell.healthy).sum();
-            row.state = worst(cells().map(|cell| cell.state));
+        .map(|(mut row, sum)| {
+            row.wanted = sum.wanted;
+            row.healthy = sum.healthy;
+            row.state = sum.worst.word();
             row
         })
         .collect()
 }
 
-/// Stacks that other tools manage: what runs of what exists.
-fn foreign_rows(seen: &Seen, rows: &mut BTreeMap<(u8, String), StackRow>) {
-    for (host, container) in seen.observed.containers() {
-        let Owner::Foreign { tool, stack, service } = &container.owner else { continue };
-        let row =
-            rows.entry((1, stack.to_string())).or_insert_with(|| StackRow::empty(stack.as_str(), tool.word()));
-        let at = row.services.iter().position(|known| known.service == service.as_str());
-        if at.is_none() {
-            row.services.push(ServiceRow {
-                service: service.to_string(),
-                revision: None,
-                image: Some(container.image.to_string()),
-                regions: BTreeMap::new(),
-            });
+fn foreign_image(seen: &Seen, key: &ForeignService) -> Option<String> {
+    seen.observed.containers().find_map(|(_, container)| match &container.owner {
+        Owner::Foreign { tool, stack, service }
+            if *tool == key.tool && *stack == key.stack && *service == key.service =>
+        {
+            Some(container.image.to_string())
         }
-        let at = at.unwrap_or(row.services.len() - 1);
-        let Some(known) = row.services.get_mut(at) else { continue };
-        let cell = known.regions.entry(host.region.to_string()).or_insert(RegionCell {
-            state: "ok",
-            wanted: 0,
-            running: 0,
-            healthy: 0,
-        });
-        let runs = container.state == ContainerState::Running;
-        cell.wanted += 1;
-        cell.running += u32::from(runs);
-        cell.healthy += u32::from(runs && container.health != Health::Unhealthy);
-        let state = match (host.is_seen(), &container.state) {
-            (false, _) => "unknown",
-            (true, ContainerState::Running) if container.health == Health::Unhealthy => "failed",
-            (true, ContainerState::Running) => "ok",
-            (true, ContainerState::Exited { code, .. }) if *code != 0 => "failed",
-            (true, _) => "stopped",
-        };
-        cell.state = worst([cell.state, state].into_iter());
-    }
+        _ => None,
+    })
 }
 
 impl StackRow {
@@ -262,13 +243,6 @@ fn cell(health: &ServiceHealth) -> RegionCell {
         running: health.running,
         healthy: health.healthy,
     }
-}
-
-/// The state that needs most attention.
-fn worst(states: impl Iterator<Item = &'static str>) -> &'static str {
-    const RANK: [&str; 5] = ["ok", "stopped", "changing", "unknown", "failed"];
-    let rank = |state: &str| RANK.iter().position(|known| *known == state).unwrap_or(0);
-    states.max_by_key(|state| rank(state)).unwrap_or("ok")
 }
 
 /// `wharf ps`.

@@ -68,7 +68,7 @@ pub(super) async fn ops(context: Context, args: OpsArgs) -> Result<ExitCode, Fai
 
 /// An operation by its id or the end of it.
 pub(super) async fn find<S: ReadStore + ?Sized>(store: &S, id: &str) -> Result<Operation, Failure> {
-    let found = store.find_operation(id).await?;
+    let found = store.find_operation(id.to_owned()).await?;
     found.ok_or_else(|| {
         Failure::Input(format!("there is no operation `{}`; wharf ops lists them", text::Text::new(id)))
     })

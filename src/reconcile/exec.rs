@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use crate::{
-    engine::{CreateRequest, EngineError, Handle},
-    model::{ContainerId, Defaults, Desired, Fleet, RegionName},
+    engine::{CreateRequest, EngineError, Handle, NetworkInfo, PullProgress},
+    model::{ContainerId, Defaults, Desired, Fleet, HostName, RegionName, label},
     plan::Action,
     text::Text,
 };
@@ -17,6 +19,8 @@ pub(super) struct Job {
     pub desired: Arc<Desired>,
     pub region: RegionName,
     pub action: Action,
+    /// Where to tell how far a pull is, in percent.
+    pub pulling: mpsc::Sender<(HostName, String, u8)>,
 }
 
 /// Does it. Gives the container that was made or ended.
@@ -24,8 +28,20 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
     let region = job.fleet.region(&job.region);
     let defaults = region.map(|region| region.defaults.clone()).unwrap_or_default();
     match &job.action {
-        Action::Pull { image, .. } => {
-            handle.pull(image, defaults.pull_deadline, |_| {}).await.map_err(failed)?;
+        Action::Pull { image, host, .. } => {
+            let tell = |progress: PullProgress| {
+                // Only for the screen: when the loop is busy, the next one will do.
+                let _ = job.pulling.try_send((host.clone(), image.clone(), progress.percent));
+            };
+            match tokio::time::timeout(defaults.pull_deadline, handle.pull(image, tell)).await {
+                Ok(result) => result.map_err(failed)?,
+                Err(_) => {
+                    return Err(lost(&format!(
+                        "the pull took longer than {}; raise pull_deadline or look at the registry",
+                        crate::text::duration(defaults.pull_deadline)
+                    )));
+                }
+            }
             Ok(None)
         }
         Action::Create { .. } => create(job, handle, &defaults).await.map(Some),
@@ -45,7 +61,16 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
             Ok(Some(container.clone()))
         }
         Action::Tidy { stack, .. } => {
-            handle.remove_networks(&job.fleet.name, stack).await.map_err(failed)?;
+            let labelled = |network: &NetworkInfo, label: &str, value: &str| {
+                network.labels.get(label).is_some_and(|found| found.as_str() == value)
+            };
+            for network in handle.networks().await.map_err(failed)? {
+                if labelled(&network, label::FLEET, job.fleet.name.as_str())
+                    && labelled(&network, label::STACK, stack.as_str())
+                {
+                    handle.remove_network(&job.fleet.name, network.name.as_str()).await.or_else(gone_is_fine)?;
+                }
+            }
             Ok(None)
         }
     }

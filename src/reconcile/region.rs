@@ -64,6 +64,7 @@ impl Region {
             Ok(container) => {
                 self.memory.failures.remove(&action);
                 if let Action::Pull { host, image, .. } = &action {
+                    self.memory.pulling.remove(&(host.clone(), image.clone()));
                     self.memory.pulled.insert((host.clone(), image.clone()));
                 }
                 let there = !matches!(action, Action::Stop { .. });

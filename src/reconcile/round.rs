@@ -84,6 +84,7 @@ pub async fn run(
     let (wanted_tx, wanted_rx) = watch::channel(BTreeSet::new());
     let (held, lease_task) = lease::keep(store.clone(), options.holder.clone(), wanted_rx, leases_stop.clone());
 
+    let (pulling, mut percents) = mpsc::channel(256);
     let now = Timestamp::now();
     let mut this = Reconciler {
         observed: Observed::unseen(&fleet, now),
@@ -94,13 +95,14 @@ pub async fn run(
         open: Vec::new(),
         regions: BTreeMap::new(),
         observer,
+        pulling,
         tasks: JoinSet::new(),
         look_again: None,
         last_report: Instant::now(),
         report_due: false,
         journal: Vec::new(),
     };
-    let result = this.turn_until(updates, held, &wanted_tx, &mine, &options, &stop).await;
+    let result = this.turn_until(updates, &mut percents, held, &wanted_tx, &mine, &options, &stop).await;
 
     // Running actions are finished; what they told is written while the leases still hold.
     let _ = tokio::time::timeout(FINISH_WITHIN, this.finish()).await;
@@ -118,6 +120,7 @@ struct Reconciler {
     regions: BTreeMap<RegionName, Region>,
     observer: Observer<Acting>,
     permits: BTreeMap<HostName, Arc<Semaphore>>,
+    pulling: mpsc::Sender<(HostName, String, u8)>,
     tasks: JoinSet<Ended>,
     look_again: Option<Timestamp>,
     last_report: Instant,
@@ -129,6 +132,7 @@ impl Reconciler {
     async fn turn_until(
         &mut self,
         mut updates: mpsc::Receiver<HostUpdate>,
+        percents: &mut mpsc::Receiver<(HostName, String, u8)>,
         mut held: watch::Receiver<lease::Held>,
         wanted: &watch::Sender<BTreeSet<RegionName>>,
         mine: &BTreeSet<RegionName>,
@@ -154,6 +158,13 @@ impl Reconciler {
                     while let Ok(update) = updates.try_recv() {
                         dirty |= self.see(update);
                     }
+                }
+                Some((host, image, percent)) = percents.recv() => {
+                    let region = self.fleet.host(&host).and_then(|(region, _)| self.regions.get_mut(&region.name));
+                    if let Some(region) = region {
+                        region.memory.pulling.insert((host, image), percent);
+                    }
+                    self.report_due = true;
                 }
                 Ok(()) = held.changed() => {
                     self.take_leases(&held.borrow_and_update().clone());
@@ -261,7 +272,7 @@ impl Reconciler {
         }
 
         for (replica, place, why) in next.moves {
-            self.store.replace(region.fence.clone(), replica, place, why).await?;
+            self.store.replace(region.fence.clone(), replica, place, Text::new(&why)).await?;
         }
         for action in next.actions {
             region.memory.in_flight.insert(action.clone());
@@ -270,6 +281,7 @@ impl Reconciler {
                 desired: self.desired.clone(),
                 region: name.clone(),
                 action,
+                pulling: self.pulling.clone(),
             };
             let handle = self.observer.handle(job.action.host());
             let permits = self.permits.get(job.action.host()).cloned();
