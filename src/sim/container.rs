@@ -117,6 +117,8 @@ pub(super) struct Container {
     pub(super) ports: Vec<OpenPort>,
     pub(super) networks: BTreeMap<String, Endpoint>,
     pub(super) extra: Option<Box<Extra>>,
+    /// How often its process has ended.
+    pub(super) ends: u64,
     /// Grows with every start and end, so that a timer of an earlier life knows that it is late.
     pub(super) life: u64,
 }

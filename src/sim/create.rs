@@ -77,6 +77,7 @@ impl State {
             ports: Vec::new(),
             networks,
             extra: None,
+            ends: 0,
             life: 0,
         };
         self.containers.insert(id.clone(), container);
@@ -106,7 +107,7 @@ impl Engine {
             let span = state.script.create;
             span.draw(&mut state.rng)
         };
-        tokio::time::sleep(pause).await;
+        super::engine::pause(pause).await;
         let mut state = self.lock();
         let name = match query.text("name").map(|name| name.trim_start_matches('/')) {
             Some(name) => {
@@ -187,7 +188,7 @@ impl Engine {
             let span = state.script.remove;
             (id, span.draw(&mut state.rng))
         };
-        tokio::time::sleep(pause).await;
+        super::engine::pause(pause).await;
         let mut state = self.lock();
         let volumes = query.flag("v");
         self.destroy(&mut state, &id, volumes);
@@ -199,6 +200,8 @@ impl Engine {
         self.emit_container(state, id, "destroy", &[]);
         let Some(container) = state.containers.remove(id) else { return };
         state.names.remove(&container.name);
+        state.gone.truncate(63);
+        state.gone.push_front((container.id.clone(), container.exit_code));
         state.execs.retain(|_, exec| exec.container != id);
         // Only nameless volumes go with a container.
         let anonymous = |name: &String| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -54,6 +54,13 @@ impl Profile {
     }
 }
 
+/// Waits; not at all for nothing, where a timer would still take a tick.
+pub(super) async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
 /// What changes while an engine runs. Behind one lock; nothing waits while holding it.
 #[derive(Debug)]
 pub(super) struct State {
@@ -65,6 +72,8 @@ pub(super) struct State {
     pub(super) networks: BTreeMap<String, Network>,
     pub(super) volumes: BTreeMap<String, Volume>,
     pub(super) execs: BTreeMap<String, Exec>,
+    /// Ids and exit codes of the containers removed last, for those who still wait for them.
+    pub(super) gone: VecDeque<(String, i64)>,
     pub(super) pulls: VecDeque<PullCall>,
     pub(super) events: Log,
     /// The last port given out by chance.
@@ -102,6 +111,7 @@ impl Engine {
             images: BTreeMap::new(),
             volumes: BTreeMap::new(),
             execs: BTreeMap::new(),
+            gone: VecDeque::new(),
             pulls: VecDeque::new(),
             events: Log::default(),
             last_port: super::ports::FIRST - 1,
@@ -176,7 +186,7 @@ impl Engine {
     pub(super) fn later(&self, delay: Duration, act: impl FnOnce(Arc<Engine>) + Send + 'static) {
         let me = self.me.clone();
         self.spawn(async move {
-            tokio::time::sleep(delay).await;
+            pause(delay).await;
             if let Some(engine) = me.upgrade() {
                 act(engine);
             }

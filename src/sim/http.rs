@@ -59,7 +59,7 @@ impl Engine {
             let span = state.script.latency;
             (span.draw(&mut state.rng), state.script.fault(request.method(), &path))
         };
-        tokio::time::sleep(delay).await;
+        super::engine::pause(delay).await;
         self.awake().await;
         match &fault {
             Some(Fault::Fail(status, message)) => {
@@ -67,7 +67,7 @@ impl Engine {
             }
             Some(Fault::Close) => return Err(io::Error::other("closed by script")),
             Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Delay(time)) => tokio::time::sleep(*time).await,
+            Some(Fault::Delay(time)) => super::engine::pause(*time).await,
             _ => {}
         }
         let answer = self.clone().dispatch(request).await;

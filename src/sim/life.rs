@@ -125,6 +125,7 @@ impl Engine {
         let again = !container.by_hand && container.spec.restart.wants(code, container.restarts);
         container.status = if again { Status::Restarting } else { Status::Exited };
         let auto_remove = container.spec.auto_remove && !again;
+        container.ends += u64::from(was_alive);
         if was_alive {
             if oom {
                 self.emit_container(state, id, "oom", &[]);
@@ -214,6 +215,7 @@ impl Engine {
             container.finished = Some(now);
             container.ports.clear();
             container.life += 1;
+            container.ends += 1;
             if container.spec.restart.wants(137, 0) {
                 again.push((container.id.clone(), container.life));
             }

@@ -1,6 +1,6 @@
 //! Starting and stopping by call: the parts of a container's life that an API client asks for.
 
-use super::container::{Busy, Container, Status, not_running};
+use super::container::{Busy, Status, not_running};
 use super::engine::{Engine, State};
 use super::query::Query;
 use super::reply::{self, Answer, Refusal};
@@ -85,7 +85,7 @@ impl Engine {
             })
             .await?;
         let Some((id, pause)) = begun else { return Ok(reply::empty(304)) };
-        tokio::time::sleep(pause).await;
+        super::engine::pause(pause).await;
         let mut state = self.lock();
         if let Some(container) = state.containers.get_mut(&id) {
             container.busy = None;
@@ -206,32 +206,26 @@ impl Engine {
         let (id, ends) = {
             let state = self.lock();
             let container = state.container(wanted)?;
-            (container.id.clone(), container.ends())
+            (container.id.clone(), container.ends)
         };
         let body = async move {
-            let mut last = 0;
             let code = self
                 .when(|state| {
-                    let Some(container) = state.containers.get(&id) else { return Some(last) };
-                    last = container.exit_code;
+                    let Some(container) = state.containers.get(&id) else {
+                        let last = state.gone.iter().find(|(gone, _)| *gone == id);
+                        return Some(last.map_or(0, |(_, code)| *code));
+                    };
                     let met = match goal {
                         For::NotRunning => !container.up(),
-                        For::NextExit => container.ends() > ends,
+                        For::NextExit => container.ends > ends,
                         For::Removed => false,
                     };
-                    met.then_some(last)
+                    met.then_some(container.exit_code)
                 })
                 .await;
             self.awake().await;
             Ok::<Bytes, std::io::Error>(reply::line(&json!({"Error": null, "StatusCode": code})))
         };
         Ok(reply::stream("application/json", stream::once(body)))
-    }
-}
-
-impl Container {
-    /// Grows with every end: the restarts counted so far and whether it is down now.
-    fn ends(&self) -> u64 {
-        self.life.saturating_mul(2) + u64::from(!self.alive())
     }
 }

@@ -148,7 +148,7 @@ impl Engine {
 
 async fn next(mut steps: Steps) -> Option<(std::io::Result<Bytes>, Steps)> {
     let line = steps.lines.pop_front()?;
-    tokio::time::sleep(steps.pause).await;
+    super::engine::pause(steps.pause).await;
     steps.engine.awake().await;
     if steps.lines.is_empty() && steps.fails.is_none() {
         let mut state = steps.engine.lock();

@@ -69,15 +69,15 @@ async fn refusals() {
 async fn fixed_ports_conflict_and_free_ones_do_not() {
     let engine = engine();
     let docker = docker(&engine);
-    run(&docker, "a", with_port(body("app:1"), "8080")).await;
-    create(&docker, "b", with_port(body("app:1"), "8080")).await.unwrap();
-    let (status, text) = refused(start(&docker, "b").await);
+    run(&docker, "aa", with_port(body("app:1"), "8080")).await;
+    create(&docker, "bb", with_port(body("app:1"), "8080")).await.unwrap();
+    let (status, text) = refused(start(&docker, "bb").await);
     assert_eq!(status, 500);
     assert!(text.ends_with("Bind for 0.0.0.0:8080 failed: port is already allocated"), "{text}");
-    let (_, b) = get(&engine, "/containers/b/json").await;
+    let (_, b) = get(&engine, "/containers/bb/json").await;
     assert_eq!((b["State"]["Status"].as_str(), b["State"]["ExitCode"].as_i64()), (Some("created"), Some(128)));
-    docker.stop_container("a", None::<StopContainerOptions>).await.unwrap();
-    start(&docker, "b").await.unwrap();
+    docker.stop_container("aa", None::<StopContainerOptions>).await.unwrap();
+    start(&docker, "bb").await.unwrap();
     for n in 0..3 {
         run(&docker, &format!("free{n}"), with_port(body("app:1"), "0")).await;
     }
@@ -156,31 +156,34 @@ async fn restart_policies() {
 async fn waiting_renaming_pausing_updating_restarting() {
     let engine = engine();
     let docker = docker(&engine);
-    run(&docker, "a", body("app:1")).await;
-    let mut exit = docker.wait_container("a", None::<WaitContainerOptions>);
+    run(&docker, "aa", body("app:1")).await;
+    let mut exit = docker.wait_container("aa", None::<WaitContainerOptions>);
+    let before = engine.requests();
     let waiter = tokio::spawn(async move { exit.next().await });
-    docker.rename_container("a", RenameContainerOptionsBuilder::default().name("b").build()).await.unwrap();
-    docker.pause_container("b").await.unwrap();
-    assert_eq!(post(&engine, "/containers/b/pause", "").await.0, 409);
-    docker.unpause_container("b").await.unwrap();
-    engine.crash("b", 7);
+    arrived(&engine, before + 1).await;
+    docker.rename_container("aa", RenameContainerOptionsBuilder::default().name("bb").build()).await.unwrap();
+    docker.pause_container("bb").await.unwrap();
+    assert_eq!(post(&engine, "/containers/bb/pause", "").await.0, 409);
+    docker.unpause_container("bb").await.unwrap();
+    engine.crash("bb", 7);
     match soon(waiter).await.unwrap() {
         Some(Err(Error::DockerContainerWaitError { code, .. })) => assert_eq!(code, 7),
         other => panic!("{other:?}"),
     }
-    docker.restart_container("b", None::<RestartContainerOptions>).await.unwrap();
+    docker.restart_container("bb", None::<RestartContainerOptions>).await.unwrap();
     let change = bollard::models::ContainerUpdateBody { memory: Some(1 << 28), ..Default::default() };
-    docker.update_container("b", change).await.unwrap();
-    let (_, b) = get(&engine, "/containers/b/json").await;
+    docker.update_container("bb", change).await.unwrap();
+    let (_, b) = get(&engine, "/containers/bb/json").await;
     assert_eq!((b["State"]["Running"].as_bool(), b["HostConfig"]["Memory"].as_i64()), (Some(true), Some(1 << 28)));
+    let before = engine.requests();
     let removed = tokio::spawn({
         let engine = engine.clone();
-        async move { post(&engine, "/containers/b/wait?condition=removed", "").await }
+        async move { post(&engine, "/containers/bb/wait?condition=removed", "").await }
     });
-    until(&engine, "b", |_| engine.requests() > 0).await;
-    docker.remove_container("b", Some(RemoveContainerOptionsBuilder::default().force(true).build())).await.unwrap();
+    arrived(&engine, before + 1).await;
+    docker.remove_container("bb", Some(RemoveContainerOptionsBuilder::default().force(true).build())).await.unwrap();
     let (status, answer) = soon(removed).await.unwrap();
-    assert!(status == 200 && answer["StatusCode"] == 137 || status == 404, "{status} {answer}");
+    assert_eq!((status, answer["StatusCode"].as_i64()), (200, Some(137)));
 }
 
 #[tokio::test]
@@ -188,8 +191,8 @@ async fn calls_on_one_container_take_turns() {
     let engine = engine();
     let docker = docker(&engine);
     engine.script(|script| script.start = crate::sim::Span::ms(60));
-    create(&docker, "a", body("app:1")).await.unwrap();
-    let (one, two) = tokio::join!(post(&engine, "/containers/a/start", ""), post(&engine, "/containers/a/start", ""));
+    create(&docker, "aa", body("app:1")).await.unwrap();
+    let (one, two) = tokio::join!(post(&engine, "/containers/aa/start", ""), post(&engine, "/containers/aa/start", ""));
     let mut both = [one.0, two.0];
     both.sort_unstable();
     assert_eq!(both, [204, 304]);
@@ -207,9 +210,7 @@ async fn a_container_lives_as_long_as_its_command() {
         let engine = engine.clone();
         async move { post(&engine, "/containers/job/wait?condition=next-exit", "").await }
     });
-    while engine.requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    arrived(&engine, 2).await;
     start(&docker, "job").await.unwrap();
     assert_eq!(soon(waiting).await.unwrap().1["StatusCode"], 4);
     soon(async { while get(&engine, "/containers/job/json").await.0 != 404 {} }).await;

@@ -8,16 +8,16 @@ async fn faults_of_single_requests() {
     let engine = engine();
     let docker = docker(&engine);
     engine.script(|script| script.rule(Rule::next_create(500, "no space left on device")));
-    assert_eq!(refused(create(&docker, "a", body("app:1")).await), (500, "no space left on device".into()));
-    create(&docker, "a", body("app:1")).await.unwrap();
+    assert_eq!(refused(create(&docker, "aa", body("app:1")).await), (500, "no space left on device".into()));
+    create(&docker, "aa", body("app:1")).await.unwrap();
 
-    engine.script(|script| script.rule(Rule::on("/containers/a/start", Fault::DropAnswer).times(1)));
-    assert!(ask(&engine, Method::POST, "/containers/a/start", "").await.is_err());
-    assert_eq!(get(&engine, "/containers/a/json").await.1["State"]["Running"], true, "it was done all the same");
+    engine.script(|script| script.rule(Rule::on("/containers/aa/start", Fault::DropAnswer).times(1)));
+    assert!(ask(&engine, Method::POST, "/containers/aa/start", "").await.is_err());
+    assert_eq!(get(&engine, "/containers/aa/json").await.1["State"]["Running"], true, "it was done all the same");
 
-    engine.script(|script| script.rule(Rule::on("/containers/a/stop", Fault::Close).times(1)));
-    assert!(ask(&engine, Method::POST, "/containers/a/stop", "").await.is_err());
-    assert_eq!(get(&engine, "/containers/a/json").await.1["State"]["Running"], true, "nothing was done");
+    engine.script(|script| script.rule(Rule::on("/containers/aa/stop", Fault::Close).times(1)));
+    assert!(ask(&engine, Method::POST, "/containers/aa/stop", "").await.is_err());
+    assert_eq!(get(&engine, "/containers/aa/json").await.1["State"]["Running"], true, "nothing was done");
 
     engine.script(|script| script.rule(Rule::on("/info", Fault::Garbage).times(1)));
     assert!(get(&engine, "/info").await.1.is_string(), "not JSON");
@@ -49,9 +49,7 @@ async fn an_engine_that_is_down_cuts_streams_and_refuses() {
         let engine = engine.clone();
         async move { ask(&engine, Method::GET, "/events", "").await.is_err() }
     });
-    while engine.requests() == 0 {
-        tokio::task::yield_now().await;
-    }
+    arrived(&engine, 1).await;
     engine.set_link(Link::Down);
     assert!(soon(streaming).await.unwrap(), "the open stream ends with an error");
     assert!(ask(&engine, Method::GET, "/_ping", "").await.is_err());
@@ -95,21 +93,21 @@ async fn a_client_that_leaves_does_not_stop_what_it_began() {
     let engine = engine();
     let docker = docker(&engine);
     engine.script(|script| script.start = Span::ms(50));
-    create(&docker, "a", body("app:1")).await.unwrap();
-    let left = tokio::time::timeout(Duration::from_millis(10), post(&engine, "/containers/a/start", "")).await;
+    create(&docker, "aa", body("app:1")).await.unwrap();
+    let left = tokio::time::timeout(Duration::from_millis(10), post(&engine, "/containers/aa/start", "")).await;
     assert!(left.is_err());
-    until(&engine, "a", |c| c["State"]["Running"] == true).await;
+    until(&engine, "aa", |c| c["State"]["Running"] == true).await;
 }
 
 #[tokio::test]
 async fn sickness_and_removal_behind_everyones_back() {
     let engine = engine();
     let docker = docker(&engine);
-    run(&docker, "a", with_health(body("app:1"))).await;
-    until(&engine, "a", |c| c["State"]["Health"]["Status"] == "healthy").await;
-    assert!(engine.mark_sick("a", true));
-    let (_, sick) = get(&engine, "/containers/a/json").await;
+    run(&docker, "aa", with_health(body("app:1"))).await;
+    until(&engine, "aa", |c| c["State"]["Health"]["Status"] == "healthy").await;
+    assert!(engine.mark_sick("aa", true));
+    let (_, sick) = get(&engine, "/containers/aa/json").await;
     assert_eq!(sick["State"]["Health"]["Status"], "unhealthy");
-    assert!(engine.mark_sick("a", false) && engine.remove_by_hand("a") && !engine.kill_process("a"));
-    assert_eq!(get(&engine, "/containers/a/json").await.0, 404);
+    assert!(engine.mark_sick("aa", false) && engine.remove_by_hand("aa") && !engine.kill_process("aa"));
+    assert_eq!(get(&engine, "/containers/aa/json").await.0, 404);
 }

@@ -36,8 +36,8 @@ async fn pulled_by_tag_and_by_digest_is_the_same_image() {
     assert_eq!(by_digest.id, by_tag.id);
     assert_eq!(other.pulls()[0].reference, format!("team/web@{digest}"));
     // How it behaves is in the image, however it was named.
-    run(&docker2, "w", body(&format!("team/web@{digest}"))).await;
-    until(&other, "w", |c| c["State"]["ExitCode"] == 1).await;
+    run(&docker2, "ww", body(&format!("team/web@{digest}"))).await;
+    until(&other, "ww", |c| c["State"]["ExitCode"] == 1).await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn registries_refuse() {
 async fn listed_tagged_removed_pruned() {
     let engine = engine();
     let docker = docker(&engine);
-    run(&docker, "a", body("app:1")).await;
+    run(&docker, "aa", body("app:1")).await;
     let list = docker.list_images(None::<ListImagesOptions>).await.unwrap();
     assert_eq!(list.len(), 4);
     assert!(list.iter().all(|image| image.id.starts_with("sha256:") && image.size > 0));

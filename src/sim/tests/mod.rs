@@ -47,6 +47,8 @@ async fn ask(
 ) -> Result<(StatusCode, Value), hyper::Error> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(engine.connect())).await?;
     tokio::spawn(connection);
+    let escape = |c: char| if "{}[]\"^$".contains(c) { format!("%{:02X}", u32::from(c)) } else { c.to_string() };
+    let path: String = path.chars().map(escape).collect();
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -73,6 +75,16 @@ async fn post(engine: &Arc<Engine>, path: &str, body: &str) -> (u16, Value) {
 /// Fails when something that must happen does not happen in time.
 async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("in time")
+}
+
+/// Waits until the engine has taken a number of requests.
+async fn arrived(engine: &Arc<Engine>, requests: u64) {
+    soon(async {
+        while engine.requests() < requests {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// Waits until inspecting a container gives what is wanted.

@@ -25,9 +25,7 @@ async fn events_of_a_life_in_order() {
         }
         seen
     });
-    while engine.requests() == 0 {
-        tokio::task::yield_now().await;
-    }
+    arrived(&engine, 1).await;
     run(&docker, "web", with_health(body("app:1"))).await;
     until(&engine, "web", |c| c["State"]["Health"]["Status"] == "healthy").await;
     docker.rename_container("web", RenameContainerOptionsBuilder::default().name("old").build()).await.unwrap();
@@ -72,10 +70,8 @@ async fn frozen_events_come_when_they_thaw() {
     engine.script(|script| script.freeze_events = true);
     let mut live = docker.events(None::<EventsOptions>);
     let mut first = tokio::spawn(async move { live.next().await });
-    while engine.requests() == 0 {
-        tokio::task::yield_now().await;
-    }
-    create(&docker, "a", body("app:1")).await.unwrap();
+    arrived(&engine, 1).await;
+    create(&docker, "aa", body("app:1")).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut first).await.is_err());
     engine.script(|script| script.freeze_events = false);
     assert_eq!(soon(first).await.unwrap().unwrap().unwrap().action.as_deref(), Some("create"));

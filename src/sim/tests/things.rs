@@ -28,7 +28,7 @@ async fn networks() {
     let (status, text) = {
         let mut body = body("app:1");
         body.host_config.get_or_insert_default().network_mode = Some("absent".into());
-        refused(create(&docker, "x", body).await)
+        refused(create(&docker, "xx", body).await)
     };
     assert_eq!((status, text.as_str()), (404, "network absent not found"));
 }
@@ -61,7 +61,7 @@ async fn about_itself() {
     assert_eq!(docker.ping().await.unwrap(), "OK");
     let version = docker.version().await.unwrap();
     assert_eq!((version.api_version.as_deref(), version.version.as_deref()), (Some("1.41"), Some("20.10.24")));
-    run(&docker, "a", body("app:1")).await;
+    run(&docker, "aa", body("app:1")).await;
     let info = docker.info().await.unwrap();
     assert_eq!((info.containers_running, info.images, info.name.as_deref()), (Some(1), Some(4), Some("box")));
     docker.df(None::<DataUsageOptions>).await.unwrap();
