@@ -9,7 +9,7 @@ use super::Failure;
 use crate::{
     config,
     model::Fleet,
-    store::{ReadStore, Sqlite, Store},
+    store::{Options, ReadStore, Retention, Sqlite, Store},
 };
 
 /// The fleet and who asks.
@@ -25,14 +25,27 @@ pub(super) struct Context {
 impl Context {
     /// Finds and reads the fleet file, or takes the Docker context.
     pub(super) fn load(fleet_file: Option<&Path>) -> Result<Self, Failure> {
-        let choice = config::FleetChoice::from_process(fleet_file);
-        let fleet = config::load_fleet(&choice)?;
-        Ok(Self { fleet: Arc::new(fleet), fleet_file: fleet_file.map(Path::to_path_buf), who: config::identity() })
+        let choice = config::FleetChoice {
+            flag: fleet_file.map(Path::to_path_buf),
+            environment: config::Environment::current(),
+        };
+        let loaded = config::load(&choice)?;
+        for warning in &loaded.warnings {
+            super::print::complain(&warning.to_string());
+        }
+        Ok(Self { fleet: Arc::new(loaded.fleet), fleet_file: fleet_file.map(Path::to_path_buf), who: config::identity() })
     }
 
     /// The store, to accept commands.
     pub(super) fn store(&self) -> Result<Arc<dyn Store>, Failure> {
-        Ok(Arc::new(Sqlite::open(&self.fleet.store)?))
+        // What is kept is a matter of the whole fleet: the first region's defaults, which are the fleet's own unless
+        // that region says otherwise.
+        let retention = self.fleet.regions.first().map(|region| Retention::from(&region.defaults)).unwrap_or_default();
+        let store = Sqlite::open_with(&self.fleet.store, Options { retention, ..Options::default() })?;
+        if let Some(warning) = store.warning() {
+            super::print::complain(&warning);
+        }
+        Ok(Arc::new(store))
     }
 
     /// The store, to read only. Empty while its file does not exist.

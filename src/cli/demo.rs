@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     app::Mode,
-    config,
     model::{
         Assignment, Deploy, Desired, Generation, HealthCheck, Intent, Place, Port, PortMode, Proposal, Protocol,
         Revision, RevisionNo, Sensitive, ServiceKey, ServiceSpec, Slot, StackName, StackShared,
@@ -46,11 +45,7 @@ pub(super) async fn run(args: DemoArgs, look: Look) -> Result<ExitCode, Failure>
     }
     let file = fleet.dir().join("fleet.toml");
     std::fs::write(&file, fleet_file(&fleet)).map_err(failed)?;
-    let context = Context {
-        fleet: Arc::new(config::load_fleet(&config::FleetChoice::from_process(Some(&file)))?),
-        fleet_file: Some(file.clone()),
-        who: config::identity(),
-    };
+    let context = Context::load(Some(&file))?;
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&context.fleet.store)?);
     seed(store.as_ref(), fleet.world(), Timestamp::now()).await?;
 
