@@ -1,1 +1,4 @@
-//! Terminal, input and drawing.
+//! Terminal, input, drawing.
+pub mod draw;
+pub mod theme;
+
