@@ -87,11 +87,6 @@ impl Sink {
         }
     }
 
-    /// True once there is an error.
-    pub(super) fn failed(&self) -> bool {
-        !self.errors.borrow().is_empty()
-    }
-
     /// All errors, or else all warnings, each sorted by place and told once.
     pub(super) fn finish(self) -> Result<Vec<Diagnostic>, Errors> {
         let errors = sorted(self.errors.into_inner());

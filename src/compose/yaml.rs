@@ -16,6 +16,7 @@ use super::{diagnostic::Sink, env::Env};
 
 /// Deepest nesting. Compose itself needs nine.
 const MAX_DEPTH: usize = 64;
+const TOO_DEEP: &str = "nested too deeply: Compose itself needs nine levels";
 /// Most nodes once aliases are expanded.
 const MAX_NODES: usize = 100_000;
 /// Most bytes of text once aliases are expanded.
@@ -217,6 +218,8 @@ pub(super) fn parse(text: &str, file: &Arc<Origin>, sink: &Sink) -> Option<Vec<N
     while let Some(event) = parser.next_event() {
         let done = match event {
             Ok((event, span)) => builder.event(event, span.start),
+            // The scanner has a limit of its own.
+            Err(error) if error.info().contains("recursion") => Err((builder.at(*error.marker()), TOO_DEEP.into())),
             Err(error) => Err((builder.at(*error.marker()), format!("this is not valid YAML: {}", error.info()))),
         };
         if let Err((at, message)) = done {
@@ -318,7 +321,7 @@ impl<'a> Builder<'a> {
             ));
         }
         if self.frames.len() + weight.depth > MAX_DEPTH {
-            return Err((at.clone(), format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err((at.clone(), TOO_DEEP.into()));
         }
         Ok(())
     }
