@@ -60,3 +60,19 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_one() {
+        let environment = Environment::current();
+        assert!(environment.config_dir.ends_with("wharf") && environment.config_dir.is_absolute());
+        assert!(environment.state_dir.is_absolute());
+        assert!(!environment.machine.is_empty());
+        assert!(environment.variable("PATH").is_some() && environment.variable("NO_SUCH_VARIABLE").is_none());
+        let identity = super::super::identity();
+        assert!(identity.contains('@') && !identity.starts_with('@'), "{identity}");
+    }
+}

@@ -7,7 +7,10 @@ use toml::{Table, Value};
 use super::{Context, load::as_name};
 use crate::model::Connect;
 
-/// The region that imported hosts come into.
+/// The region of a new file: that of a fleet of one, so that what already runs there goes on.
+const FIRST: &str = "local";
+
+/// The region that hosts come into which are added to an existing file.
 const REGION: &str = "imported";
 
 /// The text of a fleet file with the contexts as hosts: a new one, or an existing one with what it lacks added at
@@ -33,7 +36,7 @@ pub fn render_import(contexts: &[Context], existing: Option<&str>) -> String {
         names.insert(name);
     }
     match existing {
-        None => format!("{HEAD}{}{added}", region(REGION)),
+        None => format!("{HEAD}{}{added}", region(FIRST)),
         Some(text) if added.is_empty() => text.to_owned(),
         Some(text) => {
             let last = regions(&known).last().and_then(|region| text_of(region, "name"));

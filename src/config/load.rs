@@ -17,6 +17,13 @@ pub struct FleetChoice {
     pub environment: Environment,
 }
 
+impl FleetChoice {
+    /// With this process's environment.
+    pub fn new(flag: Option<PathBuf>) -> Self {
+        Self { flag, environment: Environment::current() }
+    }
+}
+
 /// A fleet, and what the operator should know about its file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {

@@ -191,9 +191,10 @@ impl Fault {
             if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)))
     }
 
-    /// True when SQLite could not open one of its files.
-    pub(super) fn is_cannot_open(&self) -> bool {
-        matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
+    /// True when SQLite could not open or make one of its files.
+    pub(super) fn lacks_side_files(&self) -> bool {
+        matches!(self, Self::Sql(error)
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)))
     }
 
     /// In words, for the file it happened to.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     model::{
         Assignment, CommandId, Desired, Epoch, Generation, HostIntent, HostName, JournalEntry, Lease, Operation,
-        RegionName, Revision, ServiceKey, StackName, StackShared,
+        RegionName, RevisionNo, ServiceKey, StackName, StackShared,
     },
     text::Text,
 };
@@ -39,8 +39,8 @@ pub(super) fn generation(db: &Connection) -> Result<Generation, Fault> {
     Ok(Generation(unsigned(generation)))
 }
 
-/// All of the accepted state.
-pub(super) fn desired(db: &Connection) -> Result<Desired, Fault> {
+/// All of the accepted state. Revisions that `known` has are taken from there: they never change.
+pub(super) fn desired(db: &Connection, known: &Desired) -> Result<Desired, Fault> {
     let mut desired = Desired { generation: generation(db)?, ..Desired::default() };
     each(db, "SELECT service, region, body FROM assignment", &[], |row| {
         let service: ServiceKey = parse("service", &row.get::<_, String>(0)?)?;
@@ -49,9 +49,18 @@ pub(super) fn desired(db: &Connection) -> Result<Desired, Fault> {
         desired.services.entry(service).or_default().insert(region, assignment);
         Ok(())
     })?;
-    each(db, "SELECT body FROM revision", &[], |row| {
-        let revision: Revision = from_json("revision", &row.get::<_, String>(0)?)?;
-        desired.revisions.entry(revision.service.clone()).or_default().insert(revision.no, Arc::new(revision));
+    let mut body = db.prepare_cached("SELECT body FROM revision WHERE service = ? AND no = ?")?;
+    each(db, "SELECT service, no FROM revision", &[], |row| {
+        let name: String = row.get(0)?;
+        let service: ServiceKey = parse("service", &name)?;
+        let no = RevisionNo(row.get(1)?);
+        let revision = if let Some(revision) = known.revision(&service, no) {
+            Arc::clone(revision)
+        } else {
+            let body: String = body.query_row(params![name, no.0], |row| row.get(0))?;
+            Arc::new(from_json("revision", &body)?)
+        };
+        desired.revisions.entry(service).or_default().insert(no, revision);
         Ok(())
     })?;
     each(db, "SELECT name, body FROM stack", &[], |row| {

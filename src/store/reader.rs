@@ -67,13 +67,13 @@ impl Reader {
         work: impl FnOnce(&Connection, &mut Arc<Desired>) -> Result<T, Fault>,
     ) -> Result<Option<T>, StoreError> {
         let Some(file) = files::look(&self.path)? else {
-            self.open = None;
+            self.forget();
             return Ok(None);
         };
         let path = self.path.clone();
         let said = |fault: Fault| fault.at(&path);
         if self.open.as_ref().is_some_and(|open| open.is_stale(&file, &path)) {
-            self.open = None;
+            self.forget();
         }
         let open = if let Some(open) = self.open.take() {
             open
@@ -95,6 +95,14 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Another file may say other things under the same numbers.
+    fn forget(&mut self) {
+        self.open = None;
+        self.cache = Arc::default();
+    }
+}
+
 impl Open {
     fn new(path: &Path, file: &Metadata) -> Result<Self, Fault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -102,7 +110,7 @@ impl Open {
         db.busy_timeout(BUSY)?;
         match schema::version(&db, path) {
             // Nobody has the store open and we may not make its side files. Then it does not change either.
-            Err(fault) if fault.is_cannot_open() && !wal(path).exists() => {
+            Err(fault) if fault.lacks_side_files() && !wal(path).exists() => {
                 let db = Connection::open_with_flags(frozen_url(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
                 Ok(Self { db, file: FileId::of(file), frozen: Some(stamp(file)) })
             }
@@ -140,13 +148,10 @@ impl ReadStore for SqliteReader {
         Box::pin(self.worker.run(|reader| {
             let read = reader.read(|db, cache| {
                 if read::generation(db)? != cache.generation {
-                    *cache = Arc::new(read::desired(db)?);
+                    *cache = Arc::new(read::desired(db, cache)?);
                 }
                 Ok(Arc::clone(cache))
             })?;
-            if read.is_none() {
-                reader.cache = Arc::default();
-            }
             Ok(read.unwrap_or_default())
         }))
     }

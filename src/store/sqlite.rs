@@ -32,7 +32,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the store with default options. Makes directory and file where they are missing.
+    /// Opens the store with default options. Makes directory and file where they are missing. This blocks: for a
+    /// few milliseconds as a rule, up to 5 s when others keep the file locked.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(path, Options::default())
     }

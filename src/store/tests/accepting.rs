@@ -42,6 +42,15 @@ fn reading_again_costs_nothing_when_nothing_changed() {
 }
 
 #[test]
+fn a_store_can_be_handed_around() {
+    let Fresh { store, dir: _dir } = fresh();
+    let store: std::sync::Arc<dyn Store> = std::sync::Arc::new(store);
+    let reads: std::sync::Arc<dyn ReadStore> = std::sync::Arc::<dyn Store>::clone(&store);
+    now(store.accept(deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana".to_owned(), at(0))).unwrap();
+    assert_eq!(now(reads.desired()).unwrap().generation, Generation(1));
+}
+
+#[test]
 fn a_later_command_meets_words() {
     let store = fresh();
     accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3), ("shop/web", "west", 1)]), "ana@bastion", 0)

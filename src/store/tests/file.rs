@@ -170,12 +170,32 @@ fn a_store_that_was_swapped_is_not_written() {
     let store = fresh();
     let path = store.path();
     fs::rename(&path, store.dir.path().join("old.db")).unwrap();
+    assert_eq!(now(store.version()).unwrap(), 0);
     let gone = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 1)]), "ana", 0).unwrap_err();
     assert!(matches!(gone, StoreError::Replaced { .. }), "{gone}");
     let second = Sqlite::open(&path);
     drop(second);
     let swapped = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 1)]), "ana", 0).unwrap_err();
     assert!(matches!(swapped, StoreError::Replaced { .. }), "{swapped}");
+}
+
+#[test]
+fn a_reader_follows_the_name_and_not_the_file() {
+    let (one, two) = (fresh(), fresh());
+    accept(&*one, deploy(Generation(0), 1, &[("shop/web", "east", 1)]), "ana", 0).unwrap();
+    let mut other = deploy(Generation(0), 1, &[("shop/web", "east", 2)]);
+    other.revisions[0].image = "other".to_owned();
+    accept(&*two, other, "ana", 0).unwrap();
+    let reader = Sqlite::open_read_only(one.path()).unwrap();
+    assert_eq!(wanted(&now(reader.desired()).unwrap(), "shop/web", "east"), Some(1));
+    let version = now(reader.version()).unwrap();
+    for side in ["", "-wal", "-shm"] {
+        fs::rename(format!("{}{side}", two.path().display()), format!("{}{side}", one.path().display())).unwrap();
+    }
+    let desired = now(reader.desired()).unwrap();
+    assert_eq!(wanted(&desired, "shop/web", "east"), Some(2), "the same generation of another store");
+    assert_eq!(desired.latest(&key("shop/web")).unwrap().image, "other");
+    assert_ne!(now(reader.version()).unwrap(), version);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::{
     io::{BufRead, BufReader},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -9,19 +10,26 @@ use crate::store::OperationQuery;
 
 /// Runs [`worker`] in a process of its own.
 fn spawn(job: &str, path: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    command(job, path).spawn().unwrap()
+}
+
+fn command(job: &str, path: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "--ignored", "--nocapture", "store::tests::processes::worker"])
         .env("STORE_WORKER", job)
         .env("STORE_PATH", path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::piped());
+    command
 }
 
 #[test]
 #[ignore = "the other tests of this file run it as a process"]
 fn worker() {
     let job = std::env::var("STORE_WORKER").unwrap();
+    if let Some(seen) = job.strip_prefix("watch ") {
+        return watch(seen.parse().unwrap());
+    }
     let store = Sqlite::open(std::env::var("STORE_PATH").unwrap()).unwrap();
     match job.split_once(' ').unwrap() {
         // Adds one replica to the same service so many times, looking again when refused.
@@ -48,6 +56,51 @@ fn worker() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Reads without any right to write, before and after others write: from this generation to the next one.
+fn watch(seen: u64) {
+    let reader = Sqlite::open_read_only(std::env::var("STORE_PATH").unwrap()).unwrap();
+    let version = now(reader.version()).unwrap();
+    assert_eq!(generation(&reader), Generation(seen));
+    assert_eq!(now(reader.version()).unwrap(), version);
+    println!("ready");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while generation(&reader) == Generation(seen) {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_ne!(now(reader.version()).unwrap(), version);
+    assert_eq!(generation(&reader), Generation(seen + 1));
+}
+
+/// A wall screen's user may read the store and no more; the last writer has removed the side files.
+#[test]
+fn a_reader_needs_no_right_to_write() {
+    let Fresh { store, dir } = fresh();
+    let path = dir.path().join("fleet.db");
+    let first = accept(&store, deploy(Generation(0), 1, &[("shop/web", "east", 1)]), "ana", 0).unwrap();
+    drop(store);
+    let wal = dir.path().join("fleet.db-wal");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while wal.exists() {
+        assert!(std::time::Instant::now() < deadline, "the last one to close removes the log");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+    let mut command = command("watch 1", &path);
+    if rustix::process::geteuid().is_root() {
+        // Root may write everywhere; "nobody" may not.
+        command.uid(65_534).gid(65_534);
+    }
+    let mut watcher = command.spawn().unwrap();
+    let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().ends_with("ready")));
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store = Sqlite::open(&path).unwrap();
+    accept(&store, scale(first.generation, "shop/web", "east", 1, 2, 1), "ana", 1).unwrap();
+    assert!(watcher.wait().unwrap().success(), "{:?}", lines.collect::<Vec<_>>());
 }
 
 #[test]
