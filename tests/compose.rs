@@ -168,7 +168,11 @@ fn bombs_end_with_an_error() {
     }
     assert!(load_texts(&[("c.yaml", &chain)]).unwrap_err().contains("extend one another"));
 
-    let text = format!("x: &a {}\nservices: {{a: {{image: b, command: [{}]}}}}\n", "y".repeat(100_000), ["*a"; 1000].join(", "));
+    let text = format!(
+        "x: &a {}\nservices: {{a: {{image: b, command: [{}]}}}}\n",
+        "y".repeat(100_000),
+        ["*a"; 1000].join(", ")
+    );
     assert!(load_texts(&[("c.yaml", &text)]).unwrap_err().contains("MB once its aliases"));
 
     let mut env = "V0=aaaaaaaa\n".to_owned();

@@ -33,7 +33,13 @@ pub struct Fault {
 const RECENT_HOURS: i64 = 1;
 
 /// Everything that is wrong, the worst first, in a stable order.
-pub fn faults(fleet: &Fleet, index: &Index, observed: &Observed, operations: &[Operation], now: Timestamp) -> Vec<Fault> {
+pub fn faults(
+    fleet: &Fleet,
+    index: &Index,
+    observed: &Observed,
+    operations: &[Operation],
+    now: Timestamp,
+) -> Vec<Fault> {
     let mut out = Vec::new();
     for op in operations {
         let (at, reason) = match &op.state {
@@ -59,7 +65,11 @@ pub fn faults(fleet: &Fleet, index: &Index, observed: &Observed, operations: &[O
             // The first connection needs a moment; that is no fault yet.
             Link::Connecting { reason, .. } if reason.is_empty() => continue,
             Link::Unknown { since, reason } => {
-                format!("not seen for {}: {}", ago(*since, now).replace("now", "a few seconds"), or(reason, "no answer"))
+                format!(
+                    "not seen for {}: {}",
+                    ago(*since, now).replace("now", "a few seconds"),
+                    or(reason, "no answer")
+                )
             }
             link => link.reason().to_owned(),
         };
@@ -84,11 +94,10 @@ fn services(index: &Index, observed: &Observed) -> Vec<Fault> {
     let mut groups: BTreeMap<_, BTreeMap<String, u32>> = BTreeMap::new();
     for row in index.replicas.iter().filter(|row| row.mark == Mark::Failed) {
         let host = observed.hosts.get(&row.host);
-        let word = row
-            .container
-            .as_ref()
-            .and_then(|id| host.and_then(|host| host.containers.get(id)))
-            .map_or_else(|| format!("missing on {}", row.host), |container| of_container(host, container).1.into_owned());
+        let word = row.container.as_ref().and_then(|id| host.and_then(|host| host.containers.get(id))).map_or_else(
+            || format!("missing on {}", row.host),
+            |container| of_container(host, container).1.into_owned(),
+        );
         *groups.entry((&row.service, &row.region)).or_default().entry(word).or_default() += 1;
     }
     groups

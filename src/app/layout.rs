@@ -1,9 +1,6 @@
 //! Which part of the screen is where. Small screens lose panes first, then bars, then everything but the list.
 
-use super::{
-    screen::View,
-    state::State,
-};
+use super::{screen::View, state::State};
 
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

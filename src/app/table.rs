@@ -101,7 +101,9 @@ pub fn fit_columns(
         .zip(natural)
         .enumerate()
         .filter(|(at, (column, _))| (*at == 0 || *at > scrolled) && (all || !column.wide))
-        .map(|(at, (column, natural))| (at, column, (*natural).max(column.title.chars().count()).clamp(column.min, column.max.max(column.min))))
+        .map(|(at, (column, natural))| {
+            (at, column, (*natural).max(column.title.chars().count()).clamp(column.min, column.max.max(column.min)))
+        })
         .collect();
     let total = |shown: &[(usize, &Column, usize)]| {
         shown.iter().map(|(_, _, cells)| cells).sum::<usize>() + GAP * shown.len().saturating_sub(1)

@@ -50,10 +50,8 @@ pub(super) async fn rm(context: Context, args: RmArgs) -> Result<ExitCode, Failu
         None => (args.what.as_str(), None),
     };
     let stack: StackName = stack.parse().map_err(|error| named(&args.what, "STACK or STACK/SERVICE", &error))?;
-    let service = service
-        .map(str::parse)
-        .transpose()
-        .map_err(|error| named(&args.what, "STACK or STACK/SERVICE", &error))?;
+    let service =
+        service.map(str::parse).transpose().map_err(|error| named(&args.what, "STACK or STACK/SERVICE", &error))?;
     carry_out(context, &args.act, |seen| plan::remove(&seen.world(), &stack, service.as_ref())).await
 }
 
@@ -149,11 +147,15 @@ pub(super) async fn finish(
 /// Asks on the terminal. Without one, the answer must have been given by `--yes`.
 fn ask(question: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::Input("standard input is not a terminal, so nobody can say yes: add --yes (or --dry-run)".into()));
+        return Err(Failure::Input(
+            "standard input is not a terminal, so nobody can say yes: add --yes (or --dry-run)".into(),
+        ));
     }
     use std::io::Write;
     let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::Input(format!("no answer could be read: {error}")))?;
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::Input(format!("no answer could be read: {error}")))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -33,7 +33,11 @@ impl Context {
         for warning in &loaded.warnings {
             super::print::complain(&warning.to_string());
         }
-        Ok(Self { fleet: Arc::new(loaded.fleet), fleet_file: fleet_file.map(Path::to_path_buf), who: config::identity() })
+        Ok(Self {
+            fleet: Arc::new(loaded.fleet),
+            fleet_file: fleet_file.map(Path::to_path_buf),
+            who: config::identity(),
+        })
     }
 
     /// The store, to accept commands.

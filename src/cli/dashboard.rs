@@ -1,6 +1,6 @@
 //! Brings the pure program, the terminal, the hosts and the store together.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
@@ -23,6 +23,24 @@ use crate::{
 pub(super) struct Look {
     pub ascii: bool,
     pub theme: Option<String>,
+}
+
+impl Look {
+    /// A theme of that name, or the file at that path.
+    fn theme(&self) -> Result<tui::Theme, Failure> {
+        let wrong = |error: tui::theme::ThemeError| Failure::Input(error.to_string());
+        let file = self.theme.as_deref().filter(|name| name.contains('/') || name.ends_with(".toml"));
+        let mut theme = match file {
+            None => tui::Theme::from_environment(self.theme.as_deref()).map_err(wrong)?,
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Failure::Input(format!("the theme {path} cannot be read: {error}")))?;
+                text.parse().map_err(|error| Failure::Input(format!("{path}: {}", wrong(error))))?
+            }
+        };
+        theme.ascii |= self.ascii;
+        Ok(theme)
+    }
 }
 
 /// How often the store is asked whether anyone committed.
@@ -76,16 +94,17 @@ async fn show<S: ReadStore + ?Sized>(
     (effects, outbox): (mpsc::Sender<Effect>, mpsc::Receiver<Effect>),
     change: impl Fn(Effect) + Send + 'static,
 ) -> Result<ExitCode, Failure> {
-    let options = tui::Options::new(look.theme.as_deref(), look.ascii).map_err(|error| Failure::Input(error.to_string()))?;
+    let theme = look.theme()?;
+    tui::term::hook_panics();
     let state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::<Watching>::start(&context.fleet, tx, ObserveOptions::default());
     let pumps = [
         tokio::spawn(pump_hosts(updates, inbox.clone())),
-        tokio::spawn(pump_store(store, inbox.clone())),
-        tokio::spawn(run_effects(observer, outbox, inbox, change)),
+        tokio::spawn(pump_store(store, inbox)),
+        tokio::spawn(run_effects(observer, outbox, change)),
     ];
-    let result = tui::run(state, messages, effects, options).await;
+    let result = tui::run(state, theme, messages, effects).await;
     for pump in pumps {
         pump.abort();
     }
@@ -154,12 +173,7 @@ async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
     view.await.map_err(|error: crate::store::StoreError| Text::new(&error.to_string()))
 }
 
-async fn run_effects(
-    observer: Observer<Watching>,
-    mut outbox: mpsc::Receiver<Effect>,
-    inbox: mpsc::Sender<Msg>,
-    change: impl Fn(Effect),
-) {
+async fn run_effects(observer: Observer<Watching>, mut outbox: mpsc::Receiver<Effect>, change: impl Fn(Effect)) {
     while let Some(effect) = outbox.recv().await {
         match effect {
             Effect::Resync(host) => observer.resync(&host),
@@ -168,30 +182,11 @@ async fn run_effects(
                 let rest = (!shown.is_empty()).then_some(SLOW_STATS);
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest });
             }
-            Effect::Dump(screen) => {
-                let message = match dump(&screen) {
-                    Ok(path) => Msg::Say(Text::new(&format!("written to {}", path.display()))),
-                    Err(error) => Msg::Failed(Text::new(&format!("the screen could not be written: {error}"))),
-                };
-                if inbox.send(message).await.is_err() {
-                    return;
-                }
-            }
             effect if effect.mutates() => change(effect),
             // The terminal's own: handled before they come here.
             _ => {}
         }
     }
-}
-
-/// Writes the screen's text to a new file in the working directory.
-fn dump(screen: &str) -> std::io::Result<PathBuf> {
-    use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
-    let path = std::env::current_dir()?.join(format!("wharf-{stamp}.txt"));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    file.write_all(screen.as_bytes())?;
-    Ok(path)
 }
 
 /// Makes sure, as long as an operation is open, that someone carries it out: a killed reconciler is followed by another.

@@ -1,13 +1,6 @@
 //! `wharf demo`: simulated engines, a store of its own, a reconciler, and the real program in front of them.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -51,8 +44,7 @@ pub(super) async fn run(args: DemoArgs, look: Look) -> Result<ExitCode, Failure>
 
     let stop = CancellationToken::new();
     let options = Options { regions: None, until_idle: false, holder: holder(&context.who) };
-    let reconciler =
-        tokio::spawn(serve::reconcile(context.fleet.clone(), store.clone(), options, stop.clone()));
+    let reconciler = tokio::spawn(serve::reconcile(context.fleet.clone(), store.clone(), options, stop.clone()));
     let result = if args.serve {
         until_interrupted(&file).await
     } else if args.watch {
@@ -86,7 +78,8 @@ fn fleet_file(fleet: &sim::Fleet) -> String {
     for region in fleet.world().regions() {
         let _ = write!(text, "\n[[region]]\nname = \"{region}\"\n");
         for host in fleet.hosts().iter().filter(|host| host.region == region) {
-            let labels: Vec<String> = host.labels.iter().map(|(key, value)| format!("\"{key}\" = \"{value}\"")).collect();
+            let labels: Vec<String> =
+                host.labels.iter().map(|(key, value)| format!("\"{key}\" = \"{value}\"")).collect();
             let _ = write!(
                 text,
                 "\n[[region.host]]\nname = \"{}\"\nconnect = \"unix://{}\"\naddress = \"{}\"\nlabels = {{ {} }}\n",

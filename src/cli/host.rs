@@ -1,11 +1,6 @@
 //! `wharf host import`: a fleet file from the Docker contexts of this machine.
 
-use std::{
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    process::ExitCode,
-};
+use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path, process::ExitCode};
 
 use super::{Failure, print};
 use crate::{
@@ -31,9 +26,8 @@ pub(super) fn import(output: Option<&Path>, only: &[String]) -> Result<ExitCode,
         print::out(&config::render_import(&contexts, None));
         return Ok(ExitCode::SUCCESS);
     };
-    let failed = |what: &str, error: &std::io::Error| {
-        Failure::Failed(format!("{} cannot be {what}: {error}", path.display()))
-    };
+    let failed =
+        |what: &str, error: &std::io::Error| Failure::Failed(format!("{} cannot be {what}: {error}", path.display()));
     let existing = match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -51,8 +45,7 @@ pub(super) fn import(output: Option<&Path>, only: &[String]) -> Result<ExitCode,
     // Written beside it and moved over it: a full disk leaves the old file whole.
     let new = path.with_extension("toml.new");
     let write = || {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&new)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&new, path)

@@ -52,10 +52,14 @@ pub(super) async fn run(context: Context, args: LogsArgs) -> Result<ExitCode, Fa
         let reader = seen.observer.reader(&source.host)?;
         let options = options.clone();
         let lines = stream::once(async move { reader.logs(&source.container, options).await });
-        Some(lines.flat_map(move |opened| match opened {
-            Ok(lines) => lines.map(move |line| (source, line)).boxed(),
-            Err(error) => stream::once(async move { (source, Err(error)) }).boxed(),
-        }).boxed())
+        Some(
+            lines
+                .flat_map(move |opened| match opened {
+                    Ok(lines) => lines.map(move |line| (source, line)).boxed(),
+                    Err(error) => stream::once(async move { (source, Err(error)) }).boxed(),
+                })
+                .boxed(),
+        )
     });
     let mut merged = stream::select_all(streams);
     let mut kept: Vec<(&Source, LogLine)> = Vec::new();
@@ -94,7 +98,9 @@ fn show(source: &Source, line: &LogLine, args: &LogsArgs, wide: usize) {
         return;
     }
     let at = match (args.timestamps, line.at) {
-        (true, Some(at)) => format!("{} ", at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S%.3f")),
+        (true, Some(at)) => {
+            format!("{} ", at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S%.3f"))
+        }
         _ => String::new(),
     };
     print::line(&format!("{}  {at}{}", text::pad_right(&source.replica, wide), line.text));

@@ -28,12 +28,7 @@ pub(super) struct Seen {
 impl Seen {
     /// What planning looks at.
     pub(super) fn world(&self) -> World<'_> {
-        World {
-            fleet: &self.context.fleet,
-            desired: &self.desired,
-            observed: &self.observed,
-            now: Timestamp::now(),
-        }
+        World { fleet: &self.context.fleet, desired: &self.desired, observed: &self.observed, now: Timestamp::now() }
     }
 
     /// Takes in what has come since; waits for it at most until `deadline`. False when the time was up first.

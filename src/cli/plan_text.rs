@@ -26,7 +26,8 @@ pub(super) fn render(plan: &Plan) -> String {
             (None, Some(region)) => region.to_string(),
             (None, None) => String::new(),
         };
-        let _ = write!(out, "{:>2}  {}  {}", number + 1, text::pad_right(word(step.kind), 8), text::pad_right(&place, 24));
+        let _ =
+            write!(out, "{:>2}  {}  {}", number + 1, text::pad_right(word(step.kind), 8), text::pad_right(&place, 24));
         let shown: Vec<&str> = step.items.iter().take(ITEMS).map(String::as_str).collect();
         let _ = write!(out, "  {}", shown.join("   "));
         if step.items.len() > ITEMS {

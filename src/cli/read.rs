@@ -71,7 +71,11 @@ fn host_note(row: &HostRow, now: Timestamp) -> String {
         notes.push(row.intent.to_owned());
     }
     if !row.link.reason().is_empty() {
-        notes.push(format!("{} ({})", row.link.reason(), text::age(since(row.link.since(), now).as_secs().cast_signed())));
+        notes.push(format!(
+            "{} ({})",
+            row.link.reason(),
+            text::age(since(row.link.since(), now).as_secs().cast_signed())
+        ));
     }
     notes.join("; ")
 }
@@ -135,7 +139,8 @@ fn print_stacks(seen: &Seen, rows: &[StackRow]) {
         return;
     }
     let regions: Vec<&str> = seen.context.fleet.regions.iter().map(|region| region.name.as_str()).collect();
-    let mut heads = vec![("STACK", Align::Left), ("SERVICE", Align::Left), ("REV", Align::Left), ("HEALTH", Align::Left)];
+    let mut heads =
+        vec![("STACK", Align::Left), ("SERVICE", Align::Left), ("REV", Align::Left), ("HEALTH", Align::Left)];
     heads.extend(regions.iter().map(|region| (*region, Align::Left)));
     heads.push(("IMAGE", Align::Left));
     let mut table = Table::new(&heads);
@@ -199,8 +204,9 @@ fn stack_rows(seen: &Seen) -> Vec<StackRow> {
     }
     for (key, regions) in &healths.foreign {
         let id = (1, key.stack.to_string());
-        let row =
-            rows.entry(id).or_insert_with(|| (StackRow::empty(key.stack.as_str(), key.tool.word()), Default::default()));
+        let row = rows
+            .entry(id)
+            .or_insert_with(|| (StackRow::empty(key.stack.as_str(), key.tool.word()), Default::default()));
         row.0.services.push(ServiceRow {
             service: key.service.to_string(),
             revision: None,
@@ -237,12 +243,7 @@ impl StackRow {
 }
 
 fn cell(health: &ServiceHealth) -> RegionCell {
-    RegionCell {
-        state: health.worst.word(),
-        wanted: health.wanted,
-        running: health.running,
-        healthy: health.healthy,
-    }
+    RegionCell { state: health.worst.word(), wanted: health.wanted, running: health.running, healthy: health.healthy }
 }
 
 /// `wharf ps`.
@@ -332,11 +333,8 @@ fn state_words(row: &ReplicaRow) -> String {
 
 /// Replicas that are there, in order, and wanted ones that are not.
 fn replica_rows(seen: &Seen, all: bool) -> Vec<ReplicaRow> {
-    let mut missing: BTreeMap<ReplicaKey, (String, RevisionNo)> = seen
-        .desired
-        .replicas()
-        .map(|(key, place)| (key, (place.host.to_string(), place.revision)))
-        .collect();
+    let mut missing: BTreeMap<ReplicaKey, (String, RevisionNo)> =
+        seen.desired.replicas().map(|(key, place)| (key, (place.host.to_string(), place.revision))).collect();
     let mut rows = Vec::new();
     for (host, container) in seen.observed.containers() {
         if container.replica().is_none() && !all {
@@ -346,8 +344,7 @@ fn replica_rows(seen: &Seen, all: bool) -> Vec<ReplicaRow> {
         if let Some(replica) = container.replica() {
             let place = seen.desired.assignment(&replica.key.service, &replica.key.region);
             let place = place.and_then(|assignment| assignment.slots.get(&replica.key.slot));
-            row.wanted =
-                place.is_some_and(|place| place.host == host.name && place.revision == replica.revision);
+            row.wanted = place.is_some_and(|place| place.host == host.name && place.revision == replica.revision);
             if row.wanted {
                 missing.remove(&replica.key);
             }
@@ -359,7 +356,14 @@ fn replica_rows(seen: &Seen, all: bool) -> Vec<ReplicaRow> {
     }
     rows.sort_by(|a, b| {
         let key = |row: &ReplicaRow| {
-            (row.managed_by != "wharf", row.stack.clone(), row.service.clone(), row.region.clone(), row.slot, row.container.clone())
+            (
+                row.managed_by != "wharf",
+                row.stack.clone(),
+                row.service.clone(),
+                row.region.clone(),
+                row.slot,
+                row.container.clone(),
+            )
         };
         key(a).cmp(&key(b))
     });

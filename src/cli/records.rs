@@ -69,9 +69,8 @@ pub(super) async fn ops(context: Context, args: OpsArgs) -> Result<ExitCode, Fai
 /// An operation by its id or the end of it.
 pub(super) async fn find<S: ReadStore + ?Sized>(store: &S, id: &str) -> Result<Operation, Failure> {
     let found = store.find_operation(id.to_owned()).await?;
-    found.ok_or_else(|| {
-        Failure::Input(format!("there is no operation `{}`; wharf ops lists them", text::Text::new(id)))
-    })
+    found
+        .ok_or_else(|| Failure::Input(format!("there is no operation `{}`; wharf ops lists them", text::Text::new(id))))
 }
 
 fn glyph(state: &OperationState) -> &'static str {
@@ -139,9 +138,7 @@ pub(super) async fn history(context: Context, args: HistoryArgs) -> Result<ExitC
     let mut revisions: Vec<&Revision> = desired
         .revisions
         .iter()
-        .filter(|(key, _)| {
-            key.stack.as_str() == stack && service.is_none_or(|service| key.service.as_str() == service)
-        })
+        .filter(|(key, _)| key.stack.as_str() == stack && service.is_none_or(|service| key.service.as_str() == service))
         .flat_map(|(_, revisions)| revisions.values().map(AsRef::as_ref))
         .collect();
     if revisions.is_empty() {
@@ -222,7 +219,13 @@ fn journal_line(entry: &JournalEntry) -> String {
     let mark = if entry.is_error { "✗" } else { "·" };
     let region = entry.region.as_ref().map_or("", |region| region.as_str());
     let host = entry.host.as_ref().map_or("", |host| host.as_str());
-    format!("{}  {mark}  {}  {}  {}", clock(entry.at), text::pad_right(region, 10), text::pad_right(host, 12), entry.what)
+    format!(
+        "{}  {mark}  {}  {}  {}",
+        clock(entry.at),
+        text::pad_right(region, 10),
+        text::pad_right(host, 12),
+        entry.what
+    )
 }
 
 /// Local date and time to the second.

@@ -1,12 +1,6 @@
 //! Starts a reconciler where none holds the lease, so that an accepted command is carried out whatever happens to us.
 
-use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
-    process::Stdio,
-    time::Duration,
-};
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::process::Command;
 
@@ -35,14 +29,12 @@ impl Starter {
         if regions.iter().all(held) {
             return Ok(());
         }
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::Failed(format!("wharf cannot find its own program to start a reconciler: {error}")))?;
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&self.log)
-            .map_err(|error| Failure::Failed(format!("the reconciler's log {} cannot be opened: {error}", self.log.display())))?;
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::Failed(format!("wharf cannot find its own program to start a reconciler: {error}"))
+        })?;
+        let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.log).map_err(|error| {
+            Failure::Failed(format!("the reconciler's log {} cannot be opened: {error}", self.log.display()))
+        })?;
         let mut command = Command::new(program);
         if let Some(file) = &self.fleet_file {
             command.arg("--fleet").arg(file);

@@ -57,9 +57,13 @@ pub(super) fn resolve(wishes: &[Wish], desired: &Desired) -> Result<Vec<ScaleTar
     for wish in wishes {
         let Some(regions) = desired.services.get(&wish.service) else {
             // The planner knows the words for a service that does not exist.
-            let region = wish.region.clone().or_else(|| desired.services.values().flat_map(|r| r.keys()).next().cloned());
+            let region =
+                wish.region.clone().or_else(|| desired.services.values().flat_map(|r| r.keys()).next().cloned());
             let Some(region) = region else {
-                return Err(format!("there is no service `{}`: nothing is deployed yet (wharf deploy -f compose.yaml)", wish.service));
+                return Err(format!(
+                    "there is no service `{}`: nothing is deployed yet (wharf deploy -f compose.yaml)",
+                    wish.service
+                ));
             };
             targets.push(ScaleTarget { service: wish.service.clone(), region, to: 0 });
             continue;
@@ -72,13 +76,14 @@ pub(super) fn resolve(wishes: &[Wish], desired: &Desired) -> Result<Vec<ScaleTar
             let known = targets.iter_mut().find(|target| target.service == wish.service && target.region == *region);
             let now = match &known {
                 Some(target) => target.to,
-                None => regions.get(region).map_or(0, |assignment| u32::try_from(assignment.slots.len()).unwrap_or(u32::MAX)),
+                None => regions
+                    .get(region)
+                    .map_or(0, |assignment| u32::try_from(assignment.slots.len()).unwrap_or(u32::MAX)),
             };
             let to = match wish.amount {
                 Amount::Exactly(n) => n,
-                Amount::By(delta) => u32::try_from(i64::from(now) + delta).map_err(|_| {
-                    format!("{} has {now} in {region}: {delta} of them cannot go", wish.service)
-                })?,
+                Amount::By(delta) => u32::try_from(i64::from(now) + delta)
+                    .map_err(|_| format!("{} has {now} in {region}: {delta} of them cannot go", wish.service))?,
             };
             match known {
                 Some(target) => target.to = to,

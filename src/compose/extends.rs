@@ -69,7 +69,11 @@ impl Loader<'_> {
         let path = other.as_ref().map_or(scope.path, |file| file.path.as_path()).to_owned();
         if chain.contains(&(path.clone(), target.clone())) {
             let names: Vec<&str> = chain.iter().map(|(_, n)| n.as_str()).chain([target.as_str()]).collect();
-            self.sink.error(&node.at, &key, format!("the services extend one another in a circle: {}", names.join(" → ")));
+            self.sink.error(
+                &node.at,
+                &key,
+                format!("the services extend one another in a circle: {}", names.join(" → ")),
+            );
             return None;
         }
         if chain.len() >= MAX_CHAIN {
@@ -132,8 +136,7 @@ impl Loader<'_> {
         if let Some(known) = self.extended.get(&file.path) {
             return known.clone();
         }
-        let place =
-            Place { base: parent(&file.path), shown: parent(&file.shown), env: Arc::clone(&at.file.env) };
+        let place = Place { base: parent(&file.path), shown: parent(&file.shown), env: Arc::clone(&at.file.env) };
         let tree = self.tree(file, &place, Some((at, key))).map(Rc::new);
         self.extended.insert(file.path.clone(), tree.clone());
         tree

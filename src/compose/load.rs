@@ -91,7 +91,8 @@ impl<'a> Loader<'a> {
     pub(super) fn tree(&mut self, file: &File, place: &Place, from: Option<(&At, &str)>) -> Option<Node> {
         let origin = place.origin(&file.shown);
         self.read += 1;
-        let text = if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { read_text(&file.path) };
+        let text =
+            if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { read_text(&file.path) };
         let text = match text {
             Ok(text) => text,
             Err(why) => {
@@ -116,7 +117,11 @@ impl<'a> Loader<'a> {
                 Kind::Map(_) => {}
                 _ => {
                     let what = document.what();
-                    self.sink.error(&document.at, "", format!("a Compose file is a mapping with `services:`, this is {what}"));
+                    self.sink.error(
+                        &document.at,
+                        "",
+                        format!("a Compose file is a mapping with `services:`, this is {what}"),
+                    );
                     self.broken = true;
                     return None;
                 }
@@ -227,7 +232,11 @@ impl<'a> Loader<'a> {
         };
         if let Some(again) = files.iter().find(|file| open.contains(&file.path)) {
             let shown = again.shown.display();
-            self.sink.error(&item.at, key, format!("{shown} includes itself, through the files it includes: remove this one"));
+            self.sink.error(
+                &item.at,
+                key,
+                format!("{shown} includes itself, through the files it includes: remove this one"),
+            );
             return None;
         }
         if open.len() > MAX_INCLUDES {

@@ -104,7 +104,8 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
     let at = At::file(&nowhere.origin(first));
     let mut vars = loader.dotenv(&env_files, &given, (&at, ""));
     vars.extend(given.0);
-    let project = source.project.clone().or_else(|| vars.get("COMPOSE_PROJECT_NAME").cloned().filter(|n| !n.is_empty()));
+    let project =
+        source.project.clone().or_else(|| vars.get("COMPOSE_PROJECT_NAME").cloned().filter(|n| !n.is_empty()));
     if let Some(project) = &project {
         vars.insert("COMPOSE_PROJECT_NAME".into(), project.clone());
     }

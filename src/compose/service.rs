@@ -3,11 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    deploy, environment, files,
-    files::Store,
-    health, networks, numbers, ports, refused,
-    typed::Val,
-    volumes, wharf,
+    deploy, environment, files, files::Store, health, networks, numbers, ports, refused, typed::Val, volumes, wharf,
     yaml::Kind,
 };
 use crate::model::{Condition, Dependency, DeviceRequest, Logging, Restart, ServiceName, ServiceSpec};
@@ -28,15 +24,77 @@ pub(super) struct World<'a> {
 
 /// Every key that a service may have here.
 const KEYS: &[&str] = &[
-    "image", "command", "entrypoint", "environment", "env_file", "labels", "label_file", "healthcheck", "depends_on",
-    "ports", "expose", "volumes", "tmpfs", "networks", "network_mode", "secrets", "configs", "restart",
-    "stop_grace_period", "stop_signal", "user", "working_dir", "hostname", "domainname", "cap_add", "cap_drop",
-    "ulimits", "logging", "extra_hosts", "init", "read_only", "stdin_open", "tty", "privileged", "security_opt",
-    "sysctls", "shm_size", "dns", "dns_search", "dns_opt", "devices", "group_add", "pid", "ipc", "uts", "cgroup",
-    "cgroup_parent", "userns_mode", "runtime", "platform", "pids_limit", "oom_score_adj", "oom_kill_disable",
-    "annotations", "device_cgroup_rules", "storage_opt", "gpus", "deploy", "scale", "mem_limit", "mem_reservation",
-    "memswap_limit", "mem_swappiness", "cpus", "cpu_shares", "cpuset", "cpu_quota", "cpu_period", "profiles",
-    "extends", "x-wharf",
+    "image",
+    "command",
+    "entrypoint",
+    "environment",
+    "env_file",
+    "labels",
+    "label_file",
+    "healthcheck",
+    "depends_on",
+    "ports",
+    "expose",
+    "volumes",
+    "tmpfs",
+    "networks",
+    "network_mode",
+    "secrets",
+    "configs",
+    "restart",
+    "stop_grace_period",
+    "stop_signal",
+    "user",
+    "working_dir",
+    "hostname",
+    "domainname",
+    "cap_add",
+    "cap_drop",
+    "ulimits",
+    "logging",
+    "extra_hosts",
+    "init",
+    "read_only",
+    "stdin_open",
+    "tty",
+    "privileged",
+    "security_opt",
+    "sysctls",
+    "shm_size",
+    "dns",
+    "dns_search",
+    "dns_opt",
+    "devices",
+    "group_add",
+    "pid",
+    "ipc",
+    "uts",
+    "cgroup",
+    "cgroup_parent",
+    "userns_mode",
+    "runtime",
+    "platform",
+    "pids_limit",
+    "oom_score_adj",
+    "oom_kill_disable",
+    "annotations",
+    "device_cgroup_rules",
+    "storage_opt",
+    "gpus",
+    "deploy",
+    "scale",
+    "mem_limit",
+    "mem_reservation",
+    "memswap_limit",
+    "mem_swappiness",
+    "cpus",
+    "cpu_shares",
+    "cpuset",
+    "cpu_quota",
+    "cpu_period",
+    "profiles",
+    "extends",
+    "x-wharf",
 ];
 
 /// Reads a service. The second part is true when the file itself says when it restarts.
@@ -137,9 +195,11 @@ fn image(text: &str) -> Result<String, String> {
         "the tag behind `:` is missing"
     } else if text.starts_with("http://") || text.starts_with("https://") {
         "leave out the `http://`"
-    } else if text.rsplit('/').next().is_some_and(|name| {
-        name.split([':', '@']).next().is_some_and(|name| name.chars().any(char::is_uppercase))
-    }) {
+    } else if text
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.split([':', '@']).next().is_some_and(|name| name.chars().any(char::is_uppercase)))
+    {
         "a name has only small letters"
     } else {
         "write it like `redis:7` or `registry.example.com/team/app:1.2`"

@@ -46,9 +46,7 @@ impl<'a> Val<'a> {
     /// Every member of a mapping, null members too. Not a mapping: an error and nothing.
     pub(super) fn members(&self) -> Vec<(&'a str, Val<'a>)> {
         match &self.node.kind {
-            Kind::Map(map) => {
-                map.iter().map(|(key, member)| (key.as_str(), self.child(key, &member.node))).collect()
-            }
+            Kind::Map(map) => map.iter().map(|(key, member)| (key.as_str(), self.child(key, &member.node))).collect(),
             Kind::Null => Vec::new(),
             _ => {
                 self.error(format!("must be a mapping (`key: value`), this is {}", self.node.what()));

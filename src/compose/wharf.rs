@@ -152,7 +152,10 @@ pub(super) fn targets(v: &Val<'_>, spec: &mut crate::model::ServiceSpec) {
             (None, [only]) => entry.target = *only,
             _ => {
                 let place = v.get("x-wharf").and_then(|wharf| wharf.get("entry"));
-                place.as_ref().unwrap_or(v).error("`target`, the port of the container, is missing: say it here, or under `expose`");
+                place
+                    .as_ref()
+                    .unwrap_or(v)
+                    .error("`target`, the port of the container, is missing: say it here, or under `expose`");
             }
         }
     }

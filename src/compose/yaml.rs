@@ -303,11 +303,9 @@ impl<'a> Builder<'a> {
                     None => Ok(()),
                 }
             }
-            Event::Nothing
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(_)
-            | Event::DocumentEnd => Ok(()),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
+                Ok(())
+            }
         }
     }
 
@@ -317,7 +315,10 @@ impl<'a> Builder<'a> {
         if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
             return Err((
                 at.clone(),
-                format!("the file grows to more than {MAX_NODES} values or {} MB once its aliases are expanded: use fewer aliases", MAX_BYTES >> 20),
+                format!(
+                    "the file grows to more than {MAX_NODES} values or {} MB once its aliases are expanded: use fewer aliases",
+                    MAX_BYTES >> 20
+                ),
             ));
         }
         if self.frames.len() + weight.depth > MAX_DEPTH {

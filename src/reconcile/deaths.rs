@@ -13,7 +13,13 @@ use crate::{
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 
 /// Compares a replica before and after a change, and notes a death that nobody here asked for.
-pub(super) fn note(memory: &mut Memory, host: &HostName, before: Option<&Container>, after: &Container, now: Timestamp) {
+pub(super) fn note(
+    memory: &mut Memory,
+    host: &HostName,
+    before: Option<&Container>,
+    after: &Container,
+    now: Timestamp,
+) {
     let Some(replica) = after.replica() else { return };
     let ours = memory.in_flight.iter().any(|action| match action {
         Action::Stop { container, .. } => *container == after.id,

@@ -79,7 +79,7 @@ pub async fn run(
         .filter(|name| options.regions.as_ref().is_none_or(|only| only.contains(name)))
         .collect();
     let (tx, updates) = mpsc::channel(1024);
-    let observer = Observer::<Acting>::start(&fleet, tx, ObserveOptions::default());
+    let observer = Observer::start_acting(&fleet, tx, ObserveOptions::default());
     let leases_stop = CancellationToken::new();
     let (wanted_tx, wanted_rx) = watch::channel(BTreeSet::new());
     let (held, lease_task) = lease::keep(store.clone(), options.holder.clone(), wanted_rx, leases_stop.clone());
@@ -341,8 +341,7 @@ impl Reconciler {
             return Ok(false);
         }
         let desired = self.store.desired().await?;
-        let mut open =
-            self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
+        let mut open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
         open.reverse();
         let changed = self.desired.generation != desired.generation
             || !open.iter().map(|operation| operation.id).eq(self.open.iter().map(|operation| operation.id));

@@ -61,8 +61,11 @@ fn images_that_cannot_be_had_change_nothing() {
     // Without credentials the registry refuses; with them it gives.
     let file = fleet.compose("private.yaml", &format!("services:\n  web:\n    image: {private}\n"));
     let empty = tempfile::tempdir().unwrap();
-    let out =
-        fleet.command(&["deploy", "-f", &file, "--stack", "private", "--yes"]).env("DOCKER_CONFIG", empty.path()).output().unwrap();
+    let out = fleet
+        .command(&["deploy", "-f", &file, "--stack", "private", "--yes"])
+        .env("DOCKER_CONFIG", empty.path())
+        .output()
+        .unwrap();
     let err = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{err}");
     assert!(err.contains("docker login") || err.contains("credentials"), "{err}");
@@ -101,7 +104,17 @@ fn a_taken_port_is_found_before_or_said_after() {
     for host in ["h1", "h2", "h3"] {
         fleet.world.docker(
             host,
-            &["run", "-d", "--label", "wharf.fleet=ports", "--name", "squatter", "-p", "18081:8080", &fleet.world.image("1")],
+            &[
+                "run",
+                "-d",
+                "--label",
+                "wharf.fleet=ports",
+                "--name",
+                "squatter",
+                "-p",
+                "18081:8080",
+                &fleet.world.image("1"),
+            ],
         );
     }
     let file = fleet.compose("b.yaml", &compose(18081, 1));
@@ -158,7 +171,10 @@ fn a_socket_without_permission() {
 fn names_cannot_play_with_the_terminal() {
     let fleet = Fleet::new("names");
     let label = "com.docker.compose.project=\u{1b}[31mred\u{202e}der";
-    fleet.world.docker("h3", &["run", "-d", "--name", "hostile", "--label", "wharf-test=names", "--label", label, &fleet.world.image("1")]);
+    fleet.world.docker(
+        "h3",
+        &["run", "-d", "--name", "hostile", "--label", "wharf-test=names", "--label", label, &fleet.world.image("1")],
+    );
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let out = fleet.ok(&["ps", "--all"]);
         assert!(out.contains("red\\u{202e}der"), "{out}");

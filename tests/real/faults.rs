@@ -84,7 +84,9 @@ fn a_host_cut_off_is_unknown_and_keeps_its_replicas() {
     assert!(!h2["link"]["reason"].as_str().unwrap().is_empty(), "{h2}");
     // The others are scaled meanwhile; nothing is placed on the one that cannot be seen.
     fleet.ok(&["scale", "shop/web=5", "--yes", "--detach"]);
-    fleet.wait("the others carry them", || fleet.containers().iter().filter(|line| !line.starts_with("h2")).count() == 4);
+    fleet.wait("the others carry them", || {
+        fleet.containers().iter().filter(|line| !line.starts_with("h2")).count() == 4
+    });
     fleet.world.host(&["heal", "h2"]);
     fleet.wait("all run", || fleet.running("shop/web") == 5);
     fleet.wait("the operation ends", || fleet.json(&["ops"])[0]["state"] == "converged");
@@ -109,8 +111,7 @@ fn a_hung_engine_delays_nobody() {
 #[test]
 fn two_operators_at_once() {
     let fleet = deployed("two");
-    let mut both: Vec<_> =
-        [6, 9].iter().map(|n| fleet.spawn(&["scale", &format!("shop/web={n}"), "--yes"])).collect();
+    let mut both: Vec<_> = [6, 9].iter().map(|n| fleet.spawn(&["scale", &format!("shop/web={n}"), "--yes"])).collect();
     let second = both.pop().unwrap().ended();
     let first = both.pop().unwrap().ended();
     let codes = [first.0, second.0];

@@ -47,7 +47,12 @@ fn deploy_scale_out_scale_in_remove() {
     assert_eq!(fleet.running("shop/web"), 30);
     assert_eq!(fleet.containers().len(), 30);
     for host in ["h1", "h2", "h3"] {
-        assert_eq!(fleet.containers().iter().filter(|line| line.starts_with(host)).count(), 10, "{:?}", fleet.containers());
+        assert_eq!(
+            fleet.containers().iter().filter(|line| line.starts_with(host)).count(),
+            10,
+            "{:?}",
+            fleet.containers()
+        );
     }
 
     let plan = fleet.wharf(&["plan", "scale", "shop/web=-27", "--json"]);
@@ -64,7 +69,9 @@ fn deploy_scale_out_scale_in_remove() {
 
     fleet.ok(&["rm", "shop", "--yes"]);
     assert!(fleet.containers().is_empty(), "{:?}", fleet.containers());
-    fleet.wait("the networks go too", || fleet.world.docker("h1", &["network", "ls", "-q", "--filter", "label=wharf.fleet=life"]).is_empty());
+    fleet.wait("the networks go too", || {
+        fleet.world.docker("h1", &["network", "ls", "-q", "--filter", "label=wharf.fleet=life"]).is_empty()
+    });
 }
 
 #[test]
@@ -109,8 +116,13 @@ services:
             .split(',')
             .map(|host| {
                 let filter = format!("label=wharf.service={name}");
-                let ids = fleet.world.docker(host, &["ps", "-q", "--filter", "label=wharf.fleet=order", "--filter", &filter]);
-                if ids.is_empty() { String::new() } else { fleet.world.docker(host, &["inspect", "-f", "{{.State.StartedAt}}", &ids]) }
+                let ids =
+                    fleet.world.docker(host, &["ps", "-q", "--filter", "label=wharf.fleet=order", "--filter", &filter]);
+                if ids.is_empty() {
+                    String::new()
+                } else {
+                    fleet.world.docker(host, &["inspect", "-f", "{{.State.StartedAt}}", &ids])
+                }
             })
             .find(|at| !at.is_empty())
             .unwrap()

@@ -165,8 +165,9 @@ impl Fleet {
     pub fn running(&self, what: &str) -> usize {
         let out = self.wharf(&["ps", what, "--json"]);
         let Ok(rows) = serde_json::from_slice::<Value>(&out.stdout) else { return 0 };
-        rows.as_array()
-            .map_or(0, |rows| rows.iter().filter(|row| row["state"]["state"] == "running" && row["wanted"] == true).count())
+        rows.as_array().map_or(0, |rows| {
+            rows.iter().filter(|row| row["state"]["state"] == "running" && row["wanted"] == true).count()
+        })
     }
 
     /// Containers of this fleet on all hosts, as Docker itself sees them: `host name state`.
@@ -197,7 +198,8 @@ impl Fleet {
 
     /// The process that holds the region's lease, when one does.
     pub fn reconciler(&self) -> Option<i32> {
-        let db = rusqlite::Connection::open_with_flags(self.store(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        let db =
+            rusqlite::Connection::open_with_flags(self.store(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
         let holder: String = db.query_row("SELECT holder FROM leases WHERE holder <> ''", [], |row| row.get(0)).ok()?;
         let pid: i32 = holder.rsplit(':').next()?.parse().ok()?;
         Path::new(&format!("/proc/{pid}")).exists().then_some(pid)

@@ -202,7 +202,9 @@ pub fn plan_bar(state: &State, cells: usize) -> Line {
     if delta != 0 {
         parts.push(format!("{delta:+} replica{}", if delta.abs() == 1 { "" } else { "s" }));
     }
-    for (n, word) in [(changes.restarts.len(), "restart"), (changes.removes.len(), "removal"), (changes.hosts.len(), "host")] {
+    for (n, word) in
+        [(changes.restarts.len(), "restart"), (changes.removes.len(), "removal"), (changes.hosts.len(), "host")]
+    {
         if n > 0 {
             parts.push(plural(n, word));
         }
@@ -248,9 +250,10 @@ pub fn hints(state: &State, cells: usize) -> Line {
         return both(left, found, cells);
     }
     if let Some(notice) = &state.notice {
-        return Line::of(Role::Plain, " ")
-            .mark(notice.mark)
-            .with(if notice.mark == Mark::Failed { Role::Mark(Mark::Failed) } else { Role::Strong }, format!(" {}", notice.text));
+        return Line::of(Role::Plain, " ").mark(notice.mark).with(
+            if notice.mark == Mark::Failed { Role::Mark(Mark::Failed) } else { Role::Strong },
+            format!(" {}", notice.text),
+        );
     }
     if state.mode == Mode::Watch && state.overlay.is_none() {
         return Line::of(Role::Dim, format!(" {}", state.fleet.origin));

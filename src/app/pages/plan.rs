@@ -39,10 +39,10 @@ pub fn plan(state: &State) -> Vec<Line> {
         && let Some(at) = page.changed
     {
         lines.push(Line::new());
-        lines.push(
-            Line::of(Role::Mark(Mark::Changing), " ◐ ")
-                .with(Role::Strong, format!("this plan became another at {}: the fleet changed under it", state.clock(at))),
-        );
+        lines.push(Line::of(Role::Mark(Mark::Changing), " ◐ ").with(
+            Role::Strong,
+            format!("this plan became another at {}: the fleet changed under it", state.clock(at)),
+        ));
     }
     for refusal in planned.refusals() {
         lines.push(Line::new());
@@ -93,9 +93,8 @@ fn item_line(state: &State, item: &Item) -> Line {
             };
             Line::of(Role::Strong, pad_right(host.as_str(), 28)).with(Role::Draft, format!(" {words}"))
         }
-        Item::Restart(service) => {
-            Line::of(Role::Strong, pad_right(&service.to_string(), 28)).with(Role::Draft, " restart, one batch after the other")
-        }
+        Item::Restart(service) => Line::of(Role::Strong, pad_right(&service.to_string(), 28))
+            .with(Role::Draft, " restart, one batch after the other"),
         Item::Remove(stack, service) => {
             let name = service.as_ref().map_or_else(|| stack.to_string(), ToString::to_string);
             Line::of(Role::Strong, pad_right(&name, 28)).with(Role::Mark(Mark::Failed), " remove")
@@ -116,7 +115,11 @@ fn word(kind: StepKind) -> &'static str {
 }
 
 fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
-    let head = format!(" {number:>2}  {}  {} ", pad_right(word(step.kind), 8), pad_right(step.region.as_ref().map_or("", |r| r.as_str()), 10));
+    let head = format!(
+        " {number:>2}  {}  {} ",
+        pad_right(word(step.kind), 8),
+        pad_right(step.region.as_ref().map_or("", |r| r.as_str()), 10)
+    );
     let indent = head.chars().count();
     let mut items: Vec<String> = step.items.iter().take(NAMED).cloned().collect();
     if step.items.len() > NAMED {

@@ -89,7 +89,9 @@ fn blocked(state: &State, service: &ServiceKey) -> Option<String> {
         return Some(format!("{service} is to be removed in this draft: take that out first (`.` then `x`)"));
     }
     if state.draft.restarts(service) {
-        return Some(format!("{service} is to be restarted in this draft: apply that first, or take it out (`.` then `x`)"));
+        return Some(format!(
+            "{service} is to be restarted in this draft: apply that first, or take it out (`.` then `x`)"
+        ));
     }
     None
 }
@@ -139,7 +141,8 @@ fn restart(state: &mut State) {
         state.draft.removed(service) || state.draft.changes().targets.keys().any(|(one, _)| one == *service)
     });
     if let Some(service) = scaled {
-        let text = format!("{service} already has a change in this draft: apply that first, or take it out (`.` then `x`)");
+        let text =
+            format!("{service} already has a change in this draft: apply that first, or take it out (`.` then `x`)");
         state.say(Mark::Stopped, text);
         return;
     }

@@ -4,7 +4,8 @@ use crate::app::{
     access,
     command::Command,
     ids::{Id, ReplicaId, StackId},
-    layout, line::Mark,
+    layout,
+    line::Mark,
     msg::Effect,
     pages,
     screen::{Screen, View, Within},
@@ -142,7 +143,8 @@ fn sideways(state: &mut State, right: bool) {
     }
     let columns = state.rows.columns.len();
     let screen = state.way.here_mut();
-    screen.column = if right { (screen.column + 1).min(columns.saturating_sub(2)) } else { screen.column.saturating_sub(1) };
+    screen.column =
+        if right { (screen.column + 1).min(columns.saturating_sub(2)) } else { screen.column.saturating_sub(1) };
 }
 
 /// Marks go first, then the filter, then the view.

@@ -282,11 +282,8 @@ fn scale(state: &mut State, key: Key, form: &crate::app::overlay::ScaleForm) -> 
             Vec::new()
         }
         Code::Enter => {
-            let targets: Option<Vec<_>> = form
-                .rows
-                .iter()
-                .map(|(region, _, input)| Some((region.clone(), number(&input.text())?)))
-                .collect();
+            let targets: Option<Vec<_>> =
+                form.rows.iter().map(|(region, _, input)| Some((region.clone(), number(&input.text())?))).collect();
             let Some(targets) = targets else { return wrong_number(state) };
             state.overlay = None;
             for (region, to) in targets {

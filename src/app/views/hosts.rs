@@ -67,8 +67,9 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
         Col::Others => Line::of(Role::Dim, counts.others.to_string()),
         Col::Cpu => load(host).map_or_else(nothing, |value| Line::of(Role::Plain, percent(value))),
         Col::Memory => match (host.usage, &host.facts) {
-            (Some(usage), Some(facts)) => Line::of(Role::Plain, bytes(usage.memory))
-                .with(Role::Dim, format!(" of {}", bytes(facts.memory))),
+            (Some(usage), Some(facts)) => {
+                Line::of(Role::Plain, bytes(usage.memory)).with(Role::Dim, format!(" of {}", bytes(facts.memory)))
+            }
             (None, Some(facts)) => Line::of(Role::Dim, bytes(facts.memory)),
             (usage, None) => usage.map_or_else(nothing, |usage| Line::of(Role::Plain, bytes(usage.memory))),
         },

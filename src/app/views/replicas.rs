@@ -89,9 +89,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
         Col::Restarts => container.map_or_else(nothing, |c| {
             Line::of(if c.restarts > 0 { Role::Strong } else { Role::Dim }, c.restarts.to_string())
         }),
-        Col::Age => container
-            .and_then(since_when)
-            .map_or_else(nothing, |at| Line::of(Role::Plain, ago(at, state.now))),
+        Col::Age => container.and_then(since_when).map_or_else(nothing, |at| Line::of(Role::Plain, ago(at, state.now))),
         Col::Ports => container.map_or_else(nothing, ports),
         Col::Image => Line::of(Role::Dim, container.map_or("", |c| c.image.as_str())),
         Col::Network => container.and_then(|c| c.usage).map_or_else(nothing, |usage| {

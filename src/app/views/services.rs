@@ -88,22 +88,16 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Revision => Some(SortKey::number(service.revision.map(|no| f64::from(no.0)))),
         Col::Health => Some(region_key(Some(&service.total))),
         Col::RegionCell(at) => Some(region_key(service.regions.get(at).and_then(Option::as_ref))),
-        Col::Updated => Some(SortKey::number(
-            service.updated.as_ref().map(|(at, _)| -(since(*at, state.now).as_secs_f64())),
-        )),
+        Col::Updated => {
+            Some(SortKey::number(service.updated.as_ref().map(|(at, _)| -(since(*at, state.now).as_secs_f64()))))
+        }
         _ => load_key(service.total.usage, col),
     }
 }
 
 pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
     let service = state.index.services.get(row)?;
-    Some(format!(
-        "{} {} {} {}",
-        service.id,
-        service.image,
-        service.id.stack.tool(),
-        service.total.mark().word()
-    ))
+    Some(format!("{} {} {} {}", service.id, service.image, service.id.stack.tool(), service.total.mark().word()))
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {
