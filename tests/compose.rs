@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wharf::compose::{Loaded, Source, load};
+use wharf::{
+    compose::{Loaded, Source, load},
+    model::ServiceSpec,
+};
 
 const GOOD: &str = "tests/compose";
 const BAD: &str = "tests/compose/bad";
@@ -69,26 +72,26 @@ fn neutral(text: &str) -> String {
 
 fn shown(loaded: &Loaded) -> String {
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-    let value = serde_json::json!({ "stack": loaded.stack, "warnings": warnings });
-    neutral(&format!("{:#}\n", without_defaults(value)))
+    let default = serde_json::to_value(ServiceSpec::default()).unwrap();
+    let mut value = serde_json::json!({ "stack": loaded.stack, "warnings": warnings });
+    for (_, service) in value["stack"]["services"].as_object_mut().unwrap() {
+        *service = minus(service.take(), &default);
+    }
+    neutral(&format!("{value:#}\n"))
 }
 
-/// Leaves out nulls, empty lists and mappings, and false, which say nothing and hide the rest.
-fn without_defaults(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    match value {
-        Value::Object(map) => map
+/// A service without the fields that are as in every other, which would hide the rest.
+fn minus(value: serde_json::Value, default: &serde_json::Value) -> serde_json::Value {
+    match (value, default) {
+        (serde_json::Value::Object(map), serde_json::Value::Object(defaults)) => map
             .into_iter()
-            .map(|(k, v)| (k, without_defaults(v)))
-            .filter(|(_, v)| match v {
-                Value::Null | Value::Bool(false) => false,
-                Value::Array(list) => !list.is_empty(),
-                Value::Object(map) => !map.is_empty(),
-                _ => true,
+            .filter(|(key, value)| defaults.get(key) != Some(value))
+            .map(|(key, value)| {
+                let value = minus(value, defaults.get(&key).unwrap_or(&serde_json::Value::Null));
+                (key, value)
             })
             .collect(),
-        Value::Array(list) => list.into_iter().map(without_defaults).collect(),
-        other => other,
+        (value, _) => value,
     }
 }
 
@@ -168,7 +171,11 @@ fn bombs_end_with_an_error() {
     }
     assert!(load_texts(&[("c.yaml", &chain)]).unwrap_err().contains("extend one another"));
 
-    let text = format!("x: &a {}\nservices: {{a: {{image: b, command: [{}]}}}}\n", "y".repeat(100_000), ["*a"; 1000].join(", "));
+    let text = format!(
+        "x: &a {}\nservices: {{a: {{image: b, command: [{}]}}}}\n",
+        "y".repeat(100_000),
+        ["*a"; 1000].join(", ")
+    );
     assert!(load_texts(&[("c.yaml", &text)]).unwrap_err().contains("MB once its aliases"));
 
     let mut env = "V0=aaaaaaaa\n".to_owned();

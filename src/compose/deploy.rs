@@ -7,8 +7,16 @@ use crate::model::{
 
 /// Keys of a service that belong to its resources or replicas.
 pub(super) const TOP_LEVEL: &[&str] = &[
-    "scale", "mem_limit", "mem_reservation", "memswap_limit", "mem_swappiness", "cpus", "cpu_shares", "cpuset",
-    "cpu_quota", "cpu_period",
+    "scale",
+    "mem_limit",
+    "mem_reservation",
+    "memswap_limit",
+    "mem_swappiness",
+    "cpus",
+    "cpu_shares",
+    "cpuset",
+    "cpu_quota",
+    "cpu_period",
 ];
 
 /// Reads [`TOP_LEVEL`]. What `deploy` says wins, and must not contradict.
@@ -47,7 +55,14 @@ pub(super) fn top_level(val: &Val<'_>, spec: &mut ServiceSpec) {
 /// `deploy` of a service.
 pub(super) fn deploy(v: &Val<'_>, spec: &mut ServiceSpec) {
     const KEYS: &[&str] = &[
-        "mode", "replicas", "placement", "resources", "restart_policy", "update_config", "rollback_config", "labels",
+        "mode",
+        "replicas",
+        "placement",
+        "resources",
+        "restart_policy",
+        "update_config",
+        "rollback_config",
+        "labels",
         "endpoint_mode",
     ];
     const MODES: &[(&str, Mode)] = &[
@@ -117,7 +132,9 @@ fn constraint(item: &Val<'_>) -> Option<Constraint> {
         "node.platform.os" => HostField::Os,
         "node.platform.arch" => HostField::Arch,
         "node.role" => {
-            item.warn("ignored: hosts have no role here; give them a label in the fleet file and ask for `node.labels.role`");
+            item.warn(
+                "ignored: hosts have no role here; give them a label in the fleet file and ask for `node.labels.role`",
+            );
             return None;
         }
         "node.id" => {
@@ -215,7 +232,8 @@ pub(super) fn device(item: &Val<'_>) -> DeviceRequest {
     item.keys(&["capabilities", "count", "device_ids", "driver", "options"], |key, value| match key {
         "capabilities" => request.capabilities = value.strings(),
         "count" => {
-            request.count = if value.node.scalar() == Some("all") { Some(-1) } else { value.number("a number, or `all`") };
+            request.count =
+                if value.node.scalar() == Some("all") { Some(-1) } else { value.number("a number, or `all`") };
         }
         "device_ids" => request.device_ids = value.strings(),
         "driver" => request.driver = value.filled(),
@@ -236,8 +254,14 @@ pub(super) fn restart_policy(v: &Val<'_>) -> Restart {
     let mut max = None;
     v.keys(&["condition", "delay", "max_attempts", "window"], |key, value| match key {
         "condition" => {
-            let words: &[(&str, &'static str)] =
-                &[("none", "none"), ("on-failure", "on-failure"), ("any", "any"), ("always", "any"), ("unless-stopped", "any"), ("no", "none")];
+            let words: &[(&str, &'static str)] = &[
+                ("none", "none"),
+                ("on-failure", "on-failure"),
+                ("any", "any"),
+                ("always", "any"),
+                ("unless-stopped", "any"),
+                ("no", "none"),
+            ];
             condition = value.choice(words).unwrap_or("any");
         }
         "max_attempts" => max = value.number::<u32>("a number of attempts"),

@@ -82,7 +82,9 @@ impl Sink {
             self.warn(
                 at,
                 key,
-                format!("the variable `{variable}` is not set, so it counts as empty: set it or write `${{{variable}:-…}}`"),
+                format!(
+                    "the variable `{variable}` is not set, so it counts as empty: set it or write `${{{variable}:-…}}`"
+                ),
             );
         }
     }

@@ -74,7 +74,8 @@ pub(super) fn parse_env(
         if rest.is_empty() {
             return Ok(out);
         }
-        let line = text.len().checked_sub(rest.len()).and_then(|n| text.get(..n)).map_or(1, |t| 1 + t.matches('\n').count());
+        let line =
+            text.len().checked_sub(rest.len()).and_then(|n| text.get(..n)).map_or(1, |t| 1 + t.matches('\n').count());
         let fail = |message: String| EnvError { line, message };
         let (this, next) = rest.split_once('\n').unwrap_or((rest, ""));
         if this.starts_with('#') {

@@ -59,7 +59,7 @@ fn env_file(item: &Val<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(Str
         item.keys(&["path", "required", "format"], |key, v| match key {
             "path" => path = v.filled(),
             "required" => required = v.bool().unwrap_or(true),
-            _ => raw = v.choice(&[("raw", true), ("", false)]).unwrap_or_default(),
+            _ => raw = v.choice(&[("raw", true)]).unwrap_or_default(),
         });
         if item.get("path").is_none() {
             item.error("`path` is missing");
@@ -80,7 +80,8 @@ fn env_file(item: &Val<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(Str
         }
     };
     parse_env(&text, raw, lookup).unwrap_or_else(|error| {
-        let place = Place { base: std::path::PathBuf::new(), shown: std::path::PathBuf::new(), env: std::sync::Arc::default() };
+        let place =
+            Place { base: std::path::PathBuf::new(), shown: std::path::PathBuf::new(), env: std::sync::Arc::default() };
         let at = At { file: place.origin(&file.shown), line: error.line, column: 0 };
         item.sink.error(&at, "", error.message);
         Vec::new()

@@ -41,6 +41,9 @@ impl Loader<'_> {
         let mut resolved = Vec::new();
         for name in names {
             let scope = Scope { tree, earlier, path };
+            if self.circles.contains(&(path.to_owned(), name.clone())) {
+                continue;
+            }
             let mut chain = Vec::new();
             match self.resolve(scope, &name, &mut chain) {
                 Some(node) => resolved.push((name, node)),
@@ -69,7 +72,12 @@ impl Loader<'_> {
         let path = other.as_ref().map_or(scope.path, |file| file.path.as_path()).to_owned();
         if chain.contains(&(path.clone(), target.clone())) {
             let names: Vec<&str> = chain.iter().map(|(_, n)| n.as_str()).chain([target.as_str()]).collect();
-            self.sink.error(&node.at, &key, format!("the services extend one another in a circle: {}", names.join(" → ")));
+            self.sink.error(
+                &node.at,
+                &key,
+                format!("the services extend one another in a circle: {}", names.join(" → ")),
+            );
+            self.circles.extend(chain.iter().cloned());
             return None;
         }
         if chain.len() >= MAX_CHAIN {
@@ -132,8 +140,7 @@ impl Loader<'_> {
         if let Some(known) = self.extended.get(&file.path) {
             return known.clone();
         }
-        let place =
-            Place { base: parent(&file.path), shown: parent(&file.shown), env: Arc::clone(&at.file.env) };
+        let place = Place { base: parent(&file.path), shown: parent(&file.shown), env: Arc::clone(&at.file.env) };
         let tree = self.tree(file, &place, Some((at, key))).map(Rc::new);
         self.extended.insert(file.path.clone(), tree.clone());
         tree

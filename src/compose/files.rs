@@ -22,7 +22,11 @@ pub(super) struct Store<'a> {
 
 impl<'a> Store<'a> {
     pub(super) fn new(root: &Val<'a>) -> Self {
-        let section = |key: &str| root.get(key).map(|v| v.members().into_iter().collect()).unwrap_or_default();
+        let section = |key: &str| {
+            root.get(key)
+                .map(|v| v.members().into_iter().filter(|(name, _)| !name.starts_with("x-")).collect())
+                .unwrap_or_default()
+        };
         let store = Self { secrets: section("secrets"), configs: section("configs"), read: RefCell::default() };
         store.secrets.values().for_each(|v| check(v, true));
         store.configs.values().for_each(|v| check(v, false));
@@ -47,16 +51,21 @@ impl<'a> Store<'a> {
     }
 }
 
-const KEYS: &[&str] = &["file", "environment", "content", "external", "name", "labels", "driver", "driver_opts", "template_driver"];
+const KEYS: &[&str] =
+    &["file", "environment", "content", "external", "name", "labels", "driver", "driver_opts", "template_driver"];
 
 fn check(v: &Val<'_>, secret: bool) {
     v.keys(KEYS, |key, value| match key {
         "driver" | "driver_opts" | "template_driver" => {
             value.error("not supported: wharf reads the content itself, from `file:`, `environment:` or `content:`");
         }
-        "name" if v.get("external").is_none() => value.warn("ignored: the file is made from the content, not from a Swarm object"),
+        "name" if v.get("external").is_none() => {
+            value.warn("ignored: the file is made from the content, not from a Swarm object")
+        }
         "labels" => value.warn("ignored: the file is made from the content, not from a Swarm object"),
-        "content" if secret => value.error("a secret's content does not belong in the Compose file: use `file:` or `environment:`"),
+        "content" if secret => {
+            value.error("a secret's content does not belong in the Compose file: use `file:` or `environment:`")
+        }
         _ => {}
     });
 }

@@ -1,7 +1,7 @@
 //! From files to one tree: documents, interpolation, `include`, `extends`, several `-f`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
@@ -56,13 +56,15 @@ pub(super) struct Loader<'a> {
     pub(super) read: usize,
     filled: usize,
     pub(super) extended: HashMap<PathBuf, Option<Rc<Node>>>,
+    /// Services that extend themselves, which was told.
+    pub(super) circles: HashSet<(PathBuf, String)>,
     /// A part of the tree is missing, and that was told.
     pub(super) broken: bool,
 }
 
 impl<'a> Loader<'a> {
     pub(super) fn new(sink: &'a Sink) -> Self {
-        Self { sink, read: 0, filled: 0, extended: HashMap::new(), broken: false }
+        Self { sink, read: 0, filled: 0, extended: HashMap::new(), circles: HashSet::new(), broken: false }
     }
 
     /// The files of one project, merged. `open` are the files whose `include`s led here, `from` the place that
@@ -91,7 +93,8 @@ impl<'a> Loader<'a> {
     pub(super) fn tree(&mut self, file: &File, place: &Place, from: Option<(&At, &str)>) -> Option<Node> {
         let origin = place.origin(&file.shown);
         self.read += 1;
-        let text = if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { read_text(&file.path) };
+        let text =
+            if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { read_text(&file.path) };
         let text = match text {
             Ok(text) => text,
             Err(why) => {
@@ -116,7 +119,11 @@ impl<'a> Loader<'a> {
                 Kind::Map(_) => {}
                 _ => {
                     let what = document.what();
-                    self.sink.error(&document.at, "", format!("a Compose file is a mapping with `services:`, this is {what}"));
+                    self.sink.error(
+                        &document.at,
+                        "",
+                        format!("a Compose file is a mapping with `services:`, this is {what}"),
+                    );
                     self.broken = true;
                     return None;
                 }
@@ -218,6 +225,7 @@ impl<'a> Loader<'a> {
         }
         let paths = match item.scalar() {
             Some(path) => vec![path],
+            None if item.get("path").is_none() => Vec::new(),
             None => self.words(item.get("path"), &format!("{key}.path"))?,
         };
         let files: Vec<File> = paths.into_iter().map(|path| file(origin, path)).collect();
@@ -227,7 +235,11 @@ impl<'a> Loader<'a> {
         };
         if let Some(again) = files.iter().find(|file| open.contains(&file.path)) {
             let shown = again.shown.display();
-            self.sink.error(&item.at, key, format!("{shown} includes itself, through the files it includes: remove this one"));
+            self.sink.error(
+                &item.at,
+                key,
+                format!("{shown} includes itself, through the files it includes: remove this one"),
+            );
             return None;
         }
         if open.len() > MAX_INCLUDES {
@@ -253,13 +265,8 @@ impl<'a> Loader<'a> {
     }
 
     /// Variables of env files; those that need not be there may be missing. `env` is seen first.
-    pub(super) fn dotenv(
-        &self,
-        files: &[(File, bool)],
-        env: &Env,
-        from: (&At, &str),
-    ) -> std::collections::BTreeMap<String, String> {
-        let mut vars = std::collections::BTreeMap::new();
+    pub(super) fn dotenv(&self, files: &[(File, bool)], env: &Env, from: (&At, &str)) -> BTreeMap<String, String> {
+        let mut vars = BTreeMap::new();
         for (file, required) in files {
             if !required && !file.path.exists() {
                 continue;

@@ -31,7 +31,9 @@ fn rule(path: &[&str]) -> Rule {
                 Rule::Replace
             }
             ["env_file" | "label_file" | "dns" | "dns_search" | "dns_opt" | "tmpfs" | "expose" | "extra_hosts"]
-            | ["cap_add" | "cap_drop" | "security_opt" | "group_add" | "profiles" | "device_cgroup_rules"] => Rule::Join,
+            | ["cap_add" | "cap_drop" | "security_opt" | "group_add" | "profiles" | "device_cgroup_rules"] => {
+                Rule::Join
+            }
             ["ports"] => Rule::Keyed(port_key),
             ["volumes"] => Rule::Keyed(volume_key),
             ["devices"] => Rule::Keyed(device_key),
@@ -198,12 +200,9 @@ fn port_key(node: &Node) -> String {
             let (ip, published) = outside.rsplit_once(':').unwrap_or(("", outside));
             (ip.to_owned(), published.to_owned(), target.to_owned(), p.to_owned())
         }
-        None => (
-            field(node, "host_ip"),
-            field(node, "published"),
-            field(node, "target"),
-            protocol(field(node, "protocol")),
-        ),
+        None => {
+            (field(node, "host_ip"), field(node, "published"), field(node, "target"), protocol(field(node, "protocol")))
+        }
     };
     format!("{ip}:{published}:{target}/{protocol}")
 }

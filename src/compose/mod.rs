@@ -104,10 +104,11 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
     let at = At::file(&nowhere.origin(first));
     let mut vars = loader.dotenv(&env_files, &given, (&at, ""));
     vars.extend(given.0);
-    let project = source.project.clone().or_else(|| vars.get("COMPOSE_PROJECT_NAME").cloned().filter(|n| !n.is_empty()));
-    if let Some(project) = &project {
-        vars.insert("COMPOSE_PROJECT_NAME".into(), project.clone());
-    }
+    let project =
+        source.project.clone().or_else(|| vars.get("COMPOSE_PROJECT_NAME").cloned().filter(|n| !n.is_empty()));
+    let files: Vec<File> = source.files.iter().map(named).collect();
+    let known = project.clone().or_else(|| early_name(&files, &vars)).unwrap_or_else(|| stack::directory_name(&base));
+    vars.insert("COMPOSE_PROJECT_NAME".into(), known);
     let mut profiles = source.profiles.clone();
     if profiles.is_empty()
         && let Some(list) = vars.get("COMPOSE_PROFILES")
@@ -115,7 +116,6 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
         profiles = list.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
     }
     let place = Place { base, shown, env: Arc::new(Env(vars)) };
-    let files: Vec<File> = source.files.iter().map(named).collect();
     let mut root = loader.project(&files, &place, &[], None)?;
     merge::strip(&mut root);
     // Reading half a tree would only add errors that follow from those that are told.
@@ -123,4 +123,16 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
         return None;
     }
     stack::stack(&root, &place, project.as_deref(), &profiles, sink)
+}
+
+/// The files' `name:`, which the rest of the files may use as `${COMPOSE_PROJECT_NAME}`. What is wrong is told later.
+fn early_name(files: &[File], vars: &BTreeMap<String, String>) -> Option<String> {
+    let nowhere = Place { base: PathBuf::new(), shown: PathBuf::new(), env: Arc::default() };
+    let name = |file: &File| {
+        let text = env::read_text(&file.path).ok().filter(|text| text.contains("name"))?;
+        let documents = yaml::parse(&text, &nowhere.origin(&file.shown), &Sink::default())?;
+        let name = documents.iter().rev().find_map(|document| document.get("name")?.scalar())?;
+        interpolate::interpolate(name, &|name| vars.get(name).cloned()).ok().map(|filled| filled.text)
+    };
+    files.iter().rev().find_map(name)
 }

@@ -25,7 +25,9 @@ fn named(name: &str, v: &Val<'_>) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let good = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(legal);
     if !good {
-        v.error(format!("`{name}` is no name: use letters, digits, `-`, `_` and `.`, and begin with a letter or a digit"));
+        v.error(format!(
+            "`{name}` is no name: use letters, digits, `-`, `_` and `.`, and begin with a letter or a digit"
+        ));
     }
     good
 }
@@ -51,8 +53,18 @@ fn only_name(v: &Val<'_>, external: bool) {
 }
 
 fn network(v: &Val<'_>) -> NetworkSpec {
-    const KEYS: &[&str] =
-        &["external", "name", "driver", "driver_opts", "internal", "attachable", "enable_ipv4", "enable_ipv6", "ipam", "labels"];
+    const KEYS: &[&str] = &[
+        "external",
+        "name",
+        "driver",
+        "driver_opts",
+        "internal",
+        "attachable",
+        "enable_ipv4",
+        "enable_ipv6",
+        "ipam",
+        "labels",
+    ];
     let mut network = NetworkSpec::default();
     v.keys(KEYS, |key, value| match key {
         "external" => network.external = external(&value, &mut network.name),
@@ -133,7 +145,9 @@ fn cidr(text: &str) -> Result<String, String> {
 }
 
 fn ip<T: std::str::FromStr + std::fmt::Display>(text: &str) -> Result<String, String> {
-    text.parse::<T>().map(|ip| ip.to_string()).map_err(|_| format!("`{text}` is no such address: write a plain IP address"))
+    text.parse::<T>()
+        .map(|ip| ip.to_string())
+        .map_err(|_| format!("`{text}` is no such address: write a plain IP address"))
 }
 
 fn volume(v: &Val<'_>) -> VolumeSpec {
@@ -172,8 +186,15 @@ pub(super) fn attachments(v: &Val<'_>, declared: &BTreeSet<&str>) -> BTreeMap<St
 
 fn attachment(v: &Val<'_>) -> Attachment {
     const KEYS: &[&str] = &[
-        "aliases", "ipv4_address", "ipv6_address", "priority", "gw_priority", "link_local_ips", "mac_address",
-        "driver_opts", "interface_name",
+        "aliases",
+        "ipv4_address",
+        "ipv6_address",
+        "priority",
+        "gw_priority",
+        "link_local_ips",
+        "mac_address",
+        "driver_opts",
+        "interface_name",
     ];
     let mut attachment = Attachment::default();
     if v.node.is_null() {
@@ -195,7 +216,9 @@ fn attachment(v: &Val<'_>) -> Attachment {
 pub(super) fn mode(v: &Val<'_>, services: &BTreeSet<&str>) -> Option<String> {
     let mode = v.filled()?;
     match mode.split_once(':') {
-        Some(("service", name)) if !services.contains(name) => v.error(format!("there is no service `{name}`; correct the name")),
+        Some(("service", name)) if !services.contains(name) => {
+            v.error(format!("there is no service `{name}`; correct the name"))
+        }
         Some(("container", _)) => v.error("a container of one host is no part of a stack: use `service:NAME`"),
         None if mode == "service" => v.error("write `service:NAME`"),
         _ => {}

@@ -101,6 +101,9 @@ pub(super) fn cores(text: &str) -> Result<u64, String> {
 pub(super) fn mode(text: &str, plain: bool) -> Result<u32, String> {
     let wrong = || format!("must be a file mode like 0440, this is `{text}`");
     let text = text.trim();
+    if !text.strip_prefix("0o").unwrap_or(text).chars().all(|c| c.is_ascii_digit()) {
+        return Err(wrong());
+    }
     let octal = text.strip_prefix("0o").or_else(|| text.strip_prefix('0').filter(|rest| !rest.is_empty()));
     let mode = match octal {
         Some(digits) => u32::from_str_radix(digits, 8).map_err(|_| wrong())?,
@@ -183,9 +186,15 @@ mod tests {
 
     #[test]
     fn times() {
-        for (text, millis) in
-            [("1m30s", 90_000), ("1.5h", 5_400_000), ("200ms", 200), ("0", 0), ("0s", 0), ("1h2m3s4ms", 3_723_004), ("1d", 86_400_000)]
-        {
+        for (text, millis) in [
+            ("1m30s", 90_000),
+            ("1.5h", 5_400_000),
+            ("200ms", 200),
+            ("0", 0),
+            ("0s", 0),
+            ("1h2m3s4ms", 3_723_004),
+            ("1d", 86_400_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "s", "1x", "-1s", "1s2", "1e9s", "9999999999999999999999h"] {
@@ -196,9 +205,14 @@ mod tests {
 
     #[test]
     fn modes_and_cores_and_integers() {
-        for (text, plain, expected) in
-            [("0440", true, 0o440), ("0o440", true, 0o440), ("440", false, 0o440), ("288", true, 288), ("0", true, 0), ("1777", false, 0o1777)]
-        {
+        for (text, plain, expected) in [
+            ("0440", true, 0o440),
+            ("0o440", true, 0o440),
+            ("440", false, 0o440),
+            ("288", true, 288),
+            ("0", true, 0),
+            ("1777", false, 0o1777),
+        ] {
             assert_eq!(mode(text, plain), Ok(expected), "{text}");
         }
         assert!(mode("440", true).unwrap_err().contains("`0440`"));

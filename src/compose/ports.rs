@@ -61,9 +61,8 @@ fn parse_short(text: &str) -> Result<(Option<String>, Option<Range>, Range, Prot
         Some((outside, target)) => (Some(outside), target),
         None => (None, ports),
     };
-    let target = range(target)?.ok_or_else(|| {
-        format!("the container's port is missing in `{text}`: write \"8080:80\", or \"80\" alone")
-    })?;
+    let target = range(target)?
+        .ok_or_else(|| format!("the container's port is missing in `{text}`: write \"8080:80\", or \"80\" alone"))?;
     let (ip, published) = match outside {
         None => (None, ""),
         // An address in brackets, or the part before the last colon.

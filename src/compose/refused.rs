@@ -5,7 +5,10 @@ use super::typed::Val;
 
 /// Harmless to ignore, and why.
 const IGNORED: &[(&str, &str)] = &[
-    ("container_name", "ignored: wharf names containers STACK-SERVICE-SLOT-rREVISION, and other services reach it by the service's name"),
+    (
+        "container_name",
+        "ignored: wharf names containers STACK-SERVICE-SLOT-rREVISION, and other services reach it by the service's name",
+    ),
     ("develop", "ignored: it is for development on one machine"),
     ("attach", "ignored: it only matters to `docker compose up`"),
     ("pull_policy", "ignored: wharf pulls images on every target before a deploy begins"),
@@ -81,7 +84,9 @@ fn links(v: &Val<'_>) {
 pub(super) fn build(service: &Val<'_>, no_image: bool) {
     match (service.get("build"), no_image) {
         (Some(build), true) => {
-            build.error("wharf does not build: build the image, push it to a registry that all hosts reach, and set `image:`");
+            build.error(
+                "wharf does not build: build the image, push it to a registry that all hosts reach, and set `image:`",
+            );
         }
         (Some(build), false) => {
             build.warn("ignored: wharf runs the `image:`, so build and push it before you deploy");

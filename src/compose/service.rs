@@ -3,11 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    deploy, environment, files,
-    files::Store,
-    health, networks, numbers, ports, refused,
-    typed::Val,
-    volumes, wharf,
+    deploy, environment, files, files::Store, health, networks, numbers, ports, refused, typed::Val, volumes, wharf,
     yaml::Kind,
 };
 use crate::model::{Condition, Dependency, DeviceRequest, Logging, Restart, ServiceName, ServiceSpec};
@@ -28,15 +24,77 @@ pub(super) struct World<'a> {
 
 /// Every key that a service may have here.
 const KEYS: &[&str] = &[
-    "image", "command", "entrypoint", "environment", "env_file", "labels", "label_file", "healthcheck", "depends_on",
-    "ports", "expose", "volumes", "tmpfs", "networks", "network_mode", "secrets", "configs", "restart",
-    "stop_grace_period", "stop_signal", "user", "working_dir", "hostname", "domainname", "cap_add", "cap_drop",
-    "ulimits", "logging", "extra_hosts", "init", "read_only", "stdin_open", "tty", "privileged", "security_opt",
-    "sysctls", "shm_size", "dns", "dns_search", "dns_opt", "devices", "group_add", "pid", "ipc", "uts", "cgroup",
-    "cgroup_parent", "userns_mode", "runtime", "platform", "pids_limit", "oom_score_adj", "oom_kill_disable",
-    "annotations", "device_cgroup_rules", "storage_opt", "gpus", "deploy", "scale", "mem_limit", "mem_reservation",
-    "memswap_limit", "mem_swappiness", "cpus", "cpu_shares", "cpuset", "cpu_quota", "cpu_period", "profiles",
-    "extends", "x-wharf",
+    "image",
+    "command",
+    "entrypoint",
+    "environment",
+    "env_file",
+    "labels",
+    "label_file",
+    "healthcheck",
+    "depends_on",
+    "ports",
+    "expose",
+    "volumes",
+    "tmpfs",
+    "networks",
+    "network_mode",
+    "secrets",
+    "configs",
+    "restart",
+    "stop_grace_period",
+    "stop_signal",
+    "user",
+    "working_dir",
+    "hostname",
+    "domainname",
+    "cap_add",
+    "cap_drop",
+    "ulimits",
+    "logging",
+    "extra_hosts",
+    "init",
+    "read_only",
+    "stdin_open",
+    "tty",
+    "privileged",
+    "security_opt",
+    "sysctls",
+    "shm_size",
+    "dns",
+    "dns_search",
+    "dns_opt",
+    "devices",
+    "group_add",
+    "pid",
+    "ipc",
+    "uts",
+    "cgroup",
+    "cgroup_parent",
+    "userns_mode",
+    "runtime",
+    "platform",
+    "pids_limit",
+    "oom_score_adj",
+    "oom_kill_disable",
+    "annotations",
+    "device_cgroup_rules",
+    "storage_opt",
+    "gpus",
+    "deploy",
+    "scale",
+    "mem_limit",
+    "mem_reservation",
+    "memswap_limit",
+    "mem_swappiness",
+    "cpus",
+    "cpu_shares",
+    "cpuset",
+    "cpu_quota",
+    "cpu_period",
+    "profiles",
+    "extends",
+    "x-wharf",
 ];
 
 /// Reads a service. The second part is true when the file itself says when it restarts.
@@ -72,11 +130,11 @@ fn read(spec: &mut ServiceSpec, key: &str, v: &Val<'_>, world: &World<'_>) {
         "secrets" => spec.files.extend(files::grants(v, &world.files, true)),
         "configs" => spec.files.extend(files::grants(v, &world.files, false)),
         "stop_grace_period" => spec.stop_grace_period = v.duration(),
-        "stop_signal" => spec.stop_signal = v.filled(),
-        "user" => spec.user = v.filled(),
-        "working_dir" => spec.working_dir = v.filled(),
-        "hostname" => spec.hostname = v.filled(),
-        "domainname" => spec.domainname = v.filled(),
+        "stop_signal" => spec.stop_signal = v.optional(),
+        "user" => spec.user = v.optional(),
+        "working_dir" => spec.working_dir = v.optional(),
+        "hostname" => spec.hostname = v.optional(),
+        "domainname" => spec.domainname = v.optional(),
         "cap_add" => spec.cap_add = v.strings(),
         "cap_drop" => spec.cap_drop = v.strings(),
         "ulimits" => spec.ulimits = ulimits(v),
@@ -102,12 +160,12 @@ fn read(spec: &mut ServiceSpec, key: &str, v: &Val<'_>, world: &World<'_>) {
         "group_add" => spec.group_add = v.strings(),
         "pid" => spec.pid = own_namespace(v),
         "ipc" => spec.ipc = own_namespace(v),
-        "uts" => spec.uts = v.filled(),
-        "cgroup" => spec.cgroup = v.filled(),
-        "cgroup_parent" => spec.cgroup_parent = v.filled(),
-        "userns_mode" => spec.userns_mode = v.filled(),
-        "runtime" => spec.runtime = v.filled(),
-        "platform" => spec.platform = v.filled(),
+        "uts" => spec.uts = v.optional(),
+        "cgroup" => spec.cgroup = v.optional(),
+        "cgroup_parent" => spec.cgroup_parent = v.optional(),
+        "userns_mode" => spec.userns_mode = v.optional(),
+        "runtime" => spec.runtime = v.optional(),
+        "platform" => spec.platform = v.optional(),
         "pids_limit" => spec.pids_limit = v.number("a number of processes"),
         "oom_score_adj" => spec.oom_score_adj = v.number("a number from -1000 to 1000"),
         "deploy" => deploy::deploy(v, spec),
@@ -137,9 +195,11 @@ fn image(text: &str) -> Result<String, String> {
         "the tag behind `:` is missing"
     } else if text.starts_with("http://") || text.starts_with("https://") {
         "leave out the `http://`"
-    } else if text.rsplit('/').next().is_some_and(|name| {
-        name.split([':', '@']).next().is_some_and(|name| name.chars().any(char::is_uppercase))
-    }) {
+    } else if text
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.split([':', '@']).next().is_some_and(|name| name.chars().any(char::is_uppercase)))
+    {
         "a name has only small letters"
     } else {
         "write it like `redis:7` or `registry.example.com/team/app:1.2`"

@@ -1,6 +1,9 @@
 //! The whole stack: its name, its parts, and what must hold between its services.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use indexmap::IndexMap;
 
@@ -49,7 +52,9 @@ pub(super) fn stack(
     {
         services.error("every service needs a profile that is not active: activate one");
     }
-    let keys = |key: &str| root.get(key).and_then(Node::map).map(|m| m.keys().map(String::as_str).collect()).unwrap_or_default();
+    let keys = |key: &str| {
+        root.get(key).and_then(Node::map).map(|m| m.keys().map(String::as_str).collect()).unwrap_or_default()
+    };
     let world = World {
         services: active.iter().map(|(name, _)| *name).collect(),
         inactive: inactive.iter().map(|(name, v)| (*name, self::profiles(v))).collect(),
@@ -116,19 +121,31 @@ fn name(root: &Val<'_>, place: &Place, project: Option<&str>) -> Option<StackNam
     if let Some(v) = root.get("name") {
         return v.with(|text| StackName::new(text).map_err(|error| error.to_string()));
     }
-    let directory = place.base.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let legal = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    let kept: String = directory.chars().filter(legal).collect();
-    let kept: String = kept.trim_start_matches(['-', '_']).chars().take(MAX_NAME).collect();
-    let name = StackName::new(&kept);
+    let name = StackName::new(&directory_name(&place.base));
     if name.is_err() {
-        root.sink.error(&file, "name", "the stack needs a name: write `name:` at the top of the file, or use --stack NAME");
+        root.sink.error(
+            &file,
+            "name",
+            "the stack needs a name: write `name:` at the top of the file, or use --stack NAME",
+        );
     }
     name.ok()
 }
 
+/// A stack's name out of its directory's: what is not allowed in one is left out.
+pub(super) fn directory_name(base: &Path) -> String {
+    let directory = base.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let legal = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    let kept: String = directory.chars().filter(legal).collect();
+    kept.trim_start_matches(['-', '_']).chars().take(MAX_NAME).collect()
+}
+
 /// What is waited for until it has ended must not be started again when it has.
-fn restarts(services: &mut IndexMap<ServiceName, ServiceSpec>, implicit: &BTreeSet<ServiceName>, places: &BTreeMap<&str, &Val<'_>>) {
+fn restarts(
+    services: &mut IndexMap<ServiceName, ServiceSpec>,
+    implicit: &BTreeSet<ServiceName>,
+    places: &BTreeMap<&str, &Val<'_>>,
+) {
     let ends: BTreeSet<ServiceName> = services
         .values()
         .flat_map(|spec| &spec.depends_on)
@@ -176,10 +193,10 @@ fn circles(services: &IndexMap<ServiceName, ServiceSpec>, places: &BTreeMap<&str
                             way.iter().skip(at).map(|(name, _)| name.as_str()).chain([next.as_str()]).collect();
                         if let Some(v) = places.get(next.as_str()) {
                             let place = v.get("depends_on");
-                            place.as_ref().unwrap_or(v).error(format!(
-                                "the services wait for one another in a circle: {}",
-                                names.join(" → ")
-                            ));
+                            place
+                                .as_ref()
+                                .unwrap_or(v)
+                                .error(format!("the services wait for one another in a circle: {}", names.join(" → ")));
                         }
                         return;
                     }

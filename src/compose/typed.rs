@@ -8,6 +8,9 @@ use super::{
     yaml::{Kind, Node},
 };
 
+/// More known keys than this are not listed in a message.
+const MAX_LISTED: usize = 16;
+
 /// A value and its path, for reading.
 #[derive(Clone)]
 pub(super) struct Val<'a> {
@@ -46,9 +49,7 @@ impl<'a> Val<'a> {
     /// Every member of a mapping, null members too. Not a mapping: an error and nothing.
     pub(super) fn members(&self) -> Vec<(&'a str, Val<'a>)> {
         match &self.node.kind {
-            Kind::Map(map) => {
-                map.iter().map(|(key, member)| (key.as_str(), self.child(key, &member.node))).collect()
-            }
+            Kind::Map(map) => map.iter().map(|(key, member)| (key.as_str(), self.child(key, &member.node))).collect(),
             Kind::Null => Vec::new(),
             _ => {
                 self.error(format!("must be a mapping (`key: value`), this is {}", self.node.what()));
@@ -71,10 +72,11 @@ impl<'a> Val<'a> {
                     each(key, val);
                 }
             } else if !key.starts_with("x-") {
-                let hint = numbers::nearest(key, known).map_or_else(
-                    || format!("known here are {}", known.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
+                let hint = match numbers::nearest(key, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if known.len() <= MAX_LISTED => format!("known here are {}", known.join(", ")),
+                    None => "correct or remove it, or begin it with `x-` to have it ignored".to_owned(),
+                };
                 self.sink.error(&member.key_at, &val.path, format!("the key `{key}` is not known; {hint}"));
             }
         }
@@ -121,6 +123,11 @@ impl<'a> Val<'a> {
             return None;
         }
         Some(text.to_owned())
+    }
+
+    /// A single value; an empty one, as a variable without a value leaves it, is none.
+    pub(super) fn optional(&self) -> Option<String> {
+        self.string().filter(|text| !text.trim().is_empty())
     }
 
     pub(super) fn strings(&self) -> Vec<String> {

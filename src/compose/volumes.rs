@@ -95,10 +95,14 @@ fn short(item: &Val<'_>) -> Option<Mount> {
             "rw" => {}
             "nocopy" => nocopy = true,
             "z" | "Z" => item.warn("the SELinux label is ignored: label the directory on the hosts"),
-            "cached" | "delegated" | "consistent" => item.warn(format!("`{mode}` is ignored: it means nothing on Linux")),
+            "cached" | "delegated" | "consistent" => {
+                item.warn(format!("`{mode}` is ignored: it means nothing on Linux"))
+            }
             mode if PROPAGATION.contains(&mode) => propagation = Some(mode.to_owned()),
             _ => {
-                item.error(format!("the mode `{mode}` is not known: `ro`, `rw`, `nocopy` and the propagation modes are"));
+                item.error(format!(
+                    "the mode `{mode}` is not known: `ro`, `rw`, `nocopy` and the propagation modes are"
+                ));
             }
         }
     }

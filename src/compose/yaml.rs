@@ -303,11 +303,9 @@ impl<'a> Builder<'a> {
                     None => Ok(()),
                 }
             }
-            Event::Nothing
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(_)
-            | Event::DocumentEnd => Ok(()),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
+                Ok(())
+            }
         }
     }
 
@@ -317,7 +315,10 @@ impl<'a> Builder<'a> {
         if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
             return Err((
                 at.clone(),
-                format!("the file grows to more than {MAX_NODES} values or {} MB once its aliases are expanded: use fewer aliases", MAX_BYTES >> 20),
+                format!(
+                    "the file grows to more than {MAX_NODES} values or {} MB once its aliases are expanded: use fewer aliases",
+                    MAX_BYTES >> 20
+                ),
             ));
         }
         if self.frames.len() + weight.depth > MAX_DEPTH {
@@ -365,30 +366,35 @@ impl<'a> Builder<'a> {
                     *key = Some((text, plain, node.at));
                 }
                 Some((text, true, _)) if text == "<<" && merges.is_empty() => merges.push(node),
-                Some((text, plain, key_at)) => {
-                    if text == "<<" && plain {
-                        self.sink.error(&key_at, "<<", "`<<` is there twice: write one `<<: [*a, *b]`");
-                        return Ok(());
-                    }
-                    match map.entry(text) {
-                        Slot::Vacant(slot) => {
-                            slot.insert(Member { key_at, node });
-                        }
-                        Slot::Occupied(slot) => {
-                            let first = &slot.get().key_at;
-                            let message = format!(
-                                "the key `{}` is there twice, first at line {} column {}: keep one of them",
-                                slot.key(),
-                                first.line,
-                                first.column
-                            );
-                            self.sink.error(&key_at, slot.key(), message);
-                        }
-                    }
+                Some((text, true, key_at)) if text == "<<" => {
+                    let message = "`<<` is there twice: write one `<<: [*a, *b]`";
+                    self.sink.error(&key_at, &self.path("<<"), message);
                 }
+                Some((text, _, key_at)) => match map.entry(text) {
+                    Slot::Vacant(slot) => {
+                        slot.insert(Member { key_at, node });
+                    }
+                    Slot::Occupied(slot) => {
+                        let key = slot.key().clone();
+                        let (line, column) = (slot.get().key_at.line, slot.get().key_at.column);
+                        let message = format!(
+                            "the key `{key}` is there twice, first at line {line} column {column}: keep one of them"
+                        );
+                        self.sink.error(&key_at, &self.path(&key), message);
+                    }
+                },
             },
         }
         Ok(())
+    }
+
+    /// The path of a key of the innermost mapping.
+    fn path(&self, last: &str) -> String {
+        let outer = self.frames.iter().filter_map(|frame| match frame {
+            Frame::List { items, .. } => Some(format!("[{}]", items.len())),
+            Frame::Map { key, .. } => key.as_ref().map(|(text, ..)| text.clone()),
+        });
+        super::load::join(&outer.chain([last.to_owned()]).collect::<Vec<_>>())
     }
 
     /// `<<`: what the mapping itself says wins, and of a list the earlier wins.
