@@ -1,6 +1,8 @@
 //! Compose files as people write them: every one must load, and give what the JSON beside it says. Wrong ones
 //! must give the errors beside them. `UPDATE=1 cargo nextest run --test compose` writes both anew.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test may fail the test")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -9,7 +11,7 @@ use std::{
 
 use wharf::{
     compose::{Loaded, Source, load},
-    model::ServiceSpec,
+    model::{ServiceName, ServiceSpec},
 };
 
 const GOOD: &str = "tests/compose";
@@ -73,7 +75,9 @@ fn neutral(text: &str) -> String {
 fn shown(loaded: &Loaded) -> String {
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     let default = serde_json::to_value(ServiceSpec::default()).unwrap();
-    let mut value = serde_json::json!({ "stack": loaded.stack, "warnings": warnings });
+    // JSON has no order of keys, but the services have one.
+    let order: Vec<&str> = loaded.stack.services.keys().map(ServiceName::as_str).collect();
+    let mut value = serde_json::json!({ "stack": loaded.stack, "order": order, "warnings": warnings });
     for (_, service) in value["stack"]["services"].as_object_mut().unwrap() {
         *service = minus(service.take(), &default);
     }
@@ -146,13 +150,14 @@ fn load_texts(texts: &[(&str, &str)]) -> Result<Loaded, String> {
     load(&source).map_err(|errors| errors.to_string())
 }
 
+fn lines(range: std::ops::Range<usize>, line: impl Fn(usize) -> String) -> String {
+    range.map(line).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn bombs_end_with_an_error() {
-    let mut laughs = "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
-    for i in 1..12 {
-        let refs = vec![format!("*a{}", i - 1); 9].join(", ");
-        laughs.push_str(&format!("x-{i}: &a{i} [{refs}]\n"));
-    }
+    let level = |i: usize| format!("x-{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 9].join(", "));
+    let laughs = format!("x-0: &a0 [lol, lol, lol]\n{}", lines(1..12, level));
     assert!(load_texts(&[("c.yaml", &laughs)]).unwrap_err().contains("aliases"));
 
     let deep = format!("services: {}{}", "[".repeat(50_000), "]".repeat(50_000));
@@ -165,10 +170,8 @@ fn bombs_end_with_an_error() {
     let large = format!("services: {{a: {{image: b}}}}\n# {}", "x".repeat(10 << 20));
     assert!(load_texts(&[("c.yaml", &large)]).unwrap_err().contains("larger than 2 MB"));
 
-    let mut chain = "services:\n  s0: {image: a}\n".to_owned();
-    for i in 1..500 {
-        chain.push_str(&format!("  s{i}: {{extends: s{}}}\n", i - 1));
-    }
+    let link = |i: usize| format!("  s{i}: {{extends: s{}}}\n", i - 1);
+    let chain = format!("services:\n  s0: {{image: a}}\n{}", lines(1..500, link));
     assert!(load_texts(&[("c.yaml", &chain)]).unwrap_err().contains("extend one another"));
 
     let text = format!(
@@ -178,10 +181,7 @@ fn bombs_end_with_an_error() {
     );
     assert!(load_texts(&[("c.yaml", &text)]).unwrap_err().contains("MB once its aliases"));
 
-    let mut env = "V0=aaaaaaaa\n".to_owned();
-    for i in 0..60 {
-        env.push_str(&format!("V{}=$V{i}$V{i}\n", i + 1));
-    }
+    let env = format!("V0=aaaaaaaa\n{}", lines(0..60, |i| format!("V{}=$V{i}$V{i}\n", i + 1)));
     let error = load_texts(&[("c.yaml", "services: {a: {image: $V60}}"), (".env", &env)]).unwrap_err();
     assert!(error.contains("longer than"), "{error}");
 }

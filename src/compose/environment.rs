@@ -3,8 +3,8 @@
 use super::{
     env::{parse_env, read_text},
     load::{Place, file},
+    origin::At,
     typed::Val,
-    yaml::At,
 };
 use crate::model::{Sensitive, ServiceSpec};
 

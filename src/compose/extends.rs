@@ -9,7 +9,8 @@ use std::{
 use super::{
     load::{File, Loader, Place, file, parent},
     merge::merge,
-    yaml::{At, Kind, Node},
+    origin::At,
+    yaml::{Kind, Node},
 };
 
 /// Longest chain of services that extend one another.

@@ -20,6 +20,24 @@ enum Rule {
     Logging,
 }
 
+/// Keys of a service whose lists are joined without repetition.
+const JOINED: &[&str] = &[
+    "env_file",
+    "label_file",
+    "dns",
+    "dns_search",
+    "dns_opt",
+    "tmpfs",
+    "expose",
+    "extra_hosts",
+    "cap_add",
+    "cap_drop",
+    "security_opt",
+    "group_add",
+    "profiles",
+    "device_cgroup_rules",
+];
+
 fn rule(path: &[&str]) -> Rule {
     match path {
         ["services", _, rest @ ..] => match rest {
@@ -30,10 +48,7 @@ fn rule(path: &[&str]) -> Rule {
             ["command" | "entrypoint"] | ["healthcheck", "test"] | ["x-wharf", "test" | "entry" | "regions"] => {
                 Rule::Replace
             }
-            ["env_file" | "label_file" | "dns" | "dns_search" | "dns_opt" | "tmpfs" | "expose" | "extra_hosts"]
-            | ["cap_add" | "cap_drop" | "security_opt" | "group_add" | "profiles" | "device_cgroup_rules"] => {
-                Rule::Join
-            }
+            [key] if JOINED.contains(key) => Rule::Join,
             ["ports"] => Rule::Keyed(port_key),
             ["volumes"] => Rule::Keyed(volume_key),
             ["devices"] => Rule::Keyed(device_key),

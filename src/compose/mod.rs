@@ -9,17 +9,20 @@
 //! other programs turn them into numbers first.
 
 mod deploy;
+mod devices;
 mod diagnostic;
 mod env;
 mod environment;
 mod extends;
 mod files;
 mod health;
+mod include;
 mod interpolate;
 mod load;
 mod merge;
 mod networks;
 mod numbers;
+mod origin;
 mod ports;
 mod refused;
 mod service;
@@ -37,7 +40,7 @@ use self::{
     diagnostic::Sink,
     env::Env,
     load::{File, Loader, Place, parent},
-    yaml::{At, clean},
+    origin::{At, clean},
 };
 use crate::model::StackSpec;
 

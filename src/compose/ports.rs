@@ -41,7 +41,7 @@ fn short(item: &Val<'_>) -> Vec<Port> {
     let Some(text) = item.text() else { return Vec::new() };
     match parse_short(text) {
         Ok((host_ip, published, target, protocol)) => {
-            expand(item, host_ip, published, target, protocol, PortMode::Ingress)
+            expand(item, host_ip.as_deref(), published, target, protocol, PortMode::Ingress)
         }
         Err(message) => {
             item.error(message);
@@ -115,7 +115,7 @@ fn range(text: &str) -> Result<Option<Range>, String> {
 
 fn expand(
     item: &Val<'_>,
-    host_ip: Option<String>,
+    host_ip: Option<&str>,
     published: Option<Range>,
     target: Range,
     protocol: Protocol,
@@ -150,7 +150,7 @@ fn expand(
         .map(|(i, target)| Port {
             target,
             published: published.and_then(|(first, _)| u16::try_from(usize::from(first) + i).ok()),
-            host_ip: host_ip.clone(),
+            host_ip: host_ip.map(str::to_owned),
             protocol,
             mode,
         })
@@ -182,7 +182,7 @@ fn long(item: &Val<'_>) -> Vec<Port> {
         _ => val.warn("ignored: say the protocol of an entry in `x-wharf.entry`"),
     });
     match target {
-        Some(target) if good => expand(item, host_ip, published, target, protocol, mode),
+        Some(target) if good => expand(item, host_ip.as_deref(), published, target, protocol, mode),
         Some(_) => Vec::new(),
         None => {
             if item.get("target").is_none_or(|val| val.node.scalar() == Some("")) {

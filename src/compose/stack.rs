@@ -12,10 +12,11 @@ use super::{
     files::Store,
     load::Place,
     networks,
+    origin::At,
     service::{World, service},
     typed::Val,
     wharf,
-    yaml::{At, Kind, Node},
+    yaml::{Kind, Node},
 };
 use crate::model::{Condition, MAX_NAME, Mode, Restart, ServiceName, ServiceSpec, StackName, StackSpec};
 
