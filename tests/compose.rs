@@ -135,6 +135,16 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_file_over_itself_is_itself() {
+    for path in files(GOOD) {
+        let mut source = source(&path);
+        let once = load(&source).unwrap().stack;
+        source.files.extend(source.files.clone());
+        assert_eq!(load(&source).unwrap().stack, once, "{}", path.display());
+    }
+}
+
 /// Writes files into a new directory and loads the first.
 fn load_texts(texts: &[(&str, &str)]) -> Result<Loaded, String> {
     let dir = tempfile::tempdir().unwrap();

@@ -13,6 +13,7 @@ use super::{
 
 /// Longest chain of `include`.
 const MAX_INCLUDES: usize = 16;
+
 impl Loader<'_> {
     /// `include`: other projects whose services, networks and so on become part of this one.
     pub(super) fn include(&mut self, tree: &mut Node, path: &Path, place: &Place, open: &[PathBuf]) {

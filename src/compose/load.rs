@@ -52,7 +52,8 @@ pub(super) struct File {
 /// Reads files into trees. Problems go to the sink.
 pub(super) struct Loader<'a> {
     pub sink: &'a Sink,
-    pub(super) read: usize,
+    read: usize,
+    texts: HashMap<PathBuf, Result<Rc<str>, String>>,
     filled: usize,
     pub(super) extended: HashMap<PathBuf, Option<Rc<Node>>>,
     /// Services that extend themselves, which was told.
@@ -63,7 +64,15 @@ pub(super) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     pub(super) fn new(sink: &'a Sink) -> Self {
-        Self { sink, read: 0, filled: 0, extended: HashMap::new(), circles: HashSet::new(), broken: false }
+        Self {
+            sink,
+            read: 0,
+            texts: HashMap::new(),
+            filled: 0,
+            extended: HashMap::new(),
+            circles: HashSet::new(),
+            broken: false,
+        }
     }
 
     /// The files of one project, merged. `open` are the files whose `include`s led here, `from` the place that
@@ -88,12 +97,18 @@ impl<'a> Loader<'a> {
         root
     }
 
+    /// A file's text, read once: a pipe (`-f <(…)`) has it only once.
+    pub(super) fn text(&mut self, path: &Path) -> Result<Rc<str>, String> {
+        let read = || read_text(path).map(Rc::from);
+        self.texts.entry(path.to_owned()).or_insert_with(read).clone()
+    }
+
     /// One file: its documents merged, with variables filled in.
     pub(super) fn tree(&mut self, file: &File, place: &Place, from: Option<(&At, &str)>) -> Option<Node> {
         let origin = place.origin(&file.shown);
         self.read += 1;
         let text =
-            if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { read_text(&file.path) };
+            if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { self.text(&file.path) };
         let text = match text {
             Ok(text) => text,
             Err(why) => {

@@ -1,5 +1,7 @@
 //! How a later file overrides an earlier one, and a service the one it extends.
 
+use indexmap::IndexMap;
+
 use super::yaml::{Kind, Map, Member, Node, Tag};
 
 /// How two values of one key become one.
@@ -56,6 +58,7 @@ fn rule(path: &[&str]) -> Rule {
             ["logging"] => Rule::Logging,
             _ => Rule::Deep,
         },
+        ["networks", _, "ipam", "config"] => Rule::Keyed(|node| field(node, "subnet")),
         ["networks" | "volumes" | "secrets" | "configs", _, "labels"] => Rule::Pairs,
         _ => Rule::Deep,
     }
@@ -103,6 +106,9 @@ impl Node {
     }
 }
 
+/// Items of a list that a further one is compared with.
+const MAX_COMPARED: usize = 500;
+
 fn deep(mut base: Node, over: Node, path: &[&str]) -> Node {
     match (&mut base.kind, over.kind) {
         (Kind::Map(into), Kind::Map(from)) => {
@@ -121,7 +127,13 @@ fn deep(mut base: Node, over: Node, path: &[&str]) -> Node {
             base
         }
         (Kind::List(into), Kind::List(from)) => {
-            into.extend(from);
+            // What is there already is not there twice; beyond that length nobody repeats by hand.
+            let known = into.len().min(MAX_COMPARED);
+            for item in from {
+                if !into.iter().take(known).any(|old| old.same(&item)) {
+                    into.push(item);
+                }
+            }
             base
         }
         (_, kind) => Node { at: over.at, tag: over.tag, kind },
@@ -182,17 +194,14 @@ fn listed(node: Node) -> Node {
     Node { at, tag, kind }
 }
 
-fn keyed(mut base: Node, over: Node, key: fn(&Node) -> String) -> Node {
-    match (&mut base.kind, over.kind) {
-        (Kind::List(into), Kind::List(from)) => {
-            for item in from {
-                let wanted = key(&item);
-                match into.iter_mut().find(|old| key(old) == wanted) {
-                    Some(old) => *old = item,
-                    None => into.push(item),
-                }
+fn keyed(base: Node, over: Node, key: fn(&Node) -> String) -> Node {
+    match (base.kind, over.kind) {
+        (Kind::List(first), Kind::List(second)) => {
+            let mut merged: IndexMap<String, Node> = IndexMap::new();
+            for item in first.into_iter().chain(second) {
+                merged.insert(key(&item), item);
             }
-            base
+            Node { at: base.at, tag: base.tag, kind: Kind::List(merged.into_values().collect()) }
         }
         (_, kind) => Node { at: over.at, tag: over.tag, kind },
     }

@@ -32,7 +32,7 @@ mod volumes;
 mod wharf;
 mod yaml;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 pub use diagnostic::{Diagnostic, Errors};
 
@@ -45,7 +45,7 @@ use self::{
 use crate::model::StackSpec;
 
 /// What to load, and what holds while loading.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Source {
     /// The Compose files, later ones override earlier ones. Relative paths in all of them start from the
     /// directory of the first.
@@ -58,6 +58,18 @@ pub struct Source {
     pub project: Option<String>,
     /// Files with variables, read instead of the `.env` beside the first file.
     pub env_files: Vec<PathBuf>,
+}
+
+impl fmt::Debug for Source {
+    // Without the environment: its values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("files", &self.files)
+            .field("profiles", &self.profiles)
+            .field("project", &self.project)
+            .field("env_files", &self.env_files)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A stack, and what of its files is ignored.
@@ -110,7 +122,10 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
     let project =
         source.project.clone().or_else(|| vars.get("COMPOSE_PROJECT_NAME").cloned().filter(|n| !n.is_empty()));
     let files: Vec<File> = source.files.iter().map(named).collect();
-    let known = project.clone().or_else(|| early_name(&files, &vars)).unwrap_or_else(|| stack::directory_name(&base));
+    let known = project
+        .clone()
+        .or_else(|| early_name(&mut loader, &files, &vars))
+        .unwrap_or_else(|| stack::directory_name(&base));
     vars.insert("COMPOSE_PROJECT_NAME".into(), known);
     let mut profiles = source.profiles.clone();
     if profiles.is_empty()
@@ -129,13 +144,13 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
 }
 
 /// The files' `name:`, which the rest of the files may use as `${COMPOSE_PROJECT_NAME}`. What is wrong is told later.
-fn early_name(files: &[File], vars: &BTreeMap<String, String>) -> Option<String> {
+fn early_name(loader: &mut Loader<'_>, files: &[File], vars: &BTreeMap<String, String>) -> Option<String> {
     let nowhere = Place { base: PathBuf::new(), shown: PathBuf::new(), env: Arc::default() };
-    let name = |file: &File| {
-        let text = env::read_text(&file.path).ok().filter(|text| text.contains("name"))?;
+    let mut name = |file: &File| {
+        let text = loader.text(&file.path).ok().filter(|text| text.contains("name"))?;
         let documents = yaml::parse(&text, &nowhere.origin(&file.shown), &Sink::default())?;
         let name = documents.iter().rev().find_map(|document| document.get("name")?.scalar())?;
         interpolate::interpolate(name, &|name| vars.get(name).cloned()).ok().map(|filled| filled.text)
     };
-    files.iter().rev().find_map(name)
+    files.iter().rev().find_map(&mut name)
 }

@@ -126,6 +126,9 @@ pub(super) fn or(words: &[&str]) -> String {
     }
 }
 
+/// Words that are compared for a hint; more would take longer than a hint is worth.
+const MAX_CANDIDATES: usize = 300;
+
 /// The known word that was most likely meant.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
@@ -133,6 +136,7 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     known
         .iter()
+        .take(MAX_CANDIDATES)
         .map(|candidate| (distance(&word, &plain(candidate)), *candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

@@ -6,6 +6,9 @@ use crate::model::{ExposedPort, Port, PortMode, Protocol};
 /// Most ports that one range may open.
 const MAX_RANGE: u16 = 1024;
 
+/// Most ports that one service may publish, or expose.
+const MAX_PORTS: usize = 4096;
+
 const PROTOCOLS: &[(&str, Protocol)] = &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
 
 /// `ports` of a service.
@@ -21,6 +24,10 @@ pub(super) fn ports(val: &Val<'_>) -> Vec<Port> {
             };
             if out.contains(&port) {
                 continue;
+            }
+            if out.len() >= MAX_PORTS {
+                val.error(format!("publishes more than {MAX_PORTS} ports: give the service an address of its own"));
+                return out;
             }
             if out.iter().any(clash) {
                 item.error(format!(
@@ -197,6 +204,10 @@ fn long(item: &Val<'_>) -> Vec<Port> {
 pub(super) fn expose(val: &Val<'_>) -> Vec<ExposedPort> {
     let mut out = Vec::new();
     for item in val.items() {
+        if out.len() > MAX_PORTS {
+            val.error(format!("exposes more than {MAX_PORTS} ports"));
+            return Vec::new();
+        }
         let read = item.with(|text| {
             let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
             let protocol = self::protocol(protocol)?;

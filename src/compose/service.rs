@@ -109,6 +109,11 @@ pub(super) fn service(val: &Val<'_>, world: &World<'_>) -> (ServiceSpec, bool) {
         volumes::add(&mut spec.mounts, item, place);
     }
     refused::build(val, spec.image.is_empty());
+    if spec.network_mode.as_deref() == Some("host")
+        && let Some(ports) = val.get("ports")
+    {
+        ports.warn("with `network_mode: host` the engine opens no ports: the container's own are the host's");
+    }
     if val.get("network_mode").is_some() && val.get("networks").is_some() {
         val.error("`network_mode` and `networks` exclude each other: remove one");
     }

@@ -11,6 +11,9 @@ use super::{
 /// More known keys than this are not listed in a message.
 const MAX_LISTED: usize = 16;
 
+/// Longest list: far more than any stack needs, and short enough to compare every item with every other.
+const MAX_ITEMS: usize = 2000;
+
 /// A value and its path, for reading.
 #[derive(Clone)]
 pub(super) struct Val<'a> {
@@ -85,6 +88,10 @@ impl<'a> Val<'a> {
     /// The items of a list. Not a list: an error and nothing.
     pub(super) fn items(&self) -> Vec<Val<'a>> {
         match &self.node.kind {
+            Kind::List(items) if items.len() > MAX_ITEMS => {
+                self.error(format!("has more than {MAX_ITEMS} items"));
+                Vec::new()
+            }
             Kind::List(items) => items
                 .iter()
                 .enumerate()
