@@ -32,7 +32,6 @@ const VERSION_DEADLINE: Duration = Duration::from_secs(8);
 
 /// A connection. Its SSH forward, where there is one, lives as long as it.
 pub(crate) struct Session {
-    pub host: HostName,
     fleet: FleetName,
     pub http: Http,
     pub docker: Docker,
@@ -58,14 +57,14 @@ pub(crate) enum Way {
 impl Session {
     /// Opens the way to the engine and agrees on the API version: one round trip after the connection stands.
     pub(crate) async fn open(fleet: &FleetName, host: &HostName, way: &Way) -> Result<Arc<Self>, EngineError> {
-        Self::try_open(fleet, host, way).await.map(Arc::new).map_err(|fault| {
+        Self::try_open(fleet, way).await.map(Arc::new).map_err(|fault| {
             // Nothing was asked for yet, so nothing can be lost.
             let kind = if fault.kind == ErrorKind::LostAnswer { ErrorKind::Unreachable } else { fault.kind };
             Fault { kind, ..fault }.at(host, "reach the engine")
         })
     }
 
-    async fn try_open(fleet: &FleetName, host: &HostName, way: &Way) -> Result<Self, Fault> {
+    async fn try_open(fleet: &FleetName, way: &Way) -> Result<Self, Fault> {
         let mut forward = None;
         let dial = match way {
             Way::Memory(dial) => Dial::Memory(dial.clone()),
@@ -96,7 +95,6 @@ impl Session {
         let http = http.versioned(minor);
         let docker = http.bollard()?;
         Ok(Self {
-            host: host.clone(),
             fleet: fleet.clone(),
             http,
             docker,
