@@ -7,7 +7,7 @@ use crate::{
         index::{ReplicaRow, Tally},
         line::{Line, Mark, Role},
         state::State,
-        status::{ago, of_container, of_link},
+        status::{ago, of_link},
     },
     model::{Container, ContainerState, HostIntent, HostName, Usage},
     text::{bytes, percent},
@@ -127,7 +127,7 @@ fn service_replicas(state: &State, lines: &mut Vec<Line>, id: &crate::app::ids::
     for row in bad {
         let word = state
             .container(row)
-            .map_or("no container".into(), |container| of_container(state.observed().hosts.get(&row.host), container).1);
+            .map_or("no container".into(), |container| state.judge(&row.host, container).1);
         let name = row.slot.map_or_else(|| row.service.name.to_string(), |slot| format!("{}.{slot}", row.service.name));
         lines.push(
             Line::new()
@@ -160,8 +160,7 @@ fn replica(state: &State, row: &ReplicaRow) -> Vec<Line> {
 }
 
 fn of_one(state: &State, lines: &mut Vec<Line>, row: &ReplicaRow, container: &Container) {
-    let host = state.observed().hosts.get(&row.host);
-    let (mark, word) = of_container(host, container);
+    let (mark, word) = state.judge(&row.host, container);
     let mut line = field("state", "");
     line.push(Role::Mark(mark), word);
     lines.push(line);

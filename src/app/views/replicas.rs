@@ -9,7 +9,7 @@ use crate::{
         line::{Line, Mark, Role},
         screen::Within,
         state::State,
-        status::{ago, of_container},
+        status::ago,
         table::{Cell, Col, Column, SortKey},
     },
     model::{Container, ContainerState},
@@ -48,9 +48,8 @@ pub(super) fn columns(_: &State) -> Vec<Column> {
 
 /// The state in words; longer than the mark, shorter than the details.
 fn word(state: &State, row: &ReplicaRow) -> Cow<'static, str> {
-    let host = state.observed().hosts.get(&row.host);
     let word = match state.container(row) {
-        Some(container) => of_container(host, container).1,
+        Some(container) => state.judge(&row.host, container).1,
         None if row.mark == Mark::Unknown => "not seen".into(),
         None if row.mark == Mark::Changing => "to be made".into(),
         None => "missing".into(),
