@@ -255,6 +255,14 @@ pub fn hints(state: &State, cells: usize) -> Line {
     if state.mode == Mode::Watch && state.overlay.is_none() {
         return Line::of(Role::Dim, format!(" {}", state.fleet.origin));
     }
+    if state.overlay.is_none() && state.pane.is_some_and(|pane| pane.focused) {
+        let mut line = Line::of(Role::Plain, " ");
+        for (key, title) in [("j k", "scroll"), ("tab", "list"), ("esc", "close")] {
+            line.push(Role::Key, key);
+            line.push(Role::Dim, format!(" {title}  "));
+        }
+        return line;
+    }
     let scopes: Vec<Scope> = match &state.overlay {
         Some(Overlay::Plan(_)) => vec![Scope::Plan],
         Some(_) => return Line::of(Role::Dim, " esc closes"),

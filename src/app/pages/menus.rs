@@ -43,7 +43,7 @@ impl MenuEntry {
         let role = |role| if off { Role::Disabled } else { role };
         let mut line = Line::of(role(Role::Key), format!(" {} ", pad_left(&key, 7)));
         line.push(role(Role::Strong), format!(" {}", pad_right(entry.name, 16)));
-        line.push(role(Role::Draft), pad_right(&self.target, 28));
+        line.push(role(Role::Draft), pad_right(&self.target, 24));
         line.push(role(Role::Dim), self.refused.clone().unwrap_or_else(|| entry.help.to_owned()));
         line
     }
@@ -68,21 +68,24 @@ pub fn palette(state: &State) -> Vec<MenuEntry> {
         let entry = command.entry();
         (entry.target == Target::None, entry.hint == 0, entry.command)
     });
-    let entries: Vec<MenuEntry> = commands.into_iter().map(|command| MenuEntry::new(state, command)).collect();
+    let mut entries: Vec<MenuEntry> = commands.into_iter().map(|command| MenuEntry::new(state, command)).collect();
+    entries.sort_by_key(|entry| entry.refused.is_some());
     rank(&entries, &typed, |entry| format!("{} {} {}", entry.command.entry().name, entry.command.entry().title, entry.target))
 }
 
 /// What can be done with the selected row.
 pub fn actions(state: &State) -> Vec<MenuEntry> {
     let scopes = state.scopes();
-    REGISTRY
+    let mut entries: Vec<MenuEntry> = REGISTRY
         .iter()
         .filter(|entry| state.mode != Mode::Watch || !entry.mutates)
         .filter(|entry| entry.target != Target::None && entry.command != Command::Actions)
         .filter(|entry| entry.scopes.iter().any(|scope| scopes.contains(scope)))
         .map(|entry| MenuEntry::new(state, entry.command))
         .filter(|entry| !entry.target.is_empty() || entry.refused.is_some())
-        .collect()
+        .collect();
+    entries.sort_by_key(|entry| (entry.refused.is_some(), entry.command.entry().hint == 0, entry.command.entry().hint));
+    entries
 }
 
 /// The columns to sort by; the first entry is the natural order.
@@ -96,7 +99,7 @@ pub fn sort(state: &State) -> Vec<Line> {
         line
     };
     let mut lines = vec![line("natural order", screen.sort.is_none())];
-    lines.extend(state.rows.columns.iter().map(|column| line(&column.title, screen.sort == Some(column.col))));
+    lines.extend(state.rows.columns.iter().map(|column| line(column.title.trim(), screen.sort == Some(column.col))));
     lines
 }
 

@@ -25,7 +25,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
 
 pub(super) fn overview_columns(state: &State) -> Vec<Column> {
     let mut columns = vec![
-        Column::text(Col::Name, "STACK", 14, 32, 0),
+        Column::name("STACK", 16, 32),
         Column::number(Col::Health, "HEALTH", 9, 0),
     ];
     columns.extend(region_columns(state, 3));
@@ -39,7 +39,7 @@ pub(super) fn overview_columns(state: &State) -> Vec<Column> {
 
 pub(super) fn columns(state: &State) -> Vec<Column> {
     let mut columns = vec![
-        Column::text(Col::Name, "STACK", 14, 36, 0),
+        Column::name("STACK", 14, 36),
         Column::text(Col::Kind, "RUN BY", 7, 12, 4),
         Column::number(Col::Health, "HEALTH", 9, 0),
         Column::number(Col::Services, "SERVICES", 8, 3),
