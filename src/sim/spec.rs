@@ -91,6 +91,12 @@ impl Spec {
         let endpoints = networking.get("EndpointsConfig").and_then(Value::as_object);
         let mut networks: Vec<_> = endpoints.into_iter().flatten().map(|(n, c)| (n.clone(), c.clone())).collect();
         let mode = host.get("NetworkMode").and_then(Value::as_str).unwrap_or_default();
+        for (name, _) in &mut networks {
+            // The engine's own name for its default network.
+            if name == "default" {
+                "bridge".clone_into(name);
+            }
+        }
         if networks.is_empty() && !mode.starts_with("container:") {
             let name = if mode.is_empty() || mode == "default" { "bridge" } else { mode };
             networks.push((name.to_owned(), json!({})));

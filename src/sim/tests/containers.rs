@@ -31,7 +31,7 @@ async fn created_started_listed_inspected_stopped_removed() {
     let (status, text) = refused(docker.remove_container(&id, None::<RemoveContainerOptions>).await);
     assert_eq!(status, 409);
     assert!(text.starts_with("You cannot remove a running container"), "{text}");
-    docker.stop_container(&id[..12], None::<StopContainerOptions>).await.unwrap();
+    docker.stop_container(id.get(..12).unwrap(), None::<StopContainerOptions>).await.unwrap();
     let stopped = until(&engine, "web", |c| c["State"]["Status"] == "exited").await;
     assert_eq!(stopped["State"]["ExitCode"], 0);
     assert_eq!(stopped["NetworkSettings"]["Ports"], serde_json::json!({}));

@@ -78,7 +78,7 @@ async fn a_power_cut_and_its_restarts() {
     assert!(ask(&engine, Method::GET, "/_ping", "").await.is_err());
     soon(async {
         while engine.link() != Link::Up {
-            tokio::time::sleep(Duration::from_millis(5)).await
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
