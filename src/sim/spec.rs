@@ -66,8 +66,9 @@ pub(super) type Pairs = Vec<(String, String)>;
 impl Spec {
     /// Reads a create body. Errors have Docker's words.
     pub(super) fn read(body: Value) -> Result<(Self, Pairs), Refusal> {
-        let Some(mut body) = body.as_object().filter(|body| !body.is_empty()).cloned() else {
-            return Err(Refusal::bad("Config cannot be empty in order to create a container"));
+        let mut body = match body {
+            Value::Object(body) if !body.is_empty() => body,
+            _ => return Err(Refusal::bad("Config cannot be empty in order to create a container")),
         };
         let labels = take(&mut body, "Labels").as_object().map(pairs).transpose()?.unwrap_or_default();
         let mut host = take(&mut body, "HostConfig");
@@ -81,7 +82,9 @@ impl Spec {
         for key in body.get("ExposedPorts").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key) {
             exposed.push(port_key(key)?);
         }
-        let ports = bindings(&host)?;
+        let mode = host.get("NetworkMode").and_then(Value::as_str).unwrap_or_default().to_owned();
+        // A container on the host's own network publishes nothing.
+        let ports = if mode == "host" { Vec::new() } else { bindings(&host)? };
         for wish in &ports {
             if !exposed.contains(&(wish.private, wish.proto.clone())) {
                 exposed.push((wish.private, wish.proto.clone()));
@@ -91,7 +94,6 @@ impl Spec {
         command.extend(strings(body.get("Cmd")));
         let endpoints = networking.get("EndpointsConfig").and_then(Value::as_object);
         let mut networks: Vec<_> = endpoints.into_iter().flatten().map(|(n, c)| (n.clone(), c.clone())).collect();
-        let mode = host.get("NetworkMode").and_then(Value::as_str).unwrap_or_default();
         for (name, _) in &mut networks {
             // The engine's own name for its default network.
             if name == "default" {
@@ -99,7 +101,7 @@ impl Spec {
             }
         }
         if networks.is_empty() && !mode.starts_with("container:") {
-            let name = if mode.is_empty() || mode == "default" { "bridge" } else { mode };
+            let name = if mode.is_empty() || mode == "default" { "bridge" } else { mode.as_str() };
             networks.push((name.to_owned(), json!({})));
         }
         let spec = Self {

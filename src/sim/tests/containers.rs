@@ -120,6 +120,10 @@ async fn bad_sick_and_stubborn_images() {
     run(&docker, "bad", body("app:bad")).await;
     run(&docker, "sick", with_health(body("app:sick"))).await;
     run(&docker, "stubborn", body("app:stubborn")).await;
+    let leaks = crate::sim::Behaviour::Exits { after: Duration::from_millis(5), code: 137, oom: true };
+    engine.script(|script| script.behaviours.insert("app:1".to_owned(), leaks));
+    run(&docker, "leaky", body("app:1")).await;
+    until(&engine, "leaky", |c| c["State"]["OOMKilled"] == true && c["State"]["ExitCode"] == 137).await;
     until(&engine, "bad", |c| c["State"]["Status"] == "exited" && c["State"]["ExitCode"] == 1).await;
     let sick = until(&engine, "sick", |c| c["State"]["Health"]["Status"] == "unhealthy").await;
     assert_eq!(sick["State"]["Running"], true);
