@@ -184,6 +184,19 @@ fn bombs_end_with_an_error() {
     let chain = format!("services:\n  s0: {{image: a}}\n{}", lines(1..500, link));
     assert!(load_texts(&[("c.yaml", &chain)]).unwrap_err().contains("extend one another"));
 
+    let wide = format!(
+        "services:\n  s: {{image: a, command: [{}]}}\n{}",
+        ["x"; 1000].join(", "),
+        lines(0..900, |i| format!("  s{i}: {{extends: s}}\n"))
+    );
+    assert!(load_texts(&[("c.yaml", &wide)]).unwrap_err().contains("by extending one another"));
+
+    let many = format!("services:\n{}", lines(0..1001, |i| format!("  s{i}: {{image: a}}\n")));
+    assert!(load_texts(&[("c.yaml", &many)]).unwrap_err().contains("more than 1000 services"));
+
+    let long = format!("services: {{a: {{image: \"{}\"}}}}", "x".repeat(1_000_000));
+    assert!(load_texts(&[("c.yaml", &long)]).unwrap_err().len() < 1000);
+
     let text = format!(
         "x: &a {}\nservices: {{a: {{image: b, command: [{}]}}}}\n",
         "y".repeat(100_000),

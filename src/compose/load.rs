@@ -55,6 +55,8 @@ pub(super) struct Loader<'a> {
     read: usize,
     texts: HashMap<PathBuf, Result<Rc<str>, String>>,
     filled: usize,
+    /// Values of the extended services so far.
+    pub(super) grown: usize,
     pub(super) extended: HashMap<PathBuf, Option<Rc<Node>>>,
     /// Services that extend themselves, which was told.
     pub(super) circles: HashSet<(PathBuf, String)>,
@@ -69,6 +71,7 @@ impl<'a> Loader<'a> {
             read: 0,
             texts: HashMap::new(),
             filled: 0,
+            grown: 0,
             extended: HashMap::new(),
             circles: HashSet::new(),
             broken: false,
