@@ -210,6 +210,18 @@ fn bombs_end_with_an_error() {
 }
 
 #[test]
+fn variables_come_from_the_process_then_from_the_file_beside() {
+    let text = "services: {a: {image: \"x:${TAG}\", hostname: \"${ONLY_FILE}\", environment: [FROM_ENV, ONLY_FILE]}}";
+    let env = "TAG=from-file\nONLY_FILE=beside-$TAG\n";
+    let loaded = load_texts(&[("c.yaml", text), (".env", env)]).unwrap();
+    let a = &loaded.stack.services[0];
+    assert_eq!((a.image.as_str(), a.hostname.as_deref()), ("x:1.27", Some("beside-1.27")));
+    assert_eq!(a.environment["FROM_ENV"].reveal(), "from the environment");
+    assert_eq!(a.environment["ONLY_FILE"].reveal(), "beside-1.27");
+    assert_eq!(loaded.warnings, []);
+}
+
+#[test]
 fn include_chains_end() {
     let texts: Vec<(String, String)> = (0..40)
         .map(|i| (format!("c{i}.yaml"), format!("include: [c{}.yaml]\nservices: {{s{i}: {{image: a}}}}\n", i + 1)))
@@ -226,6 +238,11 @@ fn no_file_and_no_directory_are_told() {
         load(&missing).unwrap_err().to_string(),
         "nowhere/compose.yaml: the Compose file cannot be read: there is no such file"
     );
+    let binary = tempfile::tempdir().unwrap();
+    let path = binary.path().join("c.yaml");
+    fs::write(&path, b"services: \xff\xfe").unwrap();
+    let error = load(&Source { files: vec![path], ..Source::default() }).unwrap_err().to_string();
+    assert!(error.ends_with("it is not UTF-8 text"), "{error}");
     let dir = Source { files: vec!["tests".into()], ..Source::default() };
     assert!(load(&dir).unwrap_err().to_string().contains("it is a directory"));
 }
