@@ -1,13 +1,18 @@
 //! Compose files as people write them: every one must load, and give what the JSON beside it says. Wrong ones
 //! must give the errors beside them. `UPDATE=1 cargo nextest run --test compose` writes both anew.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test may fail the test")]
+
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use wharf::compose::{Loaded, Source, load};
+use wharf::{
+    compose::{Loaded, Source, load},
+    model::{ServiceName, ServiceSpec},
+};
 
 const GOOD: &str = "tests/compose";
 const BAD: &str = "tests/compose/bad";
@@ -69,26 +74,28 @@ fn neutral(text: &str) -> String {
 
 fn shown(loaded: &Loaded) -> String {
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-    let value = serde_json::json!({ "stack": loaded.stack, "warnings": warnings });
-    neutral(&format!("{:#}\n", without_defaults(value)))
+    let default = serde_json::to_value(ServiceSpec::default()).unwrap();
+    // JSON has no order of keys, but the services have one.
+    let order: Vec<&str> = loaded.stack.services.keys().map(ServiceName::as_str).collect();
+    let mut value = serde_json::json!({ "stack": loaded.stack, "order": order, "warnings": warnings });
+    for (_, service) in value["stack"]["services"].as_object_mut().unwrap() {
+        *service = minus(service.take(), &default);
+    }
+    neutral(&format!("{value:#}\n"))
 }
 
-/// Leaves out nulls, empty lists and mappings, and false, which say nothing and hide the rest.
-fn without_defaults(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    match value {
-        Value::Object(map) => map
+/// A service without the fields that are as in every other, which would hide the rest.
+fn minus(value: serde_json::Value, default: &serde_json::Value) -> serde_json::Value {
+    match (value, default) {
+        (serde_json::Value::Object(map), serde_json::Value::Object(defaults)) => map
             .into_iter()
-            .map(|(k, v)| (k, without_defaults(v)))
-            .filter(|(_, v)| match v {
-                Value::Null | Value::Bool(false) => false,
-                Value::Array(list) => !list.is_empty(),
-                Value::Object(map) => !map.is_empty(),
-                _ => true,
+            .filter(|(key, value)| defaults.get(key) != Some(value))
+            .map(|(key, value)| {
+                let value = minus(value, defaults.get(&key).unwrap_or(&serde_json::Value::Null));
+                (key, value)
             })
             .collect(),
-        Value::Array(list) => list.into_iter().map(without_defaults).collect(),
-        other => other,
+        (value, _) => value,
     }
 }
 
@@ -128,6 +135,16 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_file_over_itself_is_itself() {
+    for path in files(GOOD) {
+        let mut source = source(&path);
+        let once = load(&source).unwrap().stack;
+        source.files.extend(source.files.clone());
+        assert_eq!(load(&source).unwrap().stack, once, "{}", path.display());
+    }
+}
+
 /// Writes files into a new directory and loads the first.
 fn load_texts(texts: &[(&str, &str)]) -> Result<Loaded, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -143,13 +160,14 @@ fn load_texts(texts: &[(&str, &str)]) -> Result<Loaded, String> {
     load(&source).map_err(|errors| errors.to_string())
 }
 
+fn lines(range: std::ops::Range<usize>, line: impl Fn(usize) -> String) -> String {
+    range.map(line).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn bombs_end_with_an_error() {
-    let mut laughs = "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
-    for i in 1..12 {
-        let refs = vec![format!("*a{}", i - 1); 9].join(", ");
-        laughs.push_str(&format!("x-{i}: &a{i} [{refs}]\n"));
-    }
+    let level = |i: usize| format!("x-{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 9].join(", "));
+    let laughs = format!("x-0: &a0 [lol, lol, lol]\n{}", lines(1..12, level));
     assert!(load_texts(&[("c.yaml", &laughs)]).unwrap_err().contains("aliases"));
 
     let deep = format!("services: {}{}", "[".repeat(50_000), "]".repeat(50_000));
@@ -162,10 +180,8 @@ fn bombs_end_with_an_error() {
     let large = format!("services: {{a: {{image: b}}}}\n# {}", "x".repeat(10 << 20));
     assert!(load_texts(&[("c.yaml", &large)]).unwrap_err().contains("larger than 2 MB"));
 
-    let mut chain = "services:\n  s0: {image: a}\n".to_owned();
-    for i in 1..500 {
-        chain.push_str(&format!("  s{i}: {{extends: s{}}}\n", i - 1));
-    }
+    let link = |i: usize| format!("  s{i}: {{extends: s{}}}\n", i - 1);
+    let chain = format!("services:\n  s0: {{image: a}}\n{}", lines(1..500, link));
     assert!(load_texts(&[("c.yaml", &chain)]).unwrap_err().contains("extend one another"));
 
     let text = format!(
@@ -175,10 +191,7 @@ fn bombs_end_with_an_error() {
     );
     assert!(load_texts(&[("c.yaml", &text)]).unwrap_err().contains("MB once its aliases"));
 
-    let mut env = "V0=aaaaaaaa\n".to_owned();
-    for i in 0..60 {
-        env.push_str(&format!("V{}=$V{i}$V{i}\n", i + 1));
-    }
+    let env = format!("V0=aaaaaaaa\n{}", lines(0..60, |i| format!("V{}=$V{i}$V{i}\n", i + 1)));
     let error = load_texts(&[("c.yaml", "services: {a: {image: $V60}}"), (".env", &env)]).unwrap_err();
     assert!(error.contains("longer than"), "{error}");
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{
     ids::Id,
-    index::Index,
     line::Mark,
-    status::{ago, of_container, of_link},
+    state::State,
+    status::{ago, of_link},
 };
 use crate::{
-    model::{Fleet, Link, Observed, Operation, OperationState},
+    model::{Link, OperationState},
     text::Text,
 };
-use jiff::{Timestamp, ToSpan};
+use jiff::ToSpan;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,13 +33,8 @@ pub struct Fault {
 const RECENT_HOURS: i64 = 1;
 
 /// Everything that is wrong, the worst first, in a stable order.
-pub fn faults(
-    fleet: &Fleet,
-    index: &Index,
-    observed: &Observed,
-    operations: &[Operation],
-    now: Timestamp,
-) -> Vec<Fault> {
+pub fn faults(state: &State) -> Vec<Fault> {
+    let (fleet, observed, operations, now) = (&state.fleet, state.observed(), state.operations(), state.now);
     let mut out = Vec::new();
     for op in operations {
         let (at, reason) = match &op.state {
@@ -57,7 +52,7 @@ pub fn faults(
             target: Id::Operation(op.id),
         });
     }
-    out.extend(services(index, observed));
+    out.extend(services(state));
     for (region, host) in fleet.hosts() {
         let Some(view) = observed.hosts.get(&host.name) else { continue };
         let what = match &view.link {
@@ -65,11 +60,7 @@ pub fn faults(
             // The first connection needs a moment; that is no fault yet.
             Link::Connecting { reason, .. } if reason.is_empty() => continue,
             Link::Unknown { since, reason } => {
-                format!(
-                    "not seen for {}: {}",
-                    ago(*since, now).replace("now", "a few seconds"),
-                    or(reason, "no answer")
-                )
+                format!("not seen for {}: {}", ago(*since, now).replace("now", "a few seconds"), or(reason, "no answer"))
             }
             link => link.reason().to_owned(),
         };
@@ -90,14 +81,16 @@ fn or<'a>(text: &'a Text, other: &'a str) -> &'a str {
 }
 
 /// Failed replicas, one line per service and region, with the commonest reason.
-fn services(index: &Index, observed: &Observed) -> Vec<Fault> {
+fn services(state: &State) -> Vec<Fault> {
+    let (index, observed) = (&state.index, state.observed());
     let mut groups: BTreeMap<_, BTreeMap<String, u32>> = BTreeMap::new();
     for row in index.replicas.iter().filter(|row| row.mark == Mark::Failed) {
         let host = observed.hosts.get(&row.host);
-        let word = row.container.as_ref().and_then(|id| host.and_then(|host| host.containers.get(id))).map_or_else(
-            || format!("missing on {}", row.host),
-            |container| of_container(host, container).1.into_owned(),
-        );
+        let word = row
+            .container
+            .as_ref()
+            .and_then(|id| host.and_then(|host| host.containers.get(id)))
+            .map_or_else(|| format!("missing on {}", row.host), |container| state.judge(&row.host, container).1.into_owned());
         *groups.entry((&row.service, &row.region)).or_default().entry(word).or_default() += 1;
     }
     groups

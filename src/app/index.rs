@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use super::{
     ids::{ReplicaId, ServiceId, StackId, is_seen},
     line::Mark,
-    status,
+    status::Judge,
 };
 use crate::{
     model::{
-        Container, ContainerId, Desired, Fleet, HostName, Observed, Operation, RegionName, ReplicaKey, RevisionNo,
-        ServiceKey, Usage,
+        Container, ContainerId, ContainerState, Desired, Fleet, Health, HostName, Observed, Operation, RegionName,
+        ReplicaKey, RevisionNo, ServiceKey, Usage,
     },
     text::Text,
 };
@@ -172,6 +172,8 @@ pub struct Index {
     pub hosts: Vec<HostRow>,
     /// Wanted replicas of ours.
     pub total: Tally,
+    /// When the next replica without a check counts as healthy.
+    pub look_again: Option<Timestamp>,
 }
 
 struct Builder<'a> {
@@ -180,24 +182,40 @@ struct Builder<'a> {
     stack_hosts: BTreeMap<StackId, BTreeSet<HostName>>,
     hosts: HashMap<HostName, (Tally, u32)>,
     replicas: Vec<ReplicaRow>,
+    fleet: &'a Fleet,
+    desired: &'a Desired,
+    observed: &'a Observed,
+    now: Timestamp,
+    look_again: Option<Timestamp>,
 }
 
 impl Index {
     /// Counts everything.
-    pub fn build(fleet: &Fleet, desired: &Desired, observed: &Observed, operations: &[Operation]) -> Self {
+    pub fn build(
+        fleet: &Fleet,
+        desired: &Desired,
+        observed: &Observed,
+        operations: &[Operation],
+        now: Timestamp,
+    ) -> Self {
         let mut b = Builder {
             regions: fleet.regions.iter().enumerate().map(|(at, region)| (&region.name, at)).collect(),
             services: BTreeMap::new(),
             stack_hosts: BTreeMap::new(),
             hosts: HashMap::new(),
             replicas: Vec::new(),
+            fleet,
+            desired,
+            observed,
+            now,
+            look_again: None,
         };
         let busy = busy_services(operations);
         let mut slots: HashMap<ReplicaKey, Vec<(&HostName, &Container)>> = HashMap::new();
         for (host, container) in observed.containers() {
             match container.replica() {
                 Some(replica) => slots.entry(replica.key.clone()).or_default().push((&host.name, container)),
-                None => b.other(host.region.clone(), observed, &host.name, container),
+                None => b.other(host.region.clone(), &host.name, container),
             }
         }
         for (service, regions) in &desired.services {
@@ -221,15 +239,15 @@ impl Index {
                 .or_else(|| there.iter().position(|(host, _)| **host == place.host))
                 .or(if there.is_empty() { None } else { Some(0) });
             let filled = best.map(|at| there.swap_remove(at));
-            b.slot(observed, key, place, filled, &busy);
+            b.slot(key, place, filled, &busy);
             for (host, container) in there {
-                b.surplus(observed, host, container);
+                b.surplus(host, container);
             }
         }
         let mut rest: Vec<_> = slots.into_values().flatten().collect();
         rest.sort_by(|a, b| (&a.1.name, a.0).cmp(&(&b.1.name, b.0)));
         for (host, container) in rest {
-            b.surplus(observed, host, container);
+            b.surplus(host, container);
         }
         b.finish(fleet, operations)
     }
@@ -280,9 +298,9 @@ impl Builder<'_> {
         }
     }
 
-    fn other(&mut self, region: RegionName, observed: &Observed, host: &HostName, container: &Container) {
+    fn other(&mut self, region: RegionName, host: &HostName, container: &Container) {
         let id = ServiceId::of(container);
-        let (mark, _) = status::of_container(observed.hosts.get(host), container);
+        let mark = self.judge(host, container);
         if let Some(tally) = self.tally(&id, &region) {
             tally.count(mark);
             tally.load(container.usage);
@@ -308,7 +326,6 @@ impl Builder<'_> {
 
     fn slot(
         &mut self,
-        observed: &Observed,
         key: ReplicaKey,
         place: &crate::model::Place,
         filled: Option<(&HostName, &Container)>,
@@ -316,14 +333,17 @@ impl Builder<'_> {
     ) {
         let id = ServiceId::own(&key.service);
         let host = filled.map_or(&place.host, |(host, _)| host);
-        let view = observed.hosts.get(host);
+        let round = self.desired.assignment(&key.service, &key.region).map_or(0, |assignment| assignment.round);
+        let old = |container: &Container| {
+            container.replica().is_some_and(|of| of.revision != place.revision || of.round < round)
+        };
         let mark = match filled {
-            Some((_, container)) => match status::of_container(view, container).0 {
+            Some((_, container)) => match self.judge(host, container) {
                 // It runs, but not as it shall: its successor is on the way.
-                Mark::Ok if container.replica().is_some_and(|of| of.revision != place.revision) => Mark::Changing,
+                Mark::Ok if old(container) => Mark::Changing,
                 mark => mark,
             },
-            None if !is_seen(view) => Mark::Unknown,
+            None if !is_seen(self.observed.hosts.get(host)) => Mark::Unknown,
             None if busy.contains(&key.service) => Mark::Changing,
             None => Mark::Failed,
         };
@@ -349,10 +369,10 @@ impl Builder<'_> {
         });
     }
 
-    fn surplus(&mut self, observed: &Observed, host: &HostName, container: &Container) {
+    fn surplus(&mut self, host: &HostName, container: &Container) {
         let Some(of) = container.replica() else { return };
         let id = ServiceId::own(&of.key.service);
-        let (mark, _) = status::of_container(observed.hosts.get(host), container);
+        let mark = self.judge(host, container);
         let mark = if mark == Mark::Ok { Mark::Changing } else { mark };
         if let Some(tally) = self.tally(&id, &of.key.region) {
             tally.surplus += 1;
@@ -434,6 +454,38 @@ impl Builder<'_> {
             hosts,
             total,
             regions,
+            look_again: self.look_again,
         }
+    }
+
+    fn judge(&mut self, host: &HostName, container: &Container) -> Mark {
+        let judge = judge(self.fleet, self.desired, self.observed, host, container, self.now);
+        if container.state == ContainerState::Running
+            && container.health == Health::None
+            && let Some(at) = judge.healthy_at(container)
+        {
+            self.look_again = Some(self.look_again.map_or(at, |known| known.min(at)));
+        }
+        judge.of(container).0
+    }
+}
+
+/// What a container's state is judged by.
+pub fn judge<'a>(
+    fleet: &Fleet,
+    desired: &'a Desired,
+    observed: &'a Observed,
+    host: &HostName,
+    container: &Container,
+    now: Timestamp,
+) -> Judge<'a> {
+    let view = observed.hosts.get(host);
+    let replica = container.replica();
+    let region = replica.and_then(|of| fleet.region(&of.key.region));
+    Judge {
+        host: view,
+        spec: replica.and_then(|of| desired.revision(&of.key.service, of.revision)).map(|revision| &revision.spec),
+        min_healthy: region.map(|region| region.defaults.min_healthy),
+        now,
     }
 }

@@ -33,11 +33,14 @@ impl Keymap {
         scopes.iter().find_map(|scope| self.keys.get(&(*scope, key)).copied())
     }
 
-    /// The keys of a command in a scope, shortest first.
+    /// The keys of a command in a scope, the registry's own order first.
     pub fn keys_of(&self, command: Command, scope: Scope) -> Vec<Key> {
         let mut keys: Vec<Key> =
             self.keys.iter().filter(|((s, _), c)| *s == scope && **c == command).map(|((_, key), _)| *key).collect();
-        keys.sort_by_key(|key| (key.to_string().len(), key.to_string()));
+        keys.sort_by_key(|key| {
+            let text = key.to_string();
+            (command.entry().keys.iter().position(|known| *known == text), text)
+        });
         keys
     }
 

@@ -90,8 +90,9 @@ pub fn layout(state: &State) -> Layout {
             out.faults = Area { w: left, ..both };
             out.running = Area { x: left, w: w - left, ..both };
         } else {
-            if running > 1 {
-                out.running = rest.take_bottom((running + 2).min(limit.max(3) * 2 / 3));
+            // Head, one operation and what it waits for; less says nothing.
+            if running > 1 && h >= 18 {
+                out.running = rest.take_bottom((running + 2).min((limit * 2 / 3).max(4)));
             }
             out.faults = rest.take_bottom((faults + 2).min(limit.max(3)));
         }

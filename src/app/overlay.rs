@@ -88,4 +88,6 @@ pub struct ScaleForm {
     pub rows: Vec<(RegionName, u32, Input)>,
     /// The selected row.
     pub at: usize,
+    /// The row was just selected: what is typed replaces its number.
+    pub fresh: bool,
 }

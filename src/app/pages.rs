@@ -33,7 +33,8 @@ pub fn pane(state: &State) -> Vec<Line> {
 
 /// A named value.
 fn field(name: &str, value: impl Into<String>) -> Line {
-    Line::of(Role::Label, pad_right(name, 12)).with(Role::Plain, value)
+    let cells = crate::text::width(name).clamp(11, 40);
+    Line::of(Role::Label, format!("{} ", pad_right(name, cells))).with(Role::Plain, value)
 }
 
 /// A heading, with an empty line above it where it is not the first.
@@ -64,7 +65,7 @@ pub fn dump(state: &State) -> String {
         }
         return out;
     }
-    let mut table = vec![state.rows.columns.iter().map(|column| column.title.clone()).collect::<Vec<_>>()];
+    let mut table = vec![state.rows.columns.iter().map(|column| column.title.trim().to_owned()).collect::<Vec<_>>()];
     table.extend(state.rows.rows.iter().map(|row| row_cells(state, *row)));
     let widths: Vec<usize> = (0..state.rows.columns.len())
         .map(|at| table.iter().filter_map(|row| row.get(at)).map(|cell| crate::text::width(cell)).max().unwrap_or(0))

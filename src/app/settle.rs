@@ -17,8 +17,8 @@ impl State {
     /// Brings everything up to date that depends on what changed. Cheap when nothing did.
     pub fn settle(&mut self) -> Vec<Effect> {
         if std::mem::take(&mut self.dirty.index) {
-            self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations());
-            self.faults = faults::faults(&self.fleet, &self.index, self.observed(), self.operations(), self.now);
+            self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
+            self.faults = faults::faults(self);
             self.dirty.rows = true;
             self.dirty.news = true;
         }
@@ -26,6 +26,8 @@ impl State {
             self.news = self.events.news(&self.store.journal, self.observed());
             self.dirty.rows = true;
         }
+        // A draft shows in cells, so it changes how wide they would like to be.
+        self.dirty.rows |= self.dirty.plan;
         if std::mem::take(&mut self.dirty.rows) {
             self.order_rows();
         }

@@ -227,6 +227,11 @@ impl State {
         super::access::refused(self, command)
     }
 
+    /// A container's state in a mark and words.
+    pub fn judge(&self, host: &HostName, container: &Container) -> (Mark, std::borrow::Cow<'static, str>) {
+        super::index::judge(&self.fleet, &self.store.desired, self.observed(), host, container, self.now).of(container)
+    }
+
     /// True when hosts are still being reached for the first time.
     pub fn is_starting(&self) -> bool {
         self.observed().hosts.values().all(|host| host.listed_at.is_none())

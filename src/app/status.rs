@@ -1,36 +1,69 @@
 //! The state of one replica, in a mark and words.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 
 use super::{ids::is_seen, line::Mark};
 use crate::{
-    model::{Container, ContainerState, Health, HostView, Link, since},
+    model::{self, Container, ContainerState, Health, HostView, Link, Restart, ServiceSpec, since},
     text::{age, duration},
 };
 
-/// How a container is, given what is known of its host.
-pub fn of_container(host: Option<&HostView>, container: &Container) -> (Mark, Cow<'static, str>) {
-    if !is_seen(host) {
-        return (Mark::Unknown, "not seen".into());
+/// What the state of a container is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// Its host.
+    pub host: Option<&'a HostView>,
+    /// What it runs, for ours.
+    pub spec: Option<&'a ServiceSpec>,
+    /// Running so long counts as healthy, without a check; none for what is not ours.
+    pub min_healthy: Option<Duration>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Judge<'_> {
+    /// When a container without a check will count as healthy; none when it does, or when a check decides.
+    pub fn healthy_at(&self, container: &Container) -> Option<Timestamp> {
+        let began = container.started.or(container.created)?;
+        let skew = self.host.and_then(|host| host.facts.as_ref()).map_or(0, |facts| facts.clock_skew_ms);
+        let at = began.checked_sub(skew.milliseconds()).ok()?.checked_add(self.min_healthy?).ok()?;
+        (at > self.now).then_some(at)
     }
-    match &container.state {
-        ContainerState::Running => match container.health {
-            Health::Healthy => (Mark::Ok, "healthy".into()),
-            Health::None => (Mark::Ok, "running".into()),
-            Health::Starting => (Mark::Changing, "starting".into()),
-            Health::Unhealthy => (Mark::Failed, "unhealthy".into()),
-        },
-        ContainerState::Created => (Mark::Changing, "created".into()),
-        ContainerState::Restarting => (Mark::Failed, "restarting".into()),
-        ContainerState::Removing => (Mark::Changing, "removing".into()),
-        ContainerState::Paused => (Mark::Stopped, "paused".into()),
-        ContainerState::Dead => (Mark::Failed, "dead".into()),
-        ContainerState::Exited { code: 0, .. } => (Mark::Stopped, "exited".into()),
-        ContainerState::Exited { code, oom, .. } => (Mark::Failed, exit_word(*code, *oom).into()),
-        ContainerState::Other(word) => (Mark::Unknown, word.to_string().into()),
+
+    /// The state of a container in a mark and words.
+    pub fn of(&self, container: &Container) -> (Mark, Cow<'static, str>) {
+        if !is_seen(self.host) {
+            return (Mark::Unknown, "not seen".into());
+        }
+        match &container.state {
+            ContainerState::Running => match container.health {
+                Health::Healthy => (Mark::Ok, "healthy".into()),
+                Health::None if self.healthy_at(container).is_some() => (Mark::Changing, "starting".into()),
+                Health::None => (Mark::Ok, "running".into()),
+                Health::Starting => (Mark::Changing, "starting".into()),
+                Health::Unhealthy => (Mark::Failed, "unhealthy".into()),
+            },
+            ContainerState::Created => (Mark::Changing, "created".into()),
+            ContainerState::Restarting => (Mark::Failed, "restarting".into()),
+            ContainerState::Removing => (Mark::Changing, "removing".into()),
+            ContainerState::Paused => (Mark::Stopped, "paused".into()),
+            ContainerState::Dead => (Mark::Failed, "dead".into()),
+            ContainerState::Exited { code: 0, .. } if self.spec.is_some_and(ends_by_itself) => {
+                (Mark::Ok, "completed".into())
+            }
+            ContainerState::Exited { code: 0, .. } => (Mark::Stopped, "exited".into()),
+            ContainerState::Exited { code, oom, .. } => (Mark::Failed, exit_word(*code, *oom).into()),
+            ContainerState::Other(word) => (Mark::Unknown, word.to_string().into()),
+        }
     }
+}
+
+/// True when ending with 0 is what such a service is for.
+fn ends_by_itself(spec: &ServiceSpec) -> bool {
+    matches!(spec.restart, Restart::No | Restart::OnFailure { .. })
+        || matches!(spec.deploy.mode, model::Mode::ReplicatedJob | model::Mode::GlobalJob)
 }
 
 /// What an exit code means, short.

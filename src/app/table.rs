@@ -40,6 +40,7 @@ pub enum Col {
     Progress,
     Who,
     Network,
+    Total,
 }
 
 /// One column.
@@ -59,17 +60,44 @@ pub struct Column {
     pub drop: u8,
     /// Shown only when all columns are asked for.
     pub wide: bool,
+    /// Never narrowed: numbers, and states that mean nothing when cut.
+    pub rigid: bool,
+}
+
+impl Column {
+    /// Cells it would like, given what its cells would like.
+    fn wish(&self, natural: usize) -> usize {
+        let title = self.title.chars().count();
+        if self.right { self.min } else { natural.max(title).max(if self.rigid { self.min } else { 0 }).min(self.max) }
+    }
+
+    /// Cells that it can be narrowed to.
+    fn floor(&self, natural: usize) -> usize {
+        if self.rigid || self.right { self.wish(natural) } else { self.wish(natural).min(self.min) }
+    }
 }
 
 impl Column {
     /// A column of text, aligned to the left.
     pub fn text(col: Col, title: &str, min: usize, max: usize, drop: u8) -> Self {
-        Self { col, title: title.to_owned(), right: false, min, max, drop, wide: false }
+        Self { col, title: title.to_owned(), right: false, min, max, drop, wide: false, rigid: false }
+    }
+
+    /// The column of names: each stands behind the glyph of its state, and so does the title.
+    pub fn name(title: &str, min: usize, max: usize) -> Self {
+        Self::text(Col::Name, &format!("  {title}"), min, max, 0)
     }
 
     /// A column of numbers, aligned to the right, of a fixed width.
     pub fn number(col: Col, title: &str, cells: usize, drop: u8) -> Self {
-        Self { col, title: title.to_owned(), right: true, min: cells, max: cells, drop, wide: false }
+        Self { col, title: title.to_owned(), right: true, min: cells, max: cells, drop, wide: false, rigid: true }
+    }
+
+    /// Never narrowed.
+    #[must_use]
+    pub fn rigid(mut self) -> Self {
+        self.rigid = true;
+        self
     }
 
     /// Shown only when all columns are asked for.
@@ -101,17 +129,15 @@ pub fn fit_columns(
         .zip(natural)
         .enumerate()
         .filter(|(at, (column, _))| (*at == 0 || *at > scrolled) && (all || !column.wide))
-        .map(|(at, (column, natural))| {
-            (at, column, (*natural).max(column.title.chars().count()).clamp(column.min, column.max.max(column.min)))
-        })
+        .map(|(at, (column, natural))| (at, column, column.wish(*natural)))
         .collect();
     let total = |shown: &[(usize, &Column, usize)]| {
         shown.iter().map(|(_, _, cells)| cells).sum::<usize>() + GAP * shown.len().saturating_sub(1)
     };
     if !all && scrolled == 0 {
         let mut narrowed = shown.clone();
-        for (_, column, cells) in narrowed.iter_mut().rev().filter(|(_, column, _)| !column.right) {
-            *cells = (*cells).min(column.min.max(column.title.chars().count()));
+        for (_, column, cells) in &mut narrowed {
+            *cells = column.floor(*cells);
         }
         while total(&narrowed) > room {
             let Some(least) = narrowed
@@ -128,10 +154,9 @@ pub fn fit_columns(
         shown.retain(|(at, _, _)| narrowed.iter().any(|(kept, _, _)| kept == at));
         // What is left shares the room: the widest text gives way first.
         while total(&shown) > room {
-            let floor = |column: &Column| column.min.max(column.title.chars().count()).min(column.max.max(column.min));
             let Some(widest) = shown
                 .iter_mut()
-                .filter(|(_, column, cells)| !column.right && *cells > floor(column))
+                .filter(|(_, column, cells)| *cells > column.floor(*cells))
                 .max_by_key(|(_, _, cells)| *cells)
             else {
                 break;

@@ -191,6 +191,10 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
         return Redraw::No;
     }
     state.now = now;
+    if state.index.look_again.is_some_and(|at| at <= now) && state.frozen.is_none() {
+        state.dirty.index = true;
+        return Redraw::Soon;
+    }
     let minute = |at: Timestamp| at.as_second().div_euclid(60);
     let mut redraw = Redraw::No;
     if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {

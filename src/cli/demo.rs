@@ -1,6 +1,13 @@
 //! `wharf demo`: simulated engines, a store of its own, a reconciler, and the real program in front of them.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +22,13 @@ use super::{
 use crate::{
     app::Mode,
     model::{
-        Assignment, Deploy, Desired, Generation, HealthCheck, Intent, Place, Port, PortMode, Proposal, Protocol,
-        Revision, RevisionNo, Sensitive, ServiceKey, ServiceSpec, Slot, StackName, StackShared,
+        Assignment, Deploy, Desired, Generation, HealthCheck, Intent, Operation, Place, Port, PortMode, Progress,
+        Proposal, Protocol, RegionName, Revision, RevisionNo, Sensitive, ServiceKey, ServiceSpec, Slot, StackName,
+        StackShared,
     },
     reconcile::Options,
     sim,
-    store::{Sqlite, Store},
+    store::{Fence, Sqlite, Store},
 };
 
 /// The same demo every time.
@@ -123,10 +131,35 @@ async fn seed(store: &dyn Store, world: &sim::World, now: Timestamp) -> Result<(
             assignment.slots.insert(Slot(placed.slot), place);
         }
     }
-    for (_, mut proposal) in stacks {
+    let mut seeded = Vec::new();
+    for (number, (_, mut proposal)) in (0_i64..).zip(stacks) {
         let desired: Arc<Desired> = store.desired().await?;
         proposal.base = desired.generation;
-        store.accept(proposal, "ana@demo".into(), now).await?;
+        // The last deploys were some hours ago, one after the other.
+        let at = now.saturating_sub(jiff::SignedDuration::from_mins(180 + number * 97)).unwrap_or(now);
+        seeded.push(store.accept(proposal, "ana@demo".into(), at).await?);
+    }
+    settle(store, &seeded).await
+}
+
+/// The deploys of the past are over: what they asked for is what the simulated hosts were born with.
+async fn settle(store: &dyn Store, seeded: &[Operation]) -> Result<(), Failure> {
+    let done = |replicas: u32| Progress { done: replicas, total: replicas, finished: true, ..Progress::default() };
+    let regions: BTreeSet<RegionName> = seeded.iter().flat_map(Operation::regions).collect();
+    for region in regions {
+        let Some(epoch) = store.take_lease(region.clone(), "demo".into()).await? else { continue };
+        let fence = Fence { region: region.clone(), epoch };
+        let replicas = |operation: &Operation| {
+            let wanted = operation.after.values().filter_map(|regions| regions.get(&region)?.as_ref());
+            u32::try_from(wanted.map(|assignment| assignment.slots.len()).sum::<usize>()).unwrap_or(u32::MAX)
+        };
+        let progress = seeded
+            .iter()
+            .filter(|operation| operation.regions().contains(&region))
+            .map(|operation| (operation.id, done(replicas(operation))))
+            .collect();
+        store.report(fence.clone(), progress, Vec::new()).await?;
+        store.release_lease(fence).await?;
     }
     Ok(())
 }

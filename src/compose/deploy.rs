@@ -1,9 +1,7 @@
 //! `deploy`, and the older keys of a service that say the same.
 
-use super::{files, numbers, typed::Val};
-use crate::model::{
-    Constraint, DeviceRequest, FailureAction, HostField, Mode, Order, Resources, Restart, RolloutSpec, ServiceSpec,
-};
+use super::{devices, numbers, typed::Val};
+use crate::model::{Constraint, FailureAction, HostField, Mode, Order, Resources, Restart, RolloutSpec, ServiceSpec};
 
 /// Keys of a service that belong to its resources or replicas.
 pub(super) const TOP_LEVEL: &[&str] = &[
@@ -215,7 +213,7 @@ fn reservations(v: &Val<'_>, spec: &mut ServiceSpec) {
         }
         "devices" => {
             for item in value.items() {
-                let request = device(&item);
+                let request = devices::request(&item);
                 if request.capabilities.is_empty() {
                     item.error("`capabilities` is missing: `capabilities: [gpu]`");
                 }
@@ -224,28 +222,6 @@ fn reservations(v: &Val<'_>, spec: &mut ServiceSpec) {
         }
         _ => value.error("not supported: give hosts a label and use a placement constraint"),
     });
-}
-
-/// A request for devices.
-pub(super) fn device(item: &Val<'_>) -> DeviceRequest {
-    let mut request = DeviceRequest::default();
-    item.keys(&["capabilities", "count", "device_ids", "driver", "options"], |key, value| match key {
-        "capabilities" => request.capabilities = value.strings(),
-        "count" => {
-            request.count =
-                if value.node.scalar() == Some("all") { Some(-1) } else { value.number("a number, or `all`") };
-        }
-        "device_ids" => request.device_ids = value.strings(),
-        "driver" => request.driver = value.filled(),
-        _ => request.options = files::options(&value),
-    });
-    match (request.count, request.device_ids.is_empty()) {
-        (Some(_), false) => item.error("`count` and `device_ids` exclude each other: keep one"),
-        // As the engines take it: all of them.
-        (None, true) => request.count = Some(-1),
-        _ => {}
-    }
-    request
 }
 
 /// `deploy.restart_policy` as what the engine itself does.

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, fmt, path::PathBuf};
 
-use super::yaml::At;
+use super::origin::At;
 use crate::text::Text;
 
 /// More than this many diagnostics help nobody.

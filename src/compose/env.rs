@@ -242,10 +242,8 @@ mod tests {
 
     #[test]
     fn doubling_does_not_blow_up() {
-        let mut text = "V0=aaaaaaaaaa\n".to_owned();
-        for i in 0..60 {
-            text.push_str(&format!("V{}=$V{i}$V{i}\n", i + 1));
-        }
+        let doubled = (0..60).map(|i| format!("V{}=$V{i}$V{i}\n", i + 1)).collect::<Vec<_>>().concat();
+        let text = format!("V0=aaaaaaaaaa\n{doubled}");
         assert!(parse_env(&text, false, &|_| None).unwrap_err().message.contains("longer than"));
     }
 

@@ -3,8 +3,8 @@
 use super::{
     env::{parse_env, read_text},
     load::{Place, file},
+    origin::At,
     typed::Val,
-    yaml::At,
 };
 use crate::model::{Sensitive, ServiceSpec};
 
@@ -59,7 +59,7 @@ fn env_file(item: &Val<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(Str
         item.keys(&["path", "required", "format"], |key, v| match key {
             "path" => path = v.filled(),
             "required" => required = v.bool().unwrap_or(true),
-            _ => raw = v.choice(&[("raw", true), ("", false)]).unwrap_or_default(),
+            _ => raw = v.choice(&[("raw", true)]).unwrap_or_default(),
         });
         if item.get("path").is_none() {
             item.error("`path` is missing");

@@ -9,7 +9,8 @@ use std::{
 use super::{
     load::{File, Loader, Place, file, parent},
     merge::merge,
-    yaml::{At, Kind, Node},
+    origin::At,
+    yaml::{Kind, Node},
 };
 
 /// Longest chain of services that extend one another.
@@ -41,6 +42,9 @@ impl Loader<'_> {
         let mut resolved = Vec::new();
         for name in names {
             let scope = Scope { tree, earlier, path };
+            if self.circles.contains(&(path.to_owned(), name.clone())) {
+                continue;
+            }
             let mut chain = Vec::new();
             match self.resolve(scope, &name, &mut chain) {
                 Some(node) => resolved.push((name, node)),
@@ -74,6 +78,7 @@ impl Loader<'_> {
                 &key,
                 format!("the services extend one another in a circle: {}", names.join(" → ")),
             );
+            self.circles.extend(chain.iter().cloned());
             return None;
         }
         if chain.len() >= MAX_CHAIN {

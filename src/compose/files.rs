@@ -2,12 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::{
-    env::read_text,
-    load::file,
-    typed::{Pair, Val},
-    volumes::file_mode,
-};
+use super::{env::read_text, load::file, typed::Val, volumes::file_mode};
 use crate::model::{FileMount, Sensitive};
 
 /// Mode of a granted file where the grant says none: readable by all inside.
@@ -22,7 +17,11 @@ pub(super) struct Store<'a> {
 
 impl<'a> Store<'a> {
     pub(super) fn new(root: &Val<'a>) -> Self {
-        let section = |key: &str| root.get(key).map(|v| v.members().into_iter().collect()).unwrap_or_default();
+        let section = |key: &str| {
+            root.get(key)
+                .map(|v| v.members().into_iter().filter(|(name, _)| !name.starts_with("x-")).collect())
+                .unwrap_or_default()
+        };
         let store = Self { secrets: section("secrets"), configs: section("configs"), read: RefCell::default() };
         store.secrets.values().for_each(|v| check(v, true));
         store.configs.values().for_each(|v| check(v, false));
@@ -56,11 +55,11 @@ fn check(v: &Val<'_>, secret: bool) {
             value.error("not supported: wharf reads the content itself, from `file:`, `environment:` or `content:`");
         }
         "name" if v.get("external").is_none() => {
-            value.warn("ignored: the file is made from the content, not from a Swarm object")
+            value.warn("ignored: the file is made from the content, not from a Swarm object");
         }
         "labels" => value.warn("ignored: the file is made from the content, not from a Swarm object"),
         "content" if secret => {
-            value.error("a secret's content does not belong in the Compose file: use `file:` or `environment:`")
+            value.error("a secret's content does not belong in the Compose file: use `file:` or `environment:`");
         }
         _ => {}
     });
@@ -141,9 +140,4 @@ fn grant(item: &Val<'_>, store: &Store<'_>, secret: bool) -> Option<FileMount> {
     let target = if target.starts_with('/') { target } else { format!("{directory}{target}") };
     let content = store.content(&name, secret, item)?;
     Some(FileMount { name, target, content, secret, uid, gid, mode })
-}
-
-/// Pairs as a table, for options of drivers.
-pub(super) fn options(v: &Val<'_>) -> BTreeMap<String, String> {
-    v.pairs().into_iter().map(|Pair { key, value, .. }| (key, value.unwrap_or_default())).collect()
 }

@@ -1,7 +1,7 @@
 //! From files to one tree: documents, interpolation, `include`, `extends`, several `-f`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
@@ -12,13 +12,12 @@ use super::{
     env::{Env, parse_env, read_text},
     interpolate::interpolate,
     merge::merge,
-    yaml::{At, Kind, Map, Node, Origin, clean, parse},
+    origin::{At, Origin, clean},
+    yaml::{Kind, Node, parse},
 };
 
 /// Most files that one stack may consist of.
 const MAX_FILES: usize = 200;
-/// Longest chain of `include`.
-const MAX_INCLUDES: usize = 16;
 /// Most bytes that variables may add up to, over all files.
 const MAX_FILLED: usize = 32 << 20;
 
@@ -53,16 +52,27 @@ pub(super) struct File {
 /// Reads files into trees. Problems go to the sink.
 pub(super) struct Loader<'a> {
     pub sink: &'a Sink,
-    pub(super) read: usize,
+    read: usize,
+    texts: HashMap<PathBuf, Result<Rc<str>, String>>,
     filled: usize,
     pub(super) extended: HashMap<PathBuf, Option<Rc<Node>>>,
+    /// Services that extend themselves, which was told.
+    pub(super) circles: HashSet<(PathBuf, String)>,
     /// A part of the tree is missing, and that was told.
     pub(super) broken: bool,
 }
 
 impl<'a> Loader<'a> {
     pub(super) fn new(sink: &'a Sink) -> Self {
-        Self { sink, read: 0, filled: 0, extended: HashMap::new(), broken: false }
+        Self {
+            sink,
+            read: 0,
+            texts: HashMap::new(),
+            filled: 0,
+            extended: HashMap::new(),
+            circles: HashSet::new(),
+            broken: false,
+        }
     }
 
     /// The files of one project, merged. `open` are the files whose `include`s led here, `from` the place that
@@ -87,12 +97,18 @@ impl<'a> Loader<'a> {
         root
     }
 
+    /// A file's text, read once: a pipe (`-f <(…)`) has it only once.
+    pub(super) fn text(&mut self, path: &Path) -> Result<Rc<str>, String> {
+        let read = || read_text(path).map(Rc::from);
+        self.texts.entry(path.to_owned()).or_insert_with(read).clone()
+    }
+
     /// One file: its documents merged, with variables filled in.
     pub(super) fn tree(&mut self, file: &File, place: &Place, from: Option<(&At, &str)>) -> Option<Node> {
         let origin = place.origin(&file.shown);
         self.read += 1;
         let text =
-            if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { read_text(&file.path) };
+            if self.read > MAX_FILES { Err(format!("more than {MAX_FILES} files")) } else { self.text(&file.path) };
         let text = match text {
             Ok(text) => text,
             Err(why) => {
@@ -189,86 +205,9 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// `include`: other projects whose services, networks and so on become part of this one.
-    fn include(&mut self, tree: &mut Node, path: &Path, place: &Place, open: &[PathBuf]) {
-        let Some(included) = tree.map_mut().and_then(|map| map.shift_remove("include")) else { return };
-        let mut open = open.to_vec();
-        open.push(path.to_owned());
-        let items = match included.node.kind {
-            Kind::List(items) => items,
-            Kind::Null => return,
-            _ => {
-                self.sink.error(&included.node.at, "include", "must be a list: `include: [other/compose.yaml]`");
-                return;
-            }
-        };
-        for (i, item) in items.iter().enumerate() {
-            let key = format!("include[{i}]");
-            match self.included(item, &key, place, &open) {
-                Some(other) => self.import(tree, other),
-                None => self.broken = true,
-            }
-        }
-    }
-
-    fn included(&mut self, item: &Node, key: &str, place: &Place, open: &[PathBuf]) -> Option<Node> {
-        let origin = &item.at.file;
-        if let Some(map) = item.map() {
-            for (name, member) in map {
-                if !matches!(name.as_str(), "path" | "project_directory" | "env_file") {
-                    let message = "is not known here: `path`, `project_directory` and `env_file` are";
-                    self.sink.error(&member.key_at, &format!("{key}.{name}"), message);
-                }
-            }
-        }
-        let paths = match item.scalar() {
-            Some(path) => vec![path],
-            None => self.words(item.get("path"), &format!("{key}.path"))?,
-        };
-        let files: Vec<File> = paths.into_iter().map(|path| file(origin, path)).collect();
-        let Some(first) = files.first() else {
-            self.sink.error(&item.at, key, "must be a path, or a mapping with `path`");
-            return None;
-        };
-        if let Some(again) = files.iter().find(|file| open.contains(&file.path)) {
-            let shown = again.shown.display();
-            self.sink.error(
-                &item.at,
-                key,
-                format!("{shown} includes itself, through the files it includes: remove this one"),
-            );
-            return None;
-        }
-        if open.len() > MAX_INCLUDES {
-            self.sink.error(&item.at, key, format!("more than {MAX_INCLUDES} files include one another"));
-            return None;
-        }
-        let (base, shown) = match item.get("project_directory").and_then(Node::scalar) {
-            Some(directory) => origin.resolve(directory),
-            None => (parent(&first.path), parent(&first.shown)),
-        };
-        let env_files = match item.get("env_file") {
-            Some(node) => self
-                .words(Some(node), &format!("{key}.env_file"))?
-                .into_iter()
-                .map(|path| (file(origin, path), true))
-                .collect(),
-            None => vec![(File { path: base.join(".env"), shown: shown.join(".env") }, false)],
-        };
-        let mut vars = self.dotenv(&env_files, &place.env, (&item.at, key));
-        vars.extend(place.env.0.clone());
-        let place = Place { base, shown, env: Arc::new(Env(vars)) };
-        self.project(&files, &place, open, Some((&item.at, key)))
-    }
-
     /// Variables of env files; those that need not be there may be missing. `env` is seen first.
-    pub(super) fn dotenv(
-        &self,
-        files: &[(File, bool)],
-        env: &Env,
-        from: (&At, &str),
-    ) -> std::collections::BTreeMap<String, String> {
-        let mut vars = std::collections::BTreeMap::new();
+    pub(super) fn dotenv(&self, files: &[(File, bool)], env: &Env, from: (&At, &str)) -> BTreeMap<String, String> {
+        let mut vars = BTreeMap::new();
         for (file, required) in files {
             if !required && !file.path.exists() {
                 continue;
@@ -293,57 +232,6 @@ impl<'a> Loader<'a> {
             }
         }
         vars
-    }
-
-    /// A word or a list of words.
-    fn words<'n>(&self, node: Option<&'n Node>, key: &str) -> Option<Vec<&'n str>> {
-        let node = node?;
-        let words = match &node.kind {
-            Kind::Scalar { text, .. } => Some(vec![text.as_str()]),
-            Kind::List(items) => items.iter().map(Node::scalar).collect(),
-            Kind::Null | Kind::Map(_) => None,
-        };
-        if words.is_none() {
-            self.sink.error(&node.at, key, format!("must be a path or a list of paths, this is {}", node.what()));
-        }
-        words
-    }
-
-    /// Takes over what an included project has. The same name twice is an error, unless both say the same.
-    fn import(&self, tree: &mut Node, other: Node) {
-        let Kind::Map(mut other) = other.kind else { return };
-        for section in ["services", "networks", "volumes", "secrets", "configs"] {
-            let Some(from) = other.shift_remove(section) else { continue };
-            let Kind::Map(from_map) = from.node.kind else { continue };
-            let Some(into) = tree.map_mut() else { return };
-            let own = into.entry(section.to_owned()).or_insert_with(|| super::yaml::Member {
-                key_at: from.key_at,
-                node: Node::new(from.node.at, Kind::Map(Map::new())),
-            });
-            if own.node.is_null() {
-                own.node.kind = Kind::Map(Map::new());
-            }
-            let Some(own) = own.node.map_mut() else { continue };
-            for (name, member) in from_map {
-                match own.get(&name) {
-                    None => {
-                        own.insert(name, member);
-                    }
-                    Some(mine) if mine.node.same(&member.node) => {}
-                    Some(mine) => {
-                        let what = section.strip_suffix('s').unwrap_or(section);
-                        self.sink.error(
-                            &mine.key_at,
-                            &format!("{section}.{name}"),
-                            format!(
-                                "the {what} `{name}` also comes from the included {}: rename one, or override it in a further `-f` file",
-                                member.key_at.words()
-                            ),
-                        );
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a later file overrides an earlier one, and a service the one it extends.
 
+use indexmap::IndexMap;
+
 use super::yaml::{Kind, Map, Member, Node, Tag};
 
 /// How two values of one key become one.
@@ -20,6 +22,24 @@ enum Rule {
     Logging,
 }
 
+/// Keys of a service whose lists are joined without repetition.
+const JOINED: &[&str] = &[
+    "env_file",
+    "label_file",
+    "dns",
+    "dns_search",
+    "dns_opt",
+    "tmpfs",
+    "expose",
+    "extra_hosts",
+    "cap_add",
+    "cap_drop",
+    "security_opt",
+    "group_add",
+    "profiles",
+    "device_cgroup_rules",
+];
+
 fn rule(path: &[&str]) -> Rule {
     match path {
         ["services", _, rest @ ..] => match rest {
@@ -30,10 +50,7 @@ fn rule(path: &[&str]) -> Rule {
             ["command" | "entrypoint"] | ["healthcheck", "test"] | ["x-wharf", "test" | "entry" | "regions"] => {
                 Rule::Replace
             }
-            ["env_file" | "label_file" | "dns" | "dns_search" | "dns_opt" | "tmpfs" | "expose" | "extra_hosts"]
-            | ["cap_add" | "cap_drop" | "security_opt" | "group_add" | "profiles" | "device_cgroup_rules"] => {
-                Rule::Join
-            }
+            [key] if JOINED.contains(key) => Rule::Join,
             ["ports"] => Rule::Keyed(port_key),
             ["volumes"] => Rule::Keyed(volume_key),
             ["devices"] => Rule::Keyed(device_key),
@@ -41,6 +58,7 @@ fn rule(path: &[&str]) -> Rule {
             ["logging"] => Rule::Logging,
             _ => Rule::Deep,
         },
+        ["networks", _, "ipam", "config"] => Rule::Keyed(|node| field(node, "subnet")),
         ["networks" | "volumes" | "secrets" | "configs", _, "labels"] => Rule::Pairs,
         _ => Rule::Deep,
     }
@@ -88,6 +106,9 @@ impl Node {
     }
 }
 
+/// Items of a list that a further one is compared with.
+const MAX_COMPARED: usize = 500;
+
 fn deep(mut base: Node, over: Node, path: &[&str]) -> Node {
     match (&mut base.kind, over.kind) {
         (Kind::Map(into), Kind::Map(from)) => {
@@ -106,7 +127,13 @@ fn deep(mut base: Node, over: Node, path: &[&str]) -> Node {
             base
         }
         (Kind::List(into), Kind::List(from)) => {
-            into.extend(from);
+            // What is there already is not there twice; beyond that length nobody repeats by hand.
+            let known = into.len().min(MAX_COMPARED);
+            for item in from {
+                if !into.iter().take(known).any(|old| old.same(&item)) {
+                    into.push(item);
+                }
+            }
             base
         }
         (_, kind) => Node { at: over.at, tag: over.tag, kind },
@@ -167,17 +194,14 @@ fn listed(node: Node) -> Node {
     Node { at, tag, kind }
 }
 
-fn keyed(mut base: Node, over: Node, key: fn(&Node) -> String) -> Node {
-    match (&mut base.kind, over.kind) {
-        (Kind::List(into), Kind::List(from)) => {
-            for item in from {
-                let wanted = key(&item);
-                match into.iter_mut().find(|old| key(old) == wanted) {
-                    Some(old) => *old = item,
-                    None => into.push(item),
-                }
+fn keyed(base: Node, over: Node, key: fn(&Node) -> String) -> Node {
+    match (base.kind, over.kind) {
+        (Kind::List(first), Kind::List(second)) => {
+            let mut merged: IndexMap<String, Node> = IndexMap::new();
+            for item in first.into_iter().chain(second) {
+                merged.insert(key(&item), item);
             }
-            base
+            Node { at: base.at, tag: base.tag, kind: Kind::List(merged.into_values().collect()) }
         }
         (_, kind) => Node { at: over.at, tag: over.tag, kind },
     }

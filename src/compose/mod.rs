@@ -9,17 +9,20 @@
 //! other programs turn them into numbers first.
 
 mod deploy;
+mod devices;
 mod diagnostic;
 mod env;
 mod environment;
 mod extends;
 mod files;
 mod health;
+mod include;
 mod interpolate;
 mod load;
 mod merge;
 mod networks;
 mod numbers;
+mod origin;
 mod ports;
 mod refused;
 mod service;
@@ -29,7 +32,7 @@ mod volumes;
 mod wharf;
 mod yaml;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 pub use diagnostic::{Diagnostic, Errors};
 
@@ -37,12 +40,12 @@ use self::{
     diagnostic::Sink,
     env::Env,
     load::{File, Loader, Place, parent},
-    yaml::{At, clean},
+    origin::{At, clean},
 };
 use crate::model::StackSpec;
 
 /// What to load, and what holds while loading.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Source {
     /// The Compose files, later ones override earlier ones. Relative paths in all of them start from the
     /// directory of the first.
@@ -55,6 +58,18 @@ pub struct Source {
     pub project: Option<String>,
     /// Files with variables, read instead of the `.env` beside the first file.
     pub env_files: Vec<PathBuf>,
+}
+
+impl fmt::Debug for Source {
+    // Without the environment: its values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("files", &self.files)
+            .field("profiles", &self.profiles)
+            .field("project", &self.project)
+            .field("env_files", &self.env_files)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A stack, and what of its files is ignored.
@@ -106,9 +121,12 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
     vars.extend(given.0);
     let project =
         source.project.clone().or_else(|| vars.get("COMPOSE_PROJECT_NAME").cloned().filter(|n| !n.is_empty()));
-    if let Some(project) = &project {
-        vars.insert("COMPOSE_PROJECT_NAME".into(), project.clone());
-    }
+    let files: Vec<File> = source.files.iter().map(named).collect();
+    let known = project
+        .clone()
+        .or_else(|| early_name(&mut loader, &files, &vars))
+        .unwrap_or_else(|| stack::directory_name(&base));
+    vars.insert("COMPOSE_PROJECT_NAME".into(), known);
     let mut profiles = source.profiles.clone();
     if profiles.is_empty()
         && let Some(list) = vars.get("COMPOSE_PROFILES")
@@ -116,7 +134,6 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
         profiles = list.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
     }
     let place = Place { base, shown, env: Arc::new(Env(vars)) };
-    let files: Vec<File> = source.files.iter().map(named).collect();
     let mut root = loader.project(&files, &place, &[], None)?;
     merge::strip(&mut root);
     // Reading half a tree would only add errors that follow from those that are told.
@@ -124,4 +141,16 @@ fn read(source: &Source, sink: &Sink) -> Option<StackSpec> {
         return None;
     }
     stack::stack(&root, &place, project.as_deref(), &profiles, sink)
+}
+
+/// The files' `name:`, which the rest of the files may use as `${COMPOSE_PROJECT_NAME}`. What is wrong is told later.
+fn early_name(loader: &mut Loader<'_>, files: &[File], vars: &BTreeMap<String, String>) -> Option<String> {
+    let nowhere = Place { base: PathBuf::new(), shown: PathBuf::new(), env: Arc::default() };
+    let mut name = |file: &File| {
+        let text = loader.text(&file.path).ok().filter(|text| text.contains("name"))?;
+        let documents = yaml::parse(&text, &nowhere.origin(&file.shown), &Sink::default())?;
+        let name = documents.iter().rev().find_map(|document| document.get("name")?.scalar())?;
+        interpolate::interpolate(name, &|name| vars.get(name).cloned()).ok().map(|filled| filled.text)
+    };
+    files.iter().rev().find_map(&mut name)
 }

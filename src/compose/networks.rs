@@ -217,7 +217,7 @@ pub(super) fn mode(v: &Val<'_>, services: &BTreeSet<&str>) -> Option<String> {
     let mode = v.filled()?;
     match mode.split_once(':') {
         Some(("service", name)) if !services.contains(name) => {
-            v.error(format!("there is no service `{name}`; correct the name"))
+            v.error(format!("there is no service `{name}`; correct the name"));
         }
         Some(("container", _)) => v.error("a container of one host is no part of a stack: use `service:NAME`"),
         None if mode == "service" => v.error("write `service:NAME`"),

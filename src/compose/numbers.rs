@@ -101,6 +101,9 @@ pub(super) fn cores(text: &str) -> Result<u64, String> {
 pub(super) fn mode(text: &str, plain: bool) -> Result<u32, String> {
     let wrong = || format!("must be a file mode like 0440, this is `{text}`");
     let text = text.trim();
+    if !text.strip_prefix("0o").unwrap_or(text).chars().all(|c| c.is_ascii_digit()) {
+        return Err(wrong());
+    }
     let octal = text.strip_prefix("0o").or_else(|| text.strip_prefix('0').filter(|rest| !rest.is_empty()));
     let mode = match octal {
         Some(digits) => u32::from_str_radix(digits, 8).map_err(|_| wrong())?,
@@ -123,6 +126,9 @@ pub(super) fn or(words: &[&str]) -> String {
     }
 }
 
+/// Words that are compared for a hint; more would take longer than a hint is worth.
+const MAX_CANDIDATES: usize = 300;
+
 /// The known word that was most likely meant.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
@@ -130,6 +136,7 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     known
         .iter()
+        .take(MAX_CANDIDATES)
         .map(|candidate| (distance(&word, &plain(candidate)), *candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

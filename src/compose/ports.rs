@@ -6,6 +6,9 @@ use crate::model::{ExposedPort, Port, PortMode, Protocol};
 /// Most ports that one range may open.
 const MAX_RANGE: u16 = 1024;
 
+/// Most ports that one service may publish, or expose.
+const MAX_PORTS: usize = 4096;
+
 const PROTOCOLS: &[(&str, Protocol)] = &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
 
 /// `ports` of a service.
@@ -21,6 +24,10 @@ pub(super) fn ports(val: &Val<'_>) -> Vec<Port> {
             };
             if out.contains(&port) {
                 continue;
+            }
+            if out.len() >= MAX_PORTS {
+                val.error(format!("publishes more than {MAX_PORTS} ports: give the service an address of its own"));
+                return out;
             }
             if out.iter().any(clash) {
                 item.error(format!(
@@ -41,7 +48,7 @@ fn short(item: &Val<'_>) -> Vec<Port> {
     let Some(text) = item.text() else { return Vec::new() };
     match parse_short(text) {
         Ok((host_ip, published, target, protocol)) => {
-            expand(item, host_ip, published, target, protocol, PortMode::Ingress)
+            expand(item, host_ip.as_deref(), published, target, protocol, PortMode::Ingress)
         }
         Err(message) => {
             item.error(message);
@@ -115,7 +122,7 @@ fn range(text: &str) -> Result<Option<Range>, String> {
 
 fn expand(
     item: &Val<'_>,
-    host_ip: Option<String>,
+    host_ip: Option<&str>,
     published: Option<Range>,
     target: Range,
     protocol: Protocol,
@@ -150,7 +157,7 @@ fn expand(
         .map(|(i, target)| Port {
             target,
             published: published.and_then(|(first, _)| u16::try_from(usize::from(first) + i).ok()),
-            host_ip: host_ip.clone(),
+            host_ip: host_ip.map(str::to_owned),
             protocol,
             mode,
         })
@@ -182,7 +189,7 @@ fn long(item: &Val<'_>) -> Vec<Port> {
         _ => val.warn("ignored: say the protocol of an entry in `x-wharf.entry`"),
     });
     match target {
-        Some(target) if good => expand(item, host_ip, published, target, protocol, mode),
+        Some(target) if good => expand(item, host_ip.as_deref(), published, target, protocol, mode),
         Some(_) => Vec::new(),
         None => {
             if item.get("target").is_none_or(|val| val.node.scalar() == Some("")) {
@@ -197,6 +204,10 @@ fn long(item: &Val<'_>) -> Vec<Port> {
 pub(super) fn expose(val: &Val<'_>) -> Vec<ExposedPort> {
     let mut out = Vec::new();
     for item in val.items() {
+        if out.len() > MAX_PORTS {
+            val.error(format!("exposes more than {MAX_PORTS} ports"));
+            return Vec::new();
+        }
         let read = item.with(|text| {
             let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
             let protocol = self::protocol(protocol)?;

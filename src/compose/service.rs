@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    deploy, environment, files, files::Store, health, networks, numbers, ports, refused, typed::Val, volumes, wharf,
-    yaml::Kind,
+    deploy, devices, environment, files, files::Store, health, networks, numbers, ports, refused, typed::Val, volumes,
+    wharf, yaml::Kind,
 };
-use crate::model::{Condition, Dependency, DeviceRequest, Logging, Restart, ServiceName, ServiceSpec};
+use crate::model::{Condition, Dependency, Logging, Restart, ServiceName, ServiceSpec};
 
 /// What a service may refer to.
 pub(super) struct World<'a> {
@@ -109,6 +109,11 @@ pub(super) fn service(val: &Val<'_>, world: &World<'_>) -> (ServiceSpec, bool) {
         volumes::add(&mut spec.mounts, item, place);
     }
     refused::build(val, spec.image.is_empty());
+    if spec.network_mode.as_deref() == Some("host")
+        && let Some(ports) = val.get("ports")
+    {
+        ports.warn("with `network_mode: host` the engine opens no ports: the container's own are the host's");
+    }
     if val.get("network_mode").is_some() && val.get("networks").is_some() {
         val.error("`network_mode` and `networks` exclude each other: remove one");
     }
@@ -130,11 +135,11 @@ fn read(spec: &mut ServiceSpec, key: &str, v: &Val<'_>, world: &World<'_>) {
         "secrets" => spec.files.extend(files::grants(v, &world.files, true)),
         "configs" => spec.files.extend(files::grants(v, &world.files, false)),
         "stop_grace_period" => spec.stop_grace_period = v.duration(),
-        "stop_signal" => spec.stop_signal = v.filled(),
-        "user" => spec.user = v.filled(),
-        "working_dir" => spec.working_dir = v.filled(),
-        "hostname" => spec.hostname = v.filled(),
-        "domainname" => spec.domainname = v.filled(),
+        "stop_signal" => spec.stop_signal = v.optional(),
+        "user" => spec.user = v.optional(),
+        "working_dir" => spec.working_dir = v.optional(),
+        "hostname" => spec.hostname = v.optional(),
+        "domainname" => spec.domainname = v.optional(),
         "cap_add" => spec.cap_add = v.strings(),
         "cap_drop" => spec.cap_drop = v.strings(),
         "ulimits" => spec.ulimits = ulimits(v),
@@ -154,18 +159,18 @@ fn read(spec: &mut ServiceSpec, key: &str, v: &Val<'_>, world: &World<'_>) {
         "dns" => spec.dns = v.one_or_more_strings(),
         "dns_search" => spec.dns_search = v.one_or_more_strings(),
         "dns_opt" => spec.dns_opt = v.strings(),
-        "devices" => devices(v, spec),
+        "devices" => devices::devices(v, spec),
         "device_cgroup_rules" => spec.device_cgroup_rules = v.strings(),
-        "gpus" => gpus(v, spec),
+        "gpus" => devices::gpus(v, spec),
         "group_add" => spec.group_add = v.strings(),
         "pid" => spec.pid = own_namespace(v),
         "ipc" => spec.ipc = own_namespace(v),
-        "uts" => spec.uts = v.filled(),
-        "cgroup" => spec.cgroup = v.filled(),
-        "cgroup_parent" => spec.cgroup_parent = v.filled(),
-        "userns_mode" => spec.userns_mode = v.filled(),
-        "runtime" => spec.runtime = v.filled(),
-        "platform" => spec.platform = v.filled(),
+        "uts" => spec.uts = v.optional(),
+        "cgroup" => spec.cgroup = v.optional(),
+        "cgroup_parent" => spec.cgroup_parent = v.optional(),
+        "userns_mode" => spec.userns_mode = v.optional(),
+        "runtime" => spec.runtime = v.optional(),
+        "platform" => spec.platform = v.optional(),
         "pids_limit" => spec.pids_limit = v.number("a number of processes"),
         "oom_score_adj" => spec.oom_score_adj = v.number("a number from -1000 to 1000"),
         "deploy" => deploy::deploy(v, spec),
@@ -340,64 +345,6 @@ fn extra_hosts(v: &Val<'_>) -> Vec<String> {
         }
     }
     out
-}
-
-fn devices(v: &Val<'_>, spec: &mut ServiceSpec) {
-    for item in v.items() {
-        let device = if item.node.map().is_some() {
-            let (mut source, mut target, mut permissions) = (None, None, None);
-            item.keys(&["source", "target", "permissions"], |key, value| match key {
-                "source" => source = value.filled(),
-                "target" => target = value.filled(),
-                _ => permissions = value.filled(),
-            });
-            source.map(|source| {
-                let target = target.unwrap_or_else(|| source.clone());
-                format!("{source}:{target}:{}", permissions.unwrap_or_else(|| "rwm".into()))
-            })
-        } else {
-            item.filled()
-        };
-        match device {
-            Some(device) if device.starts_with('/') => {
-                let parts: Vec<&str> = device.split(':').collect();
-                match parts.as_slice() {
-                    [path] => spec.devices.push(format!("{path}:{path}:rwm")),
-                    [path, modes] if !modes.starts_with('/') => spec.devices.push(format!("{path}:{path}:{modes}")),
-                    [path, target] => spec.devices.push(format!("{path}:{target}:rwm")),
-                    [_, _, _] => spec.devices.push(device),
-                    _ => item.error("must be HOST[:CONTAINER[:PERMISSIONS]]"),
-                }
-            }
-            // The form VENDOR/CLASS=NAME of the Container Device Interface.
-            Some(device) if device.contains('/') && device.contains('=') => spec.device_requests.push(DeviceRequest {
-                driver: Some("cdi".into()),
-                device_ids: vec![device],
-                ..DeviceRequest::default()
-            }),
-            Some(device) => item.error(format!("`{device}` is no device: write /dev/NAME, or VENDOR/CLASS=NAME")),
-            None if item.get("source").is_none() => item.error("`source`, the device on the host, is missing"),
-            None => {}
-        }
-    }
-}
-
-fn gpus(v: &Val<'_>, spec: &mut ServiceSpec) {
-    let gpu = |count| DeviceRequest { count, capabilities: vec!["gpu".into()], ..DeviceRequest::default() };
-    if v.node.scalar().is_some() {
-        match v.text() {
-            Some("all") => spec.device_requests.push(gpu(Some(-1))),
-            _ => v.error("must be `all`, or a list with `driver`, `count`, `device_ids`"),
-        }
-        return;
-    }
-    for item in v.items() {
-        let mut request = deploy::device(&item);
-        if request.capabilities.is_empty() {
-            request.capabilities = vec!["gpu".into()];
-        }
-        spec.device_requests.push(request);
-    }
 }
 
 fn own_namespace(v: &Val<'_>) -> Option<String> {

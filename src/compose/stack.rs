@@ -1,6 +1,9 @@
 //! The whole stack: its name, its parts, and what must hold between its services.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use indexmap::IndexMap;
 
@@ -9,10 +12,11 @@ use super::{
     files::Store,
     load::Place,
     networks,
+    origin::At,
     service::{World, service},
     typed::Val,
     wharf,
-    yaml::{At, Kind, Node},
+    yaml::{Kind, Node},
 };
 use crate::model::{Condition, MAX_NAME, Mode, Restart, ServiceName, ServiceSpec, StackName, StackSpec};
 
@@ -118,11 +122,7 @@ fn name(root: &Val<'_>, place: &Place, project: Option<&str>) -> Option<StackNam
     if let Some(v) = root.get("name") {
         return v.with(|text| StackName::new(text).map_err(|error| error.to_string()));
     }
-    let directory = place.base.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let legal = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    let kept: String = directory.chars().filter(legal).collect();
-    let kept: String = kept.trim_start_matches(['-', '_']).chars().take(MAX_NAME).collect();
-    let name = StackName::new(&kept);
+    let name = StackName::new(&directory_name(&place.base));
     if name.is_err() {
         root.sink.error(
             &file,
@@ -131,6 +131,14 @@ fn name(root: &Val<'_>, place: &Place, project: Option<&str>) -> Option<StackNam
         );
     }
     name.ok()
+}
+
+/// A stack's name out of its directory's: what is not allowed in one is left out.
+pub(super) fn directory_name(base: &Path) -> String {
+    let directory = base.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let legal = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    let kept: String = directory.chars().filter(legal).collect();
+    kept.trim_start_matches(['-', '_']).chars().take(MAX_NAME).collect()
 }
 
 /// What is waited for until it has ended must not be started again when it has.

@@ -8,6 +8,12 @@ use super::{
     yaml::{Kind, Node},
 };
 
+/// More known keys than this are not listed in a message.
+const MAX_LISTED: usize = 16;
+
+/// Longest list: far more than any stack needs, and short enough to compare every item with every other.
+const MAX_ITEMS: usize = 2000;
+
 /// A value and its path, for reading.
 #[derive(Clone)]
 pub(super) struct Val<'a> {
@@ -69,10 +75,11 @@ impl<'a> Val<'a> {
                     each(key, val);
                 }
             } else if !key.starts_with("x-") {
-                let hint = numbers::nearest(key, known).map_or_else(
-                    || format!("known here are {}", known.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
+                let hint = match numbers::nearest(key, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if known.len() <= MAX_LISTED => format!("known here are {}", known.join(", ")),
+                    None => "correct or remove it, or begin it with `x-` to have it ignored".to_owned(),
+                };
                 self.sink.error(&member.key_at, &val.path, format!("the key `{key}` is not known; {hint}"));
             }
         }
@@ -81,6 +88,10 @@ impl<'a> Val<'a> {
     /// The items of a list. Not a list: an error and nothing.
     pub(super) fn items(&self) -> Vec<Val<'a>> {
         match &self.node.kind {
+            Kind::List(items) if items.len() > MAX_ITEMS => {
+                self.error(format!("has more than {MAX_ITEMS} items"));
+                Vec::new()
+            }
             Kind::List(items) => items
                 .iter()
                 .enumerate()
@@ -119,6 +130,11 @@ impl<'a> Val<'a> {
             return None;
         }
         Some(text.to_owned())
+    }
+
+    /// A single value; an empty one, as a variable without a value leaves it, is none.
+    pub(super) fn optional(&self) -> Option<String> {
+        self.string().filter(|text| !text.trim().is_empty())
     }
 
     pub(super) fn strings(&self) -> Vec<String> {

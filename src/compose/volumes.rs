@@ -96,7 +96,7 @@ fn short(item: &Val<'_>) -> Option<Mount> {
             "nocopy" => nocopy = true,
             "z" | "Z" => item.warn("the SELinux label is ignored: label the directory on the hosts"),
             "cached" | "delegated" | "consistent" => {
-                item.warn(format!("`{mode}` is ignored: it means nothing on Linux"))
+                item.warn(format!("`{mode}` is ignored: it means nothing on Linux"));
             }
             mode if PROPAGATION.contains(&mode) => propagation = Some(mode.to_owned()),
             _ => {

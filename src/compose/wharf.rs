@@ -145,15 +145,18 @@ pub(super) fn targets(v: &Val<'_>, spec: &mut crate::model::ServiceSpec) {
     known.dedup();
     let published: Vec<(u16, u16)> =
         spec.ports.iter().filter_map(|port| port.published.map(|outside| (outside, port.target))).collect();
-    for entry in spec.wharf.entry.iter_mut().filter(|entry| entry.target == 0) {
+    let place = v.get("x-wharf").and_then(|wharf| wharf.get("entry"));
+    let items = place.as_ref().filter(|v| matches!(v.node.kind, super::yaml::Kind::List(_))).map(Val::items);
+    let items = items.filter(|items| items.len() == spec.wharf.entry.len()).unwrap_or_default();
+    for (i, entry) in spec.wharf.entry.iter_mut().enumerate().filter(|(_, entry)| entry.target == 0) {
         let same = published.iter().find(|(outside, _)| *outside == entry.port).map(|(_, target)| *target);
         match (same, known.as_slice()) {
             (Some(target), _) => entry.target = target,
             (None, [only]) => entry.target = *only,
             _ => {
-                let place = v.get("x-wharf").and_then(|wharf| wharf.get("entry"));
-                place
-                    .as_ref()
+                items
+                    .get(i)
+                    .or(place.as_ref())
                     .unwrap_or(v)
                     .error("`target`, the port of the container, is missing: say it here, or under `expose`");
             }

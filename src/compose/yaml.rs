@@ -3,16 +3,15 @@
 //! Typing comes later and per field: only the field knows whether `no`, `22:22` or `0440` is a word, a port or
 //! a mode. Anchors and `<<` are resolved here, within limits that stop alias bombs.
 
-use std::{
-    collections::HashMap,
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use indexmap::{IndexMap, map::Entry as Slot};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag as RawTag};
 
-use super::{diagnostic::Sink, env::Env};
+use super::{
+    diagnostic::Sink,
+    origin::{At, Origin},
+};
 
 /// Deepest nesting. Compose itself needs nine.
 const MAX_DEPTH: usize = 64;
@@ -21,73 +20,6 @@ const TOO_DEEP: &str = "nested too deeply: Compose itself needs nine levels";
 const MAX_NODES: usize = 100_000;
 /// Most bytes of text once aliases are expanded.
 const MAX_BYTES: usize = 32 << 20;
-
-/// A file that nodes come from.
-#[derive(Debug)]
-pub(super) struct Origin {
-    /// The path as the person named it.
-    pub path: PathBuf,
-    /// The directory that relative paths in it start from: absolute.
-    pub base: PathBuf,
-    /// The same directory as the person would name it.
-    pub shown_base: PathBuf,
-    /// The variables that hold in this file.
-    pub env: Arc<Env>,
-}
-
-impl Origin {
-    /// A path written in this file: absolute, and as the person would name it. `~` is the operator's home.
-    pub(super) fn resolve(&self, path: &str) -> (PathBuf, PathBuf) {
-        let home = || self.env.get("HOME").filter(|home| home.starts_with('/'));
-        let path = match (path.strip_prefix('~'), home()) {
-            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
-            _ => path.to_owned(),
-        };
-        (clean(&self.base.join(&path)), clean(&self.shown_base.join(&path)))
-    }
-}
-
-/// Without `.` and `x/..`, by the words alone: what a link points to may not even be on this machine.
-pub(super) fn clean(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => match out.components().next_back() {
-                Some(Component::Normal(_)) => {
-                    out.pop();
-                }
-                Some(Component::RootDir) => {}
-                _ => out.push(".."),
-            },
-            part => out.push(part),
-        }
-    }
-    out
-}
-
-/// A place in a file.
-#[derive(Debug, Clone)]
-pub(super) struct At {
-    /// The file.
-    pub file: Arc<Origin>,
-    /// From 1; 0 for the whole file.
-    pub line: usize,
-    /// From 1; 0 for the whole line.
-    pub column: usize,
-}
-
-impl At {
-    /// The file as a whole.
-    pub(super) fn file(file: &Arc<Origin>) -> Self {
-        Self { file: Arc::clone(file), line: 0, column: 0 }
-    }
-
-    /// The place in words, for a message about another place.
-    pub(super) fn words(&self) -> String {
-        format!("{}:{}:{}", self.file.path.display(), self.line, self.column)
-    }
-}
 
 /// What a tag says about merging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -366,30 +298,35 @@ impl<'a> Builder<'a> {
                     *key = Some((text, plain, node.at));
                 }
                 Some((text, true, _)) if text == "<<" && merges.is_empty() => merges.push(node),
-                Some((text, plain, key_at)) => {
-                    if text == "<<" && plain {
-                        self.sink.error(&key_at, "<<", "`<<` is there twice: write one `<<: [*a, *b]`");
-                        return Ok(());
-                    }
-                    match map.entry(text) {
-                        Slot::Vacant(slot) => {
-                            slot.insert(Member { key_at, node });
-                        }
-                        Slot::Occupied(slot) => {
-                            let first = &slot.get().key_at;
-                            let message = format!(
-                                "the key `{}` is there twice, first at line {} column {}: keep one of them",
-                                slot.key(),
-                                first.line,
-                                first.column
-                            );
-                            self.sink.error(&key_at, slot.key(), message);
-                        }
-                    }
+                Some((text, true, key_at)) if text == "<<" => {
+                    let message = "`<<` is there twice: write one `<<: [*a, *b]`";
+                    self.sink.error(&key_at, &self.path("<<"), message);
                 }
+                Some((text, _, key_at)) => match map.entry(text) {
+                    Slot::Vacant(slot) => {
+                        slot.insert(Member { key_at, node });
+                    }
+                    Slot::Occupied(slot) => {
+                        let key = slot.key().clone();
+                        let (line, column) = (slot.get().key_at.line, slot.get().key_at.column);
+                        let message = format!(
+                            "the key `{key}` is there twice, first at line {line} column {column}: keep one of them"
+                        );
+                        self.sink.error(&key_at, &self.path(&key), message);
+                    }
+                },
             },
         }
         Ok(())
+    }
+
+    /// The path of a key of the innermost mapping.
+    fn path(&self, last: &str) -> String {
+        let outer = self.frames.iter().filter_map(|frame| match frame {
+            Frame::List { items, .. } => Some(format!("[{}]", items.len())),
+            Frame::Map { key, .. } => key.as_ref().map(|(text, ..)| text.clone()),
+        });
+        super::load::join(&outer.chain([last.to_owned()]).collect::<Vec<_>>())
     }
 
     /// `<<`: what the mapping itself says wins, and of a list the earlier wins.

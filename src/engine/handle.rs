@@ -102,6 +102,9 @@ impl Handle {
                     Adopted::Ready(id) => return Ok(id),
                     Adopted::Unstarted(id) => id,
                 },
+                Err(fault) if fault.kind == ErrorKind::Invalid => {
+                    return Err(Fault { next: "correct the stack file".into(), ..fault });
+                }
                 Err(fault) => return Err(fault),
             };
             for (_, name, attachment) in request.networks().into_iter().skip(1) {

@@ -56,6 +56,10 @@ impl Tally {
             let percent = (share * 100.0).clamp(0.0, 100.0) as u8;
             self.percent = self.percent.max(percent);
         }
+        // The last line; alone where the host has the image already.
+        if line.status.starts_with("Status: ") {
+            self.percent = 100;
+        }
         let text = if line.id.is_empty() { line.status } else { format!("{} {}", line.status, line.id) };
         Ok(PullProgress { percent: self.percent, text: Text::new(&text) })
     }

@@ -49,11 +49,14 @@ fn sort(status: u16, message: &str) -> (ErrorKind, &'static str) {
     if has(&["dial tcp", "i/o timeout", "tls handshake timeout", "net/http: request canceled", "no such host"]) {
         return (ErrorKind::RegistryUnreachable, "check that this host reaches the registry");
     }
+    if has(&["sent an http request to an https server"]) {
+        return (ErrorKind::Setup, "it wants TLS: set `tls` of this host in the fleet file");
+    }
     match status {
         404 => (ErrorKind::NotFound, ""),
         409 => (ErrorKind::Conflict, ""),
         400 if has(&["client version", "too old", "too new"]) => (ErrorKind::ApiVersion, "update the engine"),
-        400 => (ErrorKind::Invalid, "correct the stack file"),
+        400 => (ErrorKind::Invalid, ""),
         401 | 403 => (ErrorKind::Refused, "check what this user may do on the host"),
         _ => (ErrorKind::Failed, ""),
     }
@@ -92,6 +95,7 @@ mod tests {
             (409, "Conflict. The container name \"/a\" is already in use", ErrorKind::Conflict),
             (400, "client version 1.52 is too new. Maximum supported API version is 1.41", ErrorKind::ApiVersion),
             (400, "invalid mount config", ErrorKind::Invalid),
+            (400, "Client sent an HTTP request to an HTTPS server.", ErrorKind::Setup),
             (403, "authorization denied by plugin", ErrorKind::Refused),
             (500, "", ErrorKind::Failed),
         ] {

@@ -20,7 +20,7 @@ use super::{
     ssh::Forward,
     tls, wire,
 };
-use crate::model::{Connect, FleetName, Host, HostName};
+use crate::model::{Connect, FleetName, Host, HostName, Tls};
 
 /// Oldest API minor version that is spoken: Docker 20.10.
 pub const MIN_API: u32 = 41;
@@ -83,7 +83,7 @@ impl Session {
         let asked = Timestamp::now();
         let (headers, body) = match http::within(VERSION_DEADLINE, http.bytes("/version")).await {
             Ok(answer) => answer,
-            Err(fault) => return Err(explain(forward.as_ref(), fault).await),
+            Err(fault) => return Err(no_engine(way, explain(forward.as_ref(), fault).await)),
         };
         let answered = Timestamp::now();
         let version: wire::Version = http::parse(&body)?;
@@ -135,6 +135,23 @@ async fn explain(forward: Option<&Forward>, fault: Fault) -> Fault {
         Some(forward) if matches!(fault.kind, ErrorKind::LostAnswer | ErrorKind::Unreachable) => {
             forward.diagnose().await
         }
+        _ => fault,
+    }
+}
+
+/// What the first request's failure means: every engine knows its path.
+fn no_engine(way: &Way, fault: Fault) -> Fault {
+    match (&fault.kind, way) {
+        (ErrorKind::Refused, Way::Connect(Connect::Tcp { host, tls: Some(Tls { identity: None, .. }), .. })) => Fault::new(
+            ErrorKind::Refused,
+            &format!("{host} wants a client certificate"),
+            "set `tls.cert` and `tls.key` of this host",
+        ),
+        (ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Conflict, _) => Fault::new(
+            ErrorKind::Garbage,
+            &format!("what answers is no Docker engine: {}", fault.why),
+            "check the socket or port",
+        ),
         _ => fault,
     }
 }

@@ -130,7 +130,7 @@ impl HostBook<'_> {
     /// Why this host cannot have a replica of the service, whether it is there already or not; none when it can.
     pub fn unfit(&self, service: &ServiceKey, spec: &ServiceSpec) -> Option<String> {
         if let Some(constraint) = spec.deploy.constraints.iter().find(|constraint| !holds(constraint, self.view)) {
-            return Some(format!("not {constraint}"));
+            return Some(format!("not matching {constraint}"));
         }
         let here = self.of(service);
         if let Some(most) = spec.deploy.max_per_host.filter(|most| here >= *most) {
@@ -187,6 +187,7 @@ impl HostBook<'_> {
 fn cores(thousandths: u64) -> String {
     let whole = thousandths / 1000;
     match thousandths % 1000 {
+        0 if whole == 1 => "1 core".to_owned(),
         0 => format!("{whole} cores"),
         rest => format!("{whole}.{} cores", format!("{rest:03}").trim_end_matches('0')),
     }

@@ -10,7 +10,7 @@ use super::{
     operation,
     pulls::Gates,
     rollout::{Exchange, batch, same_name},
-    standing::{Standing, began, exit_words, made},
+    standing::{Standing, exit_words, made},
     view::{Copy, ServiceView, SlotView},
 };
 use crate::model::{HostName, HostView, Revision, ServiceSpec};
@@ -92,11 +92,11 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
             if let Some(at) = healthy_at {
                 work.alarm(at);
             }
-            work.wait(view.key, Some(key), format!("health of {key} (starting)"), healthy_by(work, seen));
+            work.wait(view.key, Some(key), format!("health of {key} (starting)"), healthy_by(work, view, seen));
         }
         Standing::Unhealthy | Standing::Restarting | Standing::Paused => {
             let what = format!("health of {key} ({} on {})", standing.words(), seen.host.name);
-            work.wait(view.key, Some(key), what, healthy_by(work, seen));
+            work.wait(view.key, Some(key), what, healthy_by(work, view, seen));
         }
         Standing::Created => {
             work.act(start(seen), view.key, Some(key));
@@ -127,9 +127,12 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
     }
 }
 
-/// When a replica that is not healthy is given up.
-fn healthy_by(work: &Work<'_, '_>, seen: &Seen<'_>) -> Option<Timestamp> {
-    made(seen).or_else(|| began(seen))?.checked_add(work.defaults().healthy_deadline).ok()
+/// When an operation gives up on a replica that it made and that does not become healthy.
+fn healthy_by(work: &Work<'_, '_>, view: &ServiceView<'_>, seen: &Seen<'_>) -> Option<Timestamp> {
+    if !operation::is_new(work, view.key, seen) {
+        return None;
+    }
+    made(seen)?.checked_add(operation::patience(work.defaults(), view.spec())).ok()
 }
 
 /// There is no wanted container: make one, when it is its turn.

@@ -91,7 +91,7 @@ impl Engine {
         let container = state.container(wanted)?;
         let files = below(container, &path);
         if files.is_empty() {
-            return Err(no_path(&path, &container.id));
+            return Err(no_path(&path, wanted));
         }
         let body = if head {
             reply::empty(200)

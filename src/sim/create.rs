@@ -51,9 +51,6 @@ impl State {
             networks.insert(network, Endpoint { id: num::hex(&mut self.rng, 32), ip: None, aliases });
         }
         let id = num::hex(&mut self.rng, 32);
-        for volume in mounts::volumes(&spec.host) {
-            self.ensure_volume(&volume, Volume::new(now));
-        }
         self.names.insert(name.to_owned(), id.clone());
         let container = Container {
             id: id.clone(),
@@ -120,7 +117,13 @@ impl Engine {
             None => state.any_name(),
         };
         let labels = labels.into_iter().map(|(key, value)| (Arc::from(key), Arc::from(value))).collect();
-        let id = state.add(&name, Arc::new(spec), labels, self.clock.now())?;
+        let (now, volumes) = (self.clock.now(), mounts::volumes(&spec.host));
+        let id = state.add(&name, Arc::new(spec), labels, now)?;
+        for volume in volumes {
+            if state.ensure_volume(&volume, Volume::new(now)) {
+                self.emit(&mut state, Kind::Volume, "create", &volume, json!({"driver": "local"}));
+            }
+        }
         self.emit_container(&mut state, &id, "create", &[]);
         Ok(reply::json_status(201, &json!({"Id": id, "Warnings": []})))
     }
@@ -167,7 +170,7 @@ impl Engine {
                 return Err(Refusal::new(409, format!("removal of container {wanted} is already in progress")));
             }
             if container.up() && !query.flag("force") {
-                let hint = if container.status == Status::Paused { "Unpause" } else { "Stop" };
+                let hint = if container.status == Status::Paused { "Unpause and then stop" } else { "Stop" };
                 let what = container.status.word();
                 return Err(Refusal::new(
                     409,

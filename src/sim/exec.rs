@@ -195,7 +195,7 @@ impl Engine {
 }
 
 /// The answer that turns a connection into a raw stream.
-fn upgraded() -> Response<Body> {
+pub(super) fn upgraded() -> Response<Body> {
     let mut answer = reply::empty(101);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.docker.raw-stream"));

@@ -114,11 +114,18 @@ impl Engine {
                 .map(http_body_util::Collected::to_bytes)
                 .unwrap_or_default(),
         );
-        if let (&Method::POST, [exec, id, start]) = (request.method(), parts.as_slice())
-            && (exec.as_str(), start.as_str()) == ("exec", "start")
-        {
-            let result = json_body(&body).and_then(|body| self.exec_start(id, &body, &mut request));
-            return result.unwrap_or_else(Refusal::into_response);
+        // The two that take the connection over.
+        if let (&Method::POST, [group, id, verb]) = (request.method(), parts.as_slice()) {
+            let result = match (group.as_str(), verb.as_str()) {
+                ("exec", "start") => {
+                    Some(json_body(&body).and_then(|body| self.clone().exec_start(id, &body, &mut request)))
+                }
+                ("containers", "attach") => Some(self.attach(id, &query, &mut request)),
+                _ => None,
+            };
+            if let Some(result) = result {
+                return result.unwrap_or_else(Refusal::into_response);
+            }
         }
         let (method, headers) = (request.method().clone(), request.headers().clone());
         let work = async move {
@@ -238,8 +245,7 @@ impl Engine {
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
-        headers.insert("builder-version", HeaderValue::from_static("1"));
-        headers.insert("swarm", HeaderValue::from_static("inactive"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
         answer
     }
 }

@@ -165,7 +165,10 @@ impl Engine {
     }
 
     pub(super) fn image_inspect(&self, name: &str) -> Answer {
-        self.lock().image(name).map(|image| reply::ok(&image.inspect_json())).ok_or_else(|| no_image(name))
+        self.lock().image(name).map(|image| reply::ok(&image.inspect_json())).ok_or_else(|| {
+            let plain = no_image(name);
+            Refusal { message: format!("no such image: {name}: {}", plain.message), ..plain }
+        })
     }
 
     pub(super) fn image_remove(&self, name: &str, query: &Query) -> Answer {
@@ -173,33 +176,41 @@ impl Engine {
         let image = state.image(name).cloned().ok_or_else(|| no_image(name))?;
         let wanted = Reference::parse(name);
         let reference = format!("{}:{}", wanted.name, wanted.tag());
+        let by_name = image.tags.contains(&reference);
         let other_tags = image.tags.iter().filter(|tag| **tag != reference).count();
         let users = state.image_users(&image.id);
-        if other_tags == 0
-            && let Some((user, running)) = users.iter().max_by_key(|(_, running)| *running)
-            && (*running || !query.flag("force"))
-        {
-            let (user, verb) =
-                (user.get(..12).unwrap_or(user), if *running { "running container" } else { "container" });
+        let user = users.iter().max_by_key(|(_, running)| *running);
+        let forced = query.flag("force");
+        let blocks = |running: bool| if by_name { other_tags == 0 && !forced } else { running || !forced };
+        let in_the_way = user.filter(|(_, running)| blocks(*running));
+        if let Some((user, running)) = in_the_way {
+            let user = user.get(..12).unwrap_or(user);
             let short = image.id.strip_prefix("sha256:").and_then(|id| id.get(..12)).unwrap_or(&image.id);
-            let how = if *running { "cannot be forced" } else { "must force" };
-            return Err(Refusal::new(
-                409,
-                format!(
-                    "conflict: unable to remove repository reference \"{name}\" ({how}) - {verb} {user} is using its referenced image {short}"
+            let why = match (by_name, running) {
+                (true, _) => format!(
+                    "unable to remove repository reference \"{name}\" (must force) - container {user} is using its referenced image {short}"
                 ),
-            ));
+                (false, true) => format!(
+                    "unable to delete {short} (cannot be forced) - image is being used by running container {user}"
+                ),
+                (false, false) => {
+                    format!(
+                        "unable to delete {short} (must be forced) - image is being used by stopped container {user}"
+                    )
+                }
+            };
+            return Err(Refusal::new(409, format!("conflict: {why}")));
         }
-        let mut report = vec![];
-        if image.tags.contains(&reference) && other_tags > 0 {
+        // A name that is not the last, or whose image is in use, goes alone.
+        let report = if by_name && (other_tags > 0 || !users.is_empty()) {
             if let Some(image) = state.images.get_mut(&image.id) {
                 image.tags.retain(|tag| *tag != reference);
             }
-            report.push(json!({"Untagged": reference}));
             self.emit_image(&mut state, "untag", &image.id, &reference);
+            vec![json!({"Untagged": reference})]
         } else {
-            report = self.drop_image(&mut state, &image);
-        }
+            self.drop_image(&mut state, &image)
+        };
         Ok(reply::ok(&Value::from(report)))
     }
 

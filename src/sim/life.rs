@@ -12,6 +12,8 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before a restart.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A process takes this long at least to start and end.
+const SHORTEST_RUN: Duration = Duration::from_millis(20);
 /// A run of this long resets the pause.
 const GOOD_RUN: SignedDuration = SignedDuration::from_secs(10);
 
@@ -65,7 +67,7 @@ impl Engine {
         let (life, behaviour, health) = (container.life, container.behaviour, container.spec.health.clone());
         let end = match behaviour {
             Behaviour::Exits { after, code, oom } => Some((after, code, oom)),
-            _ => shell::lifetime(&container.spec.command).map(|(after, code)| (after, code, false)),
+            _ => shell::lifetime(&container.spec.command).map(|(after, code)| (after.max(SHORTEST_RUN), code, false)),
         };
         if let Some((after, code, oom)) = end {
             let id = id.to_owned();

@@ -9,8 +9,9 @@ use super::phrases;
 use super::query::Query;
 use super::reply::{self, Answer, Refusal};
 use super::session::frame;
+use super::shell::{self, Step, View};
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -52,10 +53,24 @@ impl Pace {
 /// All lines of a container after `from` and not after `to`, oldest first.
 fn lines(container: &Container, from: Timestamp, to: Timestamp) -> Vec<Line> {
     let Some(started) = container.started else { return Vec::new() };
+    let end = if container.alive() { to } else { container.finished.unwrap_or(to).min(to) };
+    let mut lines = match shell::lifetime(&container.spec.command) {
+        Some(_) => job(container, started),
+        None => chatter(container, started, from, end),
+    };
+    lines.retain(|line| line.at <= end);
+    let said = container.extra.iter().flat_map(|extra| &extra.said);
+    lines.extend(said.map(|said| Line { at: said.at, stderr: said.stderr, text: said.text.clone() }));
+    lines.retain(|line| line.at > from && line.at <= to);
+    lines.sort_by_key(|line| line.at);
+    lines
+}
+
+/// What a service of some kind says while it runs, and at its end.
+fn chatter(container: &Container, started: Timestamp, from: Timestamp, end: Timestamp) -> Vec<Line> {
     let kind = Kind::of(container);
     let seed = num::hash(&container.id) ^ num::mix(u64::try_from(started.as_second()).unwrap_or(0));
     let pace = Pace { started, every: kind.talk() * (0.7 + 0.6 * num::unit(seed)), seed };
-    let end = if container.alive() { to } else { container.finished.unwrap_or(to).min(to) };
     let mut lines = vec![Line { at: started, stderr: false, text: phrases::hello(kind).to_owned() }];
     lines.extend(pace.between(from, end).map(|n| {
         let (stderr, text) = phrases::line(kind, seed, n);
@@ -66,10 +81,25 @@ fn lines(container: &Container, from: Timestamp, to: Timestamp) -> Vec<Line> {
         let (stderr, text) = phrases::goodbye(container.exit_code, container.oom);
         lines.push(Line { at: finished, stderr, text });
     }
-    let said = container.extra.iter().flat_map(|extra| &extra.said);
-    lines.extend(said.map(|said| Line { at: said.at, stderr: said.stderr, text: said.text.clone() }));
-    lines.retain(|line| line.at > from && line.at <= to);
-    lines.sort_by_key(|line| line.at);
+    lines
+}
+
+/// What a command that ends by itself prints, each line when its turn comes.
+fn job(container: &Container, started: Timestamp) -> Vec<Line> {
+    let view = View { command: container.spec.command.join(" "), ..View::default() };
+    let (mut at, mut lines) = (started, Vec::new());
+    for step in shell::run(&container.spec.command, &view).0 {
+        let (stderr, text) = match step {
+            Step::Sleep(time) => {
+                at = clock::plus(at, time);
+                continue;
+            }
+            Step::Cat => continue,
+            Step::Out(text) => (false, text),
+            Step::Err(text) => (true, text),
+        };
+        lines.extend(text.lines().map(|text| Line { at, stderr, text: text.to_owned() }));
+    }
     lines
 }
 
@@ -95,6 +125,8 @@ struct Want {
     times: bool,
     tty: bool,
     follow: bool,
+    /// Ends of the container's process to sit through before letting go; `None` lets go whenever it is down.
+    ends: Option<u64>,
 }
 
 impl Want {
@@ -116,15 +148,17 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
             let bytes = follow.want.bytes(&line);
             return Some((Ok(bytes), follow));
         }
-        let now = follow.engine.clock.now().min(follow.until);
         if !follow.want.follow {
             return None;
         }
         changed.borrow_and_update();
-        let (new, due, up) = {
+        let (now, new, due, stays) = {
             let state = follow.engine.lock();
+            // Under the lock, so that nothing is said at a moment that counts as read already.
+            let now = follow.engine.clock.now().min(follow.until);
             let container = state.containers.get(&follow.id)?;
-            (lines(container, follow.seen, now), next_due(container, now), container.up())
+            let stays = follow.want.ends.map_or_else(|| container.up(), |ends| container.ends <= ends);
+            (now, lines(container, follow.seen, now), next_due(container, now), stays)
         };
         follow.seen = now;
         follow.ready.extend(new.into_iter().filter(|line| follow.want.accepts(line)));
@@ -132,7 +166,7 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
             continue;
         }
         // A follower is let go when the container is down, as Docker does.
-        if !up || now >= follow.until {
+        if !stays || now >= follow.until {
             return None;
         }
         let due = due.unwrap_or_else(|| clock::plus(now, LOOK_AHEAD)).min(follow.until);
@@ -144,8 +178,8 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
 impl Engine {
     /// Makes a container say a line now, on top of what it says by itself.
     pub fn say(&self, name: &str, stderr: bool, text: &str) -> bool {
-        let at = self.clock.now();
         let mut state = self.lock();
+        let at = self.clock.now();
         let Ok(container) = state.container_mut(name) else { return false };
         container.extra().said.push(super::container::Said { at, stderr, text: text.to_owned() });
         drop(state);
@@ -159,6 +193,7 @@ impl Engine {
             stderr: query.flag("stderr"),
             times: query.flag("timestamps"),
             follow: query.flag("follow"),
+            ends: None,
             tty,
         };
         let (since, until) = (query.moment("since")?, query.moment("until")?);
@@ -186,6 +221,30 @@ impl Engine {
         let skip = tail.map_or(0, |tail| lines.len().saturating_sub(tail));
         let ready = lines.into_iter().skip(skip).collect();
         let follow = Follow { engine: self, id, want, seen: to, until: until.unwrap_or(Timestamp::MAX), ready };
-        Ok(reply::stream("application/octet-stream", stream::unfold(follow, read)))
+        Ok(reply::plain_stream(stream::unfold(follow, read)))
+    }
+
+    /// The output of a container from now on, until its process ends: the stream of attach.
+    pub(super) fn attached(
+        self: &Arc<Self>,
+        wanted: &str,
+        query: &Query,
+    ) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>, Refusal> {
+        let state = self.lock();
+        let container = state.container(wanted)?;
+        let want = Want {
+            stdout: query.flag("stdout"),
+            stderr: query.flag("stderr"),
+            times: false,
+            follow: query.flag("stream"),
+            ends: Some(container.ends),
+            tty: container.spec.tty,
+        };
+        let now = self.clock.now();
+        let ready = if query.flag("logs") { lines(container, Timestamp::MIN, now) } else { Vec::new() };
+        let ready = ready.into_iter().filter(|line| want.accepts(line)).collect();
+        let follow =
+            Follow { engine: self.clone(), id: container.id.clone(), want, seen: now, until: Timestamp::MAX, ready };
+        Ok(stream::unfold(follow, read))
     }
 }

@@ -10,6 +10,7 @@
 //! what is about to happen (a start, a health check, a restart). Time is tokio's, so a paused test clock works.
 
 mod archive;
+mod attach;
 mod clock;
 mod container;
 mod create;

@@ -43,8 +43,14 @@ pub(super) fn volumes(host: &Value) -> Vec<String> {
 }
 
 impl State {
+    /// Ids of the containers that mount a volume.
+    pub(super) fn volume_users(&self, name: &str) -> Vec<String> {
+        let mounts = |host: &Value| volumes(host).iter().any(|volume| volume == name);
+        self.containers.values().filter(|container| mounts(&container.spec.host)).map(|c| c.id.clone()).collect()
+    }
+
     pub(super) fn volume_used(&self, name: &str) -> bool {
-        self.containers.values().any(|container| volumes(&container.spec.host).iter().any(|volume| volume == name))
+        !self.volume_users(name).is_empty()
     }
 }
 

@@ -249,7 +249,7 @@ impl Engine {
             state.container_mut(&id)?.networks.insert(name.clone(), endpoint);
         } else {
             if !member {
-                return Err(Refusal::new(404, format!("container {id} is not connected to network {name}")));
+                return Err(Refusal::new(500, format!("container {id} is not connected to network {name}")));
             }
             state.container_mut(&id)?.networks.remove(&name);
         }
@@ -306,8 +306,10 @@ impl Engine {
         if !state.volumes.contains_key(name) {
             return Err(no_volume(name));
         }
-        if state.volume_used(name) {
-            return Err(Refusal::new(409, format!("remove {name}: volume is in use")));
+        let users = state.volume_users(name);
+        if !users.is_empty() {
+            let users = users.join(", ");
+            return Err(Refusal::new(409, format!("remove {name}: volume is in use - [{users}]")));
         }
         state.volumes.remove(name);
         self.emit(&mut state, Kind::Volume, "destroy", name, json!({"driver": "local"}));

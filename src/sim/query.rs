@@ -55,10 +55,10 @@ impl Query {
         !matches!(self.text(key).map(str::to_ascii_lowercase).as_deref(), None | Some("0" | "no" | "false" | "none"))
     }
 
-    /// A number, or `None` when absent; a 400 with Go's words when it is not one.
+    /// A number, or `None` when absent; a 500 (so it is in API 1.41) with Go's words when it is not one.
     pub(super) fn number<N: FromStr>(&self, key: &str) -> Result<Option<N>, Refusal> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| Refusal::bad(format!("strconv.Atoi: parsing \"{text}\": invalid syntax")))
+            text.parse().map_err(|_| Refusal::new(500, format!("strconv.Atoi: parsing \"{text}\": invalid syntax")))
         };
         self.text(key).map(parse).transpose()
     }
@@ -91,7 +91,8 @@ impl Filters {
     fn parse(text: Option<&str>) -> Result<Self, Refusal> {
         let Some(text) = text else { return Ok(Self::default()) };
         let wrong = || Refusal::bad("invalid filter");
-        let Ok(Value::Object(map)) = serde_json::from_str::<Value>(text) else { return Err(wrong()) };
+        let parsed: Value = serde_json::from_str(text).map_err(|error| Refusal::new(500, error.to_string()))?;
+        let Value::Object(map) = parsed else { return Err(wrong()) };
         let mut filters = BTreeMap::new();
         for (key, values) in map {
             let values = match values {
@@ -107,7 +108,7 @@ impl Filters {
     /// Refuses keys that the endpoint does not know, as Docker does.
     pub(super) fn only(self, known: &[&str]) -> Result<Self, Refusal> {
         match self.0.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(Refusal::bad(format!("invalid filter '{key}'"))),
+            Some(key) => Err(Refusal::bad(format!("Invalid filter '{key}'"))),
             None => Ok(self),
         }
     }
@@ -146,7 +147,7 @@ mod tests {
         assert_eq!(query.text("broken"), Some("%zz"));
         assert!(query.flag("all") && !query.flag("off") && !query.flag("none"));
         assert_eq!(query.number::<i64>("a").unwrap(), Some(1));
-        assert_eq!(query.number::<i64>("t").unwrap_err().status, 400);
+        assert_eq!(query.number::<i64>("t").unwrap_err().status, 500);
         assert_eq!(query.moment("since").unwrap().unwrap().as_millisecond(), 12_500);
     }
 
@@ -158,7 +159,7 @@ mod tests {
             assert!(!filters.labels(|key| (key == "c").then_some("b")));
             assert!(filters.any("status", |_| false), "an absent filter lets all through");
         }
-        assert_eq!(Filters::parse(Some("nope")).unwrap_err().status, 400);
+        assert_eq!(Filters::parse(Some("nope")).unwrap_err().status, 500);
         assert_eq!(Filters::parse(Some(r#"{"x":["1"]}"#)).unwrap().only(&["label"]).unwrap_err().status, 400);
     }
 }

@@ -65,12 +65,17 @@ pub(super) fn empty(status: u16) -> Response<Body> {
     answer
 }
 
-/// A body that is made while it is read; dropped when the client goes away.
+/// A body without a content type that is made while it is read; dropped when the client goes away.
+pub(super) fn plain_stream(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response<Body> {
+    Response::new(StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))).boxed_unsync())
+}
+
+/// A body that is made while it is read, with its content type.
 pub(super) fn stream(
     content_type: &'static str,
     chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
 ) -> Response<Body> {
-    let mut answer = Response::new(StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))).boxed_unsync());
+    let mut answer = plain_stream(chunks);
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

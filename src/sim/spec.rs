@@ -66,11 +66,13 @@ pub(super) type Pairs = Vec<(String, String)>;
 impl Spec {
     /// Reads a create body. Errors have Docker's words.
     pub(super) fn read(body: Value) -> Result<(Self, Pairs), Refusal> {
-        let Value::Object(mut body) = body else {
-            return Err(Refusal::bad("config cannot be empty in order to create a container"));
+        let mut body = match body {
+            Value::Object(body) if !body.is_empty() => body,
+            _ => return Err(Refusal::bad("Config cannot be empty in order to create a container")),
         };
         let labels = take(&mut body, "Labels").as_object().map(pairs).transpose()?.unwrap_or_default();
-        let host = take(&mut body, "HostConfig");
+        let mut host = take(&mut body, "HostConfig");
+        complete_bindings(&mut host);
         let networking = take(&mut body, "NetworkingConfig");
         let image = body.get("Image").and_then(Value::as_str).unwrap_or_default().to_owned();
         if image.is_empty() {
@@ -80,7 +82,9 @@ impl Spec {
         for key in body.get("ExposedPorts").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key) {
             exposed.push(port_key(key)?);
         }
-        let ports = bindings(&host)?;
+        let mode = host.get("NetworkMode").and_then(Value::as_str).unwrap_or_default().to_owned();
+        // A container on the host's own network publishes nothing.
+        let ports = if mode == "host" { Vec::new() } else { bindings(&host)? };
         for wish in &ports {
             if !exposed.contains(&(wish.private, wish.proto.clone())) {
                 exposed.push((wish.private, wish.proto.clone()));
@@ -90,9 +94,14 @@ impl Spec {
         command.extend(strings(body.get("Cmd")));
         let endpoints = networking.get("EndpointsConfig").and_then(Value::as_object);
         let mut networks: Vec<_> = endpoints.into_iter().flatten().map(|(n, c)| (n.clone(), c.clone())).collect();
-        let mode = host.get("NetworkMode").and_then(Value::as_str).unwrap_or_default();
+        for (name, _) in &mut networks {
+            // The engine's own name for its default network.
+            if name == "default" {
+                "bridge".clone_into(name);
+            }
+        }
         if networks.is_empty() && !mode.starts_with("container:") {
-            let name = if mode.is_empty() || mode == "default" { "bridge" } else { mode };
+            let name = if mode.is_empty() || mode == "default" { "bridge" } else { mode.as_str() };
             networks.push((name.to_owned(), json!({})));
         }
         let spec = Self {
@@ -142,6 +151,17 @@ pub(super) fn port_key(key: &str) -> Result<(u16, String), Refusal> {
     match (port.parse(), proto) {
         (Ok(port), "tcp" | "udp" | "sctp") => Ok((port, proto.to_owned())),
         _ => Err(Refusal::bad(format!("invalid port specification: \"{key}\""))),
+    }
+}
+
+/// Docker adds the address that was left out.
+fn complete_bindings(host: &mut Value) {
+    let bindings = host.get_mut("PortBindings").and_then(Value::as_object_mut);
+    for list in bindings.into_iter().flat_map(|map| map.values_mut()) {
+        for binding in list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            binding.entry("HostIp").or_insert_with(|| Value::from(""));
+            binding.entry("HostPort").or_insert_with(|| Value::from(""));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::theme::{Theme, ascii};
 use crate::{
     app::{
         State,
-        layout::{Area, layout},
+        layout::{Area, layout, list_rows},
         line::{Line, Role},
         overlay::Overlay,
         pages,
@@ -34,6 +34,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
     let cells = usize::from(state.size.0);
     line(buffer, theme, areas.header, 0, &pages::header(state, cells));
     rule(buffer, theme, areas.rule);
+    below(state, theme, buffer, &areas);
     let plan = matches!(state.overlay, Some(Overlay::Plan(_)));
     if plan {
         let area = Area {
@@ -120,6 +121,18 @@ fn rule(buffer: &mut Buffer, theme: &Theme, area: Area) {
         return;
     }
     buffer.set_stringn(area.x, area.y, "─".repeat(usize::from(area.w)), usize::from(area.w), theme.rule());
+}
+
+/// Says on the rule how many rows lie below the last one that is shown.
+fn below(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::layout::Layout) {
+    let shown = state.screen().top + list_rows(state);
+    let below = state.rows.rows.len().saturating_sub(shown);
+    if below > 0 && state.screen().view != View::Operation && areas.rule.w >= 40 {
+        let text = format!(" {below} more below ");
+        let w = u16::try_from(text.len()).unwrap_or(0);
+        let place = Area { x: areas.rule.w.saturating_sub(w + 2), w, ..areas.rule };
+        line(buffer, theme, place, 0, &Line::of(Role::Dim, text));
+    }
 }
 
 /// Lays a style over an area.

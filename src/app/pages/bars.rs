@@ -175,7 +175,7 @@ pub fn running(state: &State, cells: usize) -> Vec<Line> {
     for op in running {
         let (done, total) = op.done_of_total();
         let tail = format!("  {done}/{total}");
-        let bar_cells = (cells / 3).min(24);
+        let bar_cells = (cells / 4).min(24);
         let room = cells.saturating_sub(bar_cells + tail.len() + 6);
         let mut line = Line::of(Role::Plain, " ").mark(operation_mark(op));
         line.push(Role::Strong, format!(" {}  ", crate::text::pad_right(&op.intent.summary(), room)));
@@ -258,13 +258,30 @@ pub fn hints(state: &State, cells: usize) -> Line {
     if state.mode == Mode::Watch && state.overlay.is_none() {
         return Line::of(Role::Dim, format!(" {}", state.fleet.origin));
     }
+    if state.overlay.is_none() && state.pane.is_some_and(|pane| pane.focused) {
+        let mut line = Line::of(Role::Plain, " ");
+        for (key, title) in [("j k", "scroll"), ("tab", "list"), ("esc", "close")] {
+            line.push(Role::Key, key);
+            line.push(Role::Dim, format!(" {title}  "));
+        }
+        return line;
+    }
     let scopes: Vec<Scope> = match &state.overlay {
         Some(Overlay::Plan(_)) => vec![Scope::Plan],
         Some(_) => return Line::of(Role::Dim, " esc closes"),
         None => state.scopes().to_vec(),
     };
     let mut right = Line::new();
-    let mut left = Line::of(Role::Plain, " ");
+    let mut pieces = Vec::new();
+    if state.overlay.is_none() && state.screen().view == View::Overview {
+        for (digit, view) in View::NUMBERED {
+            let here = view == View::Overview;
+            pieces.push(
+                Line::of(Role::Key, digit.to_string())
+                    .with(if here { Role::Strong } else { Role::Dim }, format!(" {}  ", view.word())),
+            );
+        }
+    }
     let mut entries: Vec<(&Entry, Scope)> = REGISTRY
         .iter()
         .filter(|entry| entry.hint > 0)
@@ -274,21 +291,22 @@ pub fn hints(state: &State, cells: usize) -> Line {
     for (entry, scope) in entries {
         let Some(key) = state.keymap.keys_of(entry.command, scope).first().copied() else { continue };
         let refused = state.refused(entry.command).is_some();
-        let line = if entry.hint >= 90 { &mut right } else { &mut left };
-        line.push(if refused { Role::Disabled } else { Role::Key }, key.to_string());
-        line.push(if refused { Role::Disabled } else { Role::Dim }, format!(" {}  ", entry.title));
-    }
-    if state.overlay.is_none() && cells >= 100 {
-        let mut views = Line::of(Role::Plain, " ");
-        for (digit, view) in View::NUMBERED {
-            let here = state.way.screens().next().is_some_and(|root| root.view == view);
-            views.push(Role::Key, digit.to_string());
-            views.push(if here { Role::Strong } else { Role::Dim }, format!(" {}  ", view.word()));
+        let piece = Line::of(if refused { Role::Disabled } else { Role::Key }, key.to_string())
+            .with(if refused { Role::Disabled } else { Role::Dim }, format!(" {}  ", entry.title));
+        if entry.hint >= 90 {
+            right.extend(piece);
+        } else {
+            pieces.push(piece);
         }
-        // The view's own keys where there is room for both, its number line where they are few.
-        if views.width() + left.width() + right.width() <= cells {
-            views.extend(left);
-            left = views;
+    }
+    if right.width() * 2 > cells {
+        right = Line::new();
+    }
+    // Whole hints only: what does not fit is in the help.
+    let mut left = Line::of(Role::Plain, " ");
+    for piece in pieces {
+        if left.width() + piece.width() + right.width() < cells {
+            left.extend(piece);
         }
     }
     both(left, right, cells)

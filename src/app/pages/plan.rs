@@ -71,7 +71,7 @@ pub fn plan(state: &State) -> Vec<Line> {
 fn title(state: &State) -> Line {
     Line::of(Role::Accent, " PLAN")
         .with(Role::Dim, format!("  from state {}", count(state.store.desired.generation.0)))
-        .with(Role::Dim, " · you · valid while that state holds")
+        .with(Role::Dim, " · valid while that state holds")
 }
 
 fn item_line(state: &State, item: &Item) -> Line {

@@ -128,7 +128,7 @@ fn form(state: &mut State) {
         })
         .collect();
     let at = rows.iter().position(|(region, ..)| *region == here).unwrap_or(0);
-    state.overlay = Some(Overlay::Scale(ScaleForm { service, rows, at }));
+    state.overlay = Some(Overlay::Scale(ScaleForm { service, rows, at, fresh: true }));
 }
 
 fn restart(state: &mut State) {

@@ -270,6 +270,7 @@ fn scale(state: &mut State, key: Key, form: &crate::app::overlay::ScaleForm) -> 
     };
     if let (Some(to), Some(Overlay::Scale(form))) = (moved, &mut state.overlay) {
         form.at = to;
+        form.fresh = true;
         return Vec::new();
     }
     match key.code {
@@ -291,11 +292,16 @@ fn scale(state: &mut State, key: Key, form: &crate::app::overlay::ScaleForm) -> 
             }
             Vec::new()
         }
-        Code::Char(c) if !c.is_ascii_digit() => {
-            if c == 'q' {
-                return close(state);
+        Code::Char('q') if !key.ctrl => close(state),
+        Code::Char(c) if !c.is_ascii_digit() && !key.ctrl => Vec::new(),
+        Code::Char(_) => {
+            if let Some(Overlay::Scale(form)) = &mut state.overlay
+                && std::mem::take(&mut form.fresh)
+                && let Some((_, _, input)) = form.rows.get_mut(form.at)
+            {
+                *input = Input::default();
             }
-            Vec::new()
+            text_key(state, key)
         }
         _ => text_key(state, key),
     }

@@ -26,6 +26,16 @@ pub fn memory(usage: Option<Usage>) -> Line {
     usage.map_or_else(nothing, |usage| Line::of(Role::Plain, bytes(usage.memory)))
 }
 
+/// The same line, shown as of an earlier time.
+pub fn stale(mut line: Line, is_old: bool) -> Line {
+    if is_old {
+        for span in &mut line.spans {
+            span.role = Role::Dim;
+        }
+    }
+    line
+}
+
 /// The order of the load columns.
 pub fn load_key(usage: Option<Usage>, col: Col) -> Option<SortKey> {
     match col {
@@ -83,7 +93,7 @@ pub fn region_columns(state: &State, drop: u8) -> Vec<Column> {
         .regions
         .iter()
         .enumerate()
-        .map(|(at, name)| Column::text(Col::RegionCell(at), name.as_str(), 7, 18, drop))
+        .map(|(at, name)| Column::text(Col::RegionCell(at), name.as_str(), 9, 18, drop).rigid())
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! Hosts: one row per host, with its link, what it runs and its engine.
 
-use super::common::{health, nothing};
+use super::common::{health, memory, nothing, stale};
 use crate::{
     app::{
         line::{Line, Mark, Role},
@@ -28,15 +28,16 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
 
 pub(super) fn columns(_: &State) -> Vec<Column> {
     vec![
-        Column::text(Col::Name, "HOST", 10, 32, 0),
+        Column::name("HOST", 10, 32),
         Column::text(Col::Region, "REGION", 6, 16, 4),
-        Column::text(Col::State, "STATE", 10, 22, 1),
+        Column::text(Col::State, "STATE", 10, 24, 1).rigid(),
         Column::number(Col::Replicas, "REPLICAS", 8, 2),
         Column::number(Col::Others, "OTHERS", 6, 7),
         Column::number(Col::Cpu, "CPU %", 6, 3),
-        Column::text(Col::Memory, "MEMORY", 9, 19, 5),
+        Column::number(Col::Memory, "MEMORY", 9, 5),
         Column::text(Col::Engine, "ENGINE", 8, 12, 8),
         Column::text(Col::Note, "NOTE", 10, 70, 6),
+        Column::number(Col::Total, "OF", 9, 9),
         Column::text(Col::System, "SYSTEM", 10, 30, 10).only_wide(),
         Column::text(Col::Labels, "LABELS", 10, 40, 9).only_wide(),
         Column::text(Col::Connect, "REACHED BY", 10, 50, 11).only_wide(),
@@ -65,14 +66,11 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
         Col::Replicas => health(&counts.replicas),
         Col::Others if counts.others == 0 => nothing(),
         Col::Others => Line::of(Role::Dim, counts.others.to_string()),
-        Col::Cpu => load(host).map_or_else(nothing, |value| Line::of(Role::Plain, percent(value))),
-        Col::Memory => match (host.usage, &host.facts) {
-            (Some(usage), Some(facts)) => {
-                Line::of(Role::Plain, bytes(usage.memory)).with(Role::Dim, format!(" of {}", bytes(facts.memory)))
-            }
-            (None, Some(facts)) => Line::of(Role::Dim, bytes(facts.memory)),
-            (usage, None) => usage.map_or_else(nothing, |usage| Line::of(Role::Plain, bytes(usage.memory))),
-        },
+        Col::Cpu => {
+            stale(load(host).map_or_else(nothing, |value| Line::of(Role::Plain, percent(value))), !host.is_seen())
+        }
+        Col::Memory => stale(memory(host.usage), !host.is_seen()),
+        Col::Total => host.facts.as_ref().map_or_else(nothing, |facts| Line::of(Role::Dim, bytes(facts.memory))),
         Col::Engine => host.facts.as_ref().map_or_else(nothing, |facts| Line::of(Role::Dim, facts.engine.as_str())),
         Col::System => host
             .facts

@@ -27,9 +27,9 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
 
 pub(super) fn columns(_: &State) -> Vec<Column> {
     vec![
-        Column::text(Col::Name, "OPERATION", 18, 60, 0),
-        Column::text(Col::State, "STATE", 10, 12, 2),
-        Column::text(Col::Progress, "PROGRESS", 20, 20, 3),
+        Column::name("OPERATION", 34, 60),
+        Column::text(Col::State, "STATE", 10, 12, 2).rigid(),
+        Column::text(Col::Progress, "PROGRESS", 20, 20, 3).rigid(),
         Column::number(Col::Age, "AGE", 5, 1),
         Column::number(Col::Time, "TOOK", 8, 6),
         Column::text(Col::Who, "BY", 4, 24, 5),

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::common::{cpu, load_key, memory, name_role, nothing, replica_name};
+use super::common::{cpu, load_key, memory, name_role, nothing, replica_name, stale};
 use crate::{
     app::{
         index::ReplicaRow,
         line::{Line, Mark, Role},
         screen::Within,
         state::State,
-        status::{ago, of_container},
+        status::ago,
         table::{Cell, Col, Column, SortKey},
     },
     model::{Container, ContainerState},
@@ -30,7 +30,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
 
 pub(super) fn columns(_: &State) -> Vec<Column> {
     vec![
-        Column::text(Col::Name, "REPLICA", 16, 44, 0),
+        Column::name("REPLICA", 20, 44),
         Column::text(Col::State, "STATE", 10, 26, 1),
         Column::number(Col::Revision, "REV", 5, 6),
         Column::text(Col::Region, "REGION", 6, 16, 5),
@@ -48,9 +48,8 @@ pub(super) fn columns(_: &State) -> Vec<Column> {
 
 /// The state in words; longer than the mark, shorter than the details.
 fn word(state: &State, row: &ReplicaRow) -> Cow<'static, str> {
-    let host = state.observed().hosts.get(&row.host);
     let word = match state.container(row) {
-        Some(container) => of_container(host, container).1,
+        Some(container) => state.judge(&row.host, container).1,
         None if row.mark == Mark::Unknown => "not seen".into(),
         None if row.mark == Mark::Changing => "to be made".into(),
         None => "missing".into(),
@@ -84,8 +83,8 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
         Col::Revision => row.revision.map_or_else(nothing, |no| Line::of(Role::Plain, format!("r{no}"))),
         Col::Region => Line::of(Role::Plain, row.region.as_str()),
         Col::Host => Line::of(Role::Plain, row.host.as_str()),
-        Col::Cpu => cpu(container.and_then(|c| c.usage)),
-        Col::Memory => memory(container.and_then(|c| c.usage)),
+        Col::Cpu => stale(cpu(container.and_then(|c| c.usage)), row.mark == Mark::Unknown),
+        Col::Memory => stale(memory(container.and_then(|c| c.usage)), row.mark == Mark::Unknown),
         Col::Restarts => container.map_or_else(nothing, |c| {
             Line::of(if c.restarts > 0 { Role::Strong } else { Role::Dim }, c.restarts.to_string())
         }),

@@ -28,7 +28,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
 
 pub(super) fn columns(state: &State) -> Vec<Column> {
     let mut columns = vec![
-        Column::text(Col::Name, "SERVICE", 14, 40, 0),
+        Column::name("SERVICE", 18, 40),
         Column::number(Col::Revision, "REV", 5, 3),
         Column::number(Col::Health, "HEALTH", 9, 2),
     ];

@@ -31,7 +31,7 @@ async fn created_started_listed_inspected_stopped_removed() {
     let (status, text) = refused(docker.remove_container(&id, None::<RemoveContainerOptions>).await);
     assert_eq!(status, 409);
     assert!(text.starts_with("You cannot remove a running container"), "{text}");
-    docker.stop_container(&id[..12], None::<StopContainerOptions>).await.unwrap();
+    docker.stop_container(id.get(..12).unwrap(), None::<StopContainerOptions>).await.unwrap();
     let stopped = until(&engine, "web", |c| c["State"]["Status"] == "exited").await;
     assert_eq!(stopped["State"]["ExitCode"], 0);
     assert_eq!(stopped["NetworkSettings"]["Ports"], serde_json::json!({}));
@@ -56,11 +56,11 @@ async fn refusals() {
     assert_eq!(post(&engine, "/containers/web/start", "").await.0, 304);
     assert_eq!(post(&engine, "/containers/web/stop", "").await.0, 204);
     assert_eq!(post(&engine, "/containers/web/stop", "").await.0, 304);
-    assert_eq!(post(&engine, "/containers/web/stop?t=x", "").await.0, 400);
+    assert_eq!(post(&engine, "/containers/web/stop?t=x", "").await.0, 500);
     assert_eq!(post(&engine, "/containers/web/kill", "").await.0, 409);
     assert_eq!(post(&engine, "/containers/web/wait?condition=never", "").await.0, 400);
     assert_eq!(post(&engine, "/containers/create", "{not json").await.0, 400);
-    assert_eq!(get(&engine, "/containers/json?filters=nope").await.0, 400);
+    assert_eq!(get(&engine, "/containers/json?filters=nope").await.0, 500);
     assert_eq!(get(&engine, "/nothing/here").await, (404, serde_json::json!({"message": "page not found"})));
     assert_eq!(get(&engine, "/swarm").await.0, 503);
 }
@@ -120,6 +120,10 @@ async fn bad_sick_and_stubborn_images() {
     run(&docker, "bad", body("app:bad")).await;
     run(&docker, "sick", with_health(body("app:sick"))).await;
     run(&docker, "stubborn", body("app:stubborn")).await;
+    let leaks = crate::sim::Behaviour::Exits { after: Duration::from_millis(5), code: 137, oom: true };
+    engine.script(|script| script.behaviours.insert("app:1".to_owned(), leaks));
+    run(&docker, "leaky", body("app:1")).await;
+    until(&engine, "leaky", |c| c["State"]["OOMKilled"] == true && c["State"]["ExitCode"] == 137).await;
     until(&engine, "bad", |c| c["State"]["Status"] == "exited" && c["State"]["ExitCode"] == 1).await;
     let sick = until(&engine, "sick", |c| c["State"]["Health"]["Status"] == "unhealthy").await;
     assert_eq!(sick["State"]["Running"], true);

@@ -82,6 +82,12 @@ async fn listed_tagged_removed_pruned() {
     let (status, text) = refused(docker.remove_image("app:1", None::<RemoveImageOptions>, None).await);
     assert_eq!(status, 409);
     assert!(text.contains("is using its referenced image"), "{text}");
+    // By name and by force only the name goes; by id not even force helps.
+    let id = list.iter().find(|image| image.repo_tags == ["app:1"]).unwrap().id.clone();
+    let force = || Some(RemoveImageOptionsBuilder::default().force(true).build());
+    let (status, text) = refused(docker.remove_image(&id, force(), None).await);
+    assert_eq!(status, 409);
+    assert!(text.contains("cannot be forced"), "{text}");
     docker.tag_image("app:1", Some(TagImageOptionsBuilder::default().repo("kept").tag("r7").build())).await.unwrap();
     let untagged = docker.remove_image("app:1", None::<RemoveImageOptions>, None).await.unwrap();
     assert_eq!(untagged[0].untagged.as_deref(), Some("app:1"));
@@ -95,6 +101,6 @@ async fn listed_tagged_removed_pruned() {
     assert_eq!(docker.list_images(None::<ListImagesOptions>).await.unwrap().len(), 1);
     assert_eq!(
         get(&engine, "/images/none/json").await,
-        (404, serde_json::json!({"message": "No such image: none:latest"}))
+        (404, serde_json::json!({"message": "no such image: none: No such image: none:latest"}))
     );
 }

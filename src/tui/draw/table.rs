@@ -83,14 +83,6 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
             fill(buffer, place, theme.selected());
         }
     }
-    // What lies below the last row.
-    let below = state.rows.rows.len().saturating_sub(screen.top + usize::from(rows));
-    if below > 0 && rows > 2 {
-        let text = format!(" {below} more ");
-        let w = u16::try_from(width(&text)).unwrap_or(0).min(area.w);
-        let corner = Area { x: area.x + area.w - w, y: area.y + area.h - 1, w, h: 1 };
-        line(buffer, theme, corner, 0, &Line::of(Role::Dim, text));
-    }
 }
 
 fn head(
@@ -111,10 +103,6 @@ fn head(
         let mut title = column.title.clone();
         if screen.sort == Some(column.col) {
             title.push_str(if screen.inverted { "↑" } else { "↓" });
-        }
-        // Room for the glyph that stands before names.
-        if at == 0 && column.col == Col::Name && *cells > width(&title) + 1 {
-            title.insert_str(0, "  ");
         }
         let role = if cursor.map(Col::RegionCell) == Some(column.col) { Role::Accent } else { Role::Head };
         let title = if column.right { pad_left(&title, *cells) } else { crate::text::pad_right(&title, *cells) };
