@@ -30,8 +30,8 @@ mod status;
 mod tls;
 mod wire;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 pub use create::{CreateRequest, ROUND_LABEL};
 pub use dial::MemoryDial;

@@ -2,8 +2,8 @@
 
 mod mounts;
 mod ports;
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -34,7 +34,7 @@ const LOOKS: usize = 8;
 /// The same for those that nothing happened to: they can wait.
 const IDLE_LOOKS: usize = 2;
 /// Lists come at most so often, however many events there are.
-const LIST_PAUSE: Duration = Duration::from_secs(1);
+const LIST_PAUSE: Duration = Duration::from_millis(500);
 /// A look that failed is repeated after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Images are listed so long after the first event about one: a pull makes several.
@@ -169,7 +169,7 @@ impl Watch<'_> {
     /// Begins everything whose time has come.
     fn begin_what_is_due(&mut self) {
         let now = Instant::now();
-        if self.dirty.len() > MANY {
+        if self.storm() {
             self.list_due = self.list_due.min(now);
         }
         if self.listing.is_none() && self.list_allowed() <= now {
@@ -185,7 +185,7 @@ impl Watch<'_> {
             self.images_due = None;
             self.ask(|reader| async move { Done::Images(reader.images().await) }.boxed());
         }
-        while self.looks.len() < LOOKS {
+        while self.looks.len() < LOOKS && !self.storm() {
             let due = self.dirty.iter().find(|(id, due)| **due <= now && !self.looks.contains_key(*id));
             let Some(id) = due.map(|(id, _)| id.clone()) else { break };
             self.dirty.remove(&id);
@@ -223,6 +223,11 @@ impl Watch<'_> {
         }
     }
 
+    /// So much happens that a list is cheaper, now or when the one under way is done.
+    fn storm(&self) -> bool {
+        self.dirty.len() > MANY
+    }
+
     fn look(&mut self, id: ContainerId) {
         self.number += 1;
         let number = self.number;
@@ -255,7 +260,7 @@ impl Watch<'_> {
         if let Some(images) = self.images_due {
             due = due.min(images);
         }
-        if self.looks.len() < LOOKS {
+        if self.looks.len() < LOOKS && !self.storm() {
             let next = self.dirty.iter().filter(|(id, _)| !self.looks.contains_key(*id)).map(|(_, at)| *at).min();
             due = next.map_or(due, |next| due.min(next));
         }
@@ -286,7 +291,9 @@ impl Watch<'_> {
                 }
                 Ok(())
             }
-            Ok(None) => Err(Fault::new(ErrorKind::Unreachable, "the engine closed the connection", "")),
+            Ok(None) => Err(closed()),
+            // Nothing is lost by it: what happened meanwhile is listed anew.
+            Err(fault) if fault.kind == ErrorKind::LostAnswer => Err(closed()),
             Err(fault) => Err(fault),
         }
     }
@@ -466,6 +473,14 @@ fn wants_a_look(container: &Container, before: Option<&Container>, now: Timestam
         ContainerState::Exited { .. } | ContainerState::Restarting => true,
         _ => false,
     }
+}
+
+fn closed() -> Fault {
+    Fault::new(
+        ErrorKind::Unreachable,
+        "the engine closed the connection",
+        "if it does not come back, look at the engine there (systemctl status docker)",
+    )
 }
 
 async fn next_line(lines: &mut Option<Lines>) -> Result<Option<Vec<u8>>, Fault> {
