@@ -37,7 +37,7 @@ impl Convert {
     }
 
     /// A container of a list. Its start is the latest that the list's words allow; see [`settle`].
-    pub(crate) fn listed(&self, from: wire::Listed, now: Timestamp) -> Option<Container> {
+    pub(crate) fn listed(&self, from: &wire::Listed, now: Timestamp) -> Option<Container> {
         if from.id.is_empty() {
             return None;
         }
@@ -224,7 +224,7 @@ pub(crate) fn facts(version: &wire::Version, minor: u32, info: &wire::Info, aske
     let skew = info.time.parse::<Timestamp>().map(|theirs| theirs.duration_since(asked)).unwrap_or_default();
     let arch = if info.arch.is_empty() { &version.arch } else { &info.arch };
     HostFacts {
-        engine: Text::new(&version.version),
+        engine: Text::new(&version.number),
         api: Text::from(format!("1.{minor}")),
         os: Text::new(&version.os),
         arch: Text::new(arch),
@@ -259,7 +259,7 @@ mod tests {
                        "wharf.slot":"3","wharf.revision":"7"},
             "NetworkSettings": {"Networks": {"shop_default": {"IPAddress": "10.1.2.3"}}},
         });
-        convert().listed(serde_json::from_value(json).unwrap(), now()).unwrap()
+        convert().listed(&serde_json::from_value(json).unwrap(), now()).unwrap()
     }
 
     fn inspected(state: &serde_json::Value) -> Container {
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn hostile_names_are_harmless() {
         let json = r#"{"Id":"a","Names":["/x\u001b[31m\u202etxt"],"State":"running\u0007","Labels":{"com.docker.compose.project":"p\u001b]0;x\u0007"}}"#;
-        let found = convert().listed(serde_json::from_str(json).unwrap(), now()).unwrap();
+        let found = convert().listed(&serde_json::from_str(json).unwrap(), now()).unwrap();
         let all = format!("{found:?}");
         assert!(!all.contains('\u{1b}') && !all.contains('\u{202e}') && !all.contains('\u{7}'), "{all}");
     }

@@ -178,7 +178,7 @@ fn agree(version: &wire::Version) -> Result<u32, Fault> {
     if theirs < MIN_API {
         return Err(Fault::new(
             ErrorKind::ApiVersion,
-            &format!("the engine {} speaks API 1.{theirs}, which is too old: 1.{MIN_API} is needed", version.version),
+            &format!("the engine {} speaks API 1.{theirs}, which is too old: 1.{MIN_API} is needed", version.number),
             "update the engine to Docker 20.10 or later",
         ));
     }
@@ -187,7 +187,7 @@ fn agree(version: &wire::Version) -> Result<u32, Fault> {
             ErrorKind::ApiVersion,
             &format!(
                 "the engine {} speaks API {} and later only; this wharf speaks up to 1.{MAX_API}",
-                version.version, version.min_api
+                version.number, version.min_api
             ),
             "update wharf",
         ));

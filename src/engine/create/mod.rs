@@ -142,7 +142,7 @@ pub(crate) fn body(request: &CreateRequest<'_>, peers: &Peers) -> Result<Contain
         healthcheck: spec.healthcheck.as_ref().map(health),
         exposed_ports: (!published.exposed.is_empty()).then_some(published.exposed),
         stop_signal: spec.stop_signal.clone(),
-        stop_timeout: spec.stop_grace_period.map(|grace| whole_seconds(grace)),
+        stop_timeout: spec.stop_grace_period.map(whole_seconds),
         user: spec.user.clone(),
         working_dir: spec.working_dir.clone(),
         hostname: spec.hostname.clone(),

@@ -48,9 +48,9 @@ enum Done {
     Facts(Result<HostFacts, EngineError>),
     Listed(Result<Vec<Container>, EngineError>),
     Images(Result<Vec<Image>, EngineError>),
-    Looked(ContainerId, u64, Result<Container, EngineError>),
+    Looked(ContainerId, u64, Box<Result<Container, EngineError>>),
     Ping(Result<Duration, Fault>),
-    Sampled(ContainerId, Result<Counters, EngineError>),
+    Sampled(ContainerId, Option<Box<Counters>>),
 }
 
 /// A list that is under way.
@@ -216,7 +216,7 @@ impl Watch<'_> {
             self.ask(move |reader| {
                 async move {
                     let counters = reader.stats_once(&id).await;
-                    Done::Sampled(id, counters)
+                    Done::Sampled(id, counters.ok().map(Box::new))
                 }
                 .boxed()
             });
@@ -235,7 +235,7 @@ impl Watch<'_> {
         self.ask(move |reader| {
             async move {
                 let found = reader.inspect(&id).await;
-                Done::Looked(id, number, found)
+                Done::Looked(id, number, Box::new(found))
             }
             .boxed()
         });
@@ -350,7 +350,7 @@ impl Watch<'_> {
             Done::Listed(Err(error)) => {
                 return Err(Fault { kind: error.kind, why: error.why, next: error.next });
             }
-            Done::Looked(id, number, found) => self.looked(id, number, found),
+            Done::Looked(id, number, found) => self.looked(id, number, *found),
             Done::Ping(Err(fault)) => return Err(fault),
             Done::Ping(Ok(took)) => {
                 self.ping = None;
@@ -363,14 +363,11 @@ impl Watch<'_> {
                 }
             }
             Done::Sampled(id, counters) => {
-                if let Ok(counters) = &counters {
+                if counters.is_some() {
                     self.heard();
-                    let usage = self.sampler.end(&id, Some(*counters), Instant::now());
-                    if let Some(usage) = usage {
-                        self.actor.outbox.put(HostChange::Usage(vec![(id, usage)]));
-                    }
-                } else {
-                    self.sampler.end(&id, None, Instant::now());
+                }
+                if let Some(usage) = self.sampler.end(&id, counters.map(|counters| *counters), Instant::now()) {
+                    self.actor.outbox.put(HostChange::Usage(vec![(id, usage)]));
                 }
             }
         }

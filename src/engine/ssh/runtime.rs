@@ -14,8 +14,8 @@ const MAX_PATH: usize = 90;
 
 /// A new path for a socket, in a directory that only we can enter.
 pub(super) fn socket_path() -> Result<PathBuf, Fault> {
-    let dir = directory()?;
     static SWEPT: Once = Once::new();
+    let dir = directory()?;
     SWEPT.call_once(|| sweep(&dir));
     Ok(dir.join(format!("{:08x}.sock", fastrand::u32(..))))
 }

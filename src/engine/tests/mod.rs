@@ -48,6 +48,9 @@ pub(super) enum Answer {
 /// Method, path with query, body.
 pub(super) type Asked = (String, String, Bytes);
 
+/// What a fake engine answers to a method and a path; none for what a healthy one would.
+type Script = dyn Fn(&str, &str) -> Option<Answer> + Send + Sync;
+
 /// A fake engine.
 #[derive(Default)]
 pub(super) struct Fake {
@@ -77,7 +80,7 @@ type Body = BoxBody<Bytes, std::io::Error>;
 /// without containers would.
 pub(super) fn fake(script: impl Fn(&str, &str) -> Option<Answer> + Send + Sync + 'static) -> (Arc<Fake>, MemoryDial) {
     let fake = Arc::new(Fake::default());
-    let script: Arc<dyn Fn(&str, &str) -> Option<Answer> + Send + Sync> = Arc::new(script);
+    let script: Arc<Script> = Arc::new(script);
     let engine = fake.clone();
     let dial = MemoryDial::new(move || {
         engine.connections.fetch_add(1, Ordering::Relaxed);
@@ -95,11 +98,7 @@ pub(super) fn fake(script: impl Fn(&str, &str) -> Option<Answer> + Send + Sync +
     (fake, dial)
 }
 
-async fn answer(
-    engine: &Fake,
-    script: &(dyn Fn(&str, &str) -> Option<Answer> + Send + Sync),
-    request: Request<Incoming>,
-) -> Result<Response<Body>, std::io::Error> {
+async fn answer(engine: &Fake, script: &Script, request: Request<Incoming>) -> Result<Response<Body>, std::io::Error> {
     let method = request.method().to_string();
     let path = request.uri().path_and_query().unwrap().to_string();
     let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();

@@ -73,15 +73,15 @@ fn inspected(id: &str, status: &str) -> Answer {
     Answer::Json(200, json!({"Id":id,"Name":format!("/{id}"),"State":{"Status":status,"ExitCode":137},"Config":{}}))
 }
 
+/// The event streams that are open.
+type Feeds = Arc<Mutex<Vec<mpsc::UnboundedSender<String>>>>;
+/// Containers by id, with the word for their state.
+type States = Arc<Mutex<BTreeMap<String, &'static str>>>;
+
 /// An engine whose events a test sends, and whose containers it sets.
-fn engine() -> (
-    Arc<super::Fake>,
-    MemoryDial,
-    Arc<Mutex<Vec<mpsc::UnboundedSender<String>>>>,
-    Arc<Mutex<BTreeMap<String, &'static str>>>,
-) {
-    let feeds: Arc<Mutex<Vec<mpsc::UnboundedSender<String>>>> = Arc::default();
-    let states: Arc<Mutex<BTreeMap<String, &'static str>>> = Arc::default();
+fn engine() -> (Arc<super::Fake>, MemoryDial, Feeds, States) {
+    let feeds = Feeds::default();
+    let states = States::default();
     let (subscribers, containers) = (feeds.clone(), states.clone());
     let (engine, dial) = fake(move |_, path| {
         let path = path.strip_prefix("/v1.41")?;
