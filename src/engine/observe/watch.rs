@@ -42,6 +42,9 @@ const IMAGE_GATHER: Duration = Duration::from_millis(300);
 /// Containers that started so lately are looked at for the exact moment: their health is counted from it.
 const YOUNG: Duration = Duration::from_secs(90);
 
+/// Events that are so much older than the last one told come from a clock that was set back, and are new.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// Something that was asked has its answer.
 enum Done {
     Events(Result<Lines, Fault>),
@@ -81,6 +84,8 @@ struct Watch<'a> {
     number: u64,
     sampler: Sampler,
     listed_once: bool,
+    /// The last event of the connection before.
+    told_before: Timestamp,
 }
 
 impl Actor {
@@ -90,6 +95,7 @@ impl Actor {
         let asked = self.sampling.borrow_and_update().clone();
         let mut sampler = Sampler::default();
         sampler.ask(&self.host, &asked);
+        let told_before = self.told;
         let mut watch = Watch {
             actor: self,
             reader,
@@ -106,6 +112,7 @@ impl Actor {
             number: 0,
             sampler,
             listed_once: false,
+            told_before,
         };
         watch.run(session).await
     }
@@ -314,7 +321,12 @@ impl Watch<'_> {
             }
             _ => {}
         }
-        self.actor.outbox.put(HostChange::Event(event));
+        // A connection begins with the events of the second in which it was made: some were told by the one before.
+        let again = event.at <= self.told_before && crate::model::since(event.at, self.told_before) < AGAIN;
+        if !again {
+            self.actor.told = event.at;
+            self.actor.outbox.put(HostChange::Event(event));
+        }
     }
 
     /// Whatever is under way about this container is older than the event.
