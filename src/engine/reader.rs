@@ -142,6 +142,15 @@ impl Reader {
         .await
     }
 
+    /// The directory in which the engine keeps its data, on its host.
+    pub async fn root_dir(&self) -> Result<Text, EngineError> {
+        self.ask("ask where the engine keeps its data", async |session| {
+            let info: wire::Info = session.http.json("/info", SHORT).await?;
+            Ok(Text::new(&info.root))
+        })
+        .await
+    }
+
     /// All containers, running or not. One request. A list knows less than an inspection: when a container
     /// started is as exact as the engine's words for it, and restarts are not counted.
     pub async fn list(&self) -> Result<Vec<Container>, EngineError> {

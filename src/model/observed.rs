@@ -278,6 +278,8 @@ pub struct ReplicaOf {
     pub key: ReplicaKey,
     /// At which revision.
     pub revision: RevisionNo,
+    /// Made for which round of restarts (see [`super::Assignment::round`]).
+    pub round: u32,
 }
 
 /// Tools whose containers are recognised.
@@ -502,6 +504,8 @@ pub mod label {
     pub const SLOT: &str = "wharf.slot";
     /// Revision, decimal.
     pub const REVISION: &str = "wharf.revision";
+    /// Round of restarts, decimal; a container without it is of round 0.
+    pub const ROUND: &str = "wharf.round";
 }
 
 /// Says whose a container is, from its labels.
@@ -521,6 +525,7 @@ pub fn owner_of<'a>(fleet: &FleetName, get: impl Fn(&str) -> Option<&'a str>) ->
                     slot: super::Slot(get(label::SLOT)?.parse().ok()?),
                 },
                 revision: RevisionNo(get(label::REVISION)?.parse().ok()?),
+                round: get(label::ROUND).and_then(|round| round.parse().ok()).unwrap_or_default(),
             })
         };
         return replica().map_or(Owner::Loose, Owner::Replica);

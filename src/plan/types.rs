@@ -226,6 +226,8 @@ pub struct Wait {
 pub struct Memory {
     /// Actions that have been started and have not ended. [`Next`] never gives them again.
     pub in_flight: BTreeSet<Action>,
+    /// How far running pulls are, in percent, per host and image.
+    pub pulling: BTreeMap<(HostName, String), u8>,
     /// Pulls that succeeded, per host and image, in case the image list is late.
     pub pulled: BTreeSet<(HostName, String)>,
     /// Failed actions: how often in a row, the last time, and what the engine said.
@@ -234,6 +236,9 @@ pub struct Memory {
     pub deaths: BTreeMap<(ServiceKey, HostName), Vec<Timestamp>>,
     /// When a host was first seen to be silent by this reconciler.
     pub silent_since: BTreeMap<HostName, Timestamp>,
+    /// Stacks whose networks were removed from a host since the last `Create` there. Put in when an
+    /// [`Action::Tidy`] succeeds, taken out when an [`Action::Create`] of the stack begins on the host.
+    pub tidied: BTreeSet<(HostName, StackName)>,
 }
 
 /// An action that failed.

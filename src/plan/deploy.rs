@@ -1,0 +1,287 @@
+//! Running a stack as its file says.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    Plan, Refusal, World,
+    describe::{Change, describe},
+    eligible::{Books, pinned_volume},
+    images, lookup, scale,
+};
+use crate::model::{
+    Assignment, Deploy, Intent, Mode, Place, PortMode, RegionName, Revision, RevisionNo, ServiceKey, ServiceName,
+    ServiceSpec, Slot, StackShared, StackSpec, WharfSpec,
+};
+
+/// Works out what a stack's file changes. `images` are the resolved images by service; one that is missing stands as
+/// the file writes it. New revisions come only where something differs; containers are replaced only where they would.
+pub fn deploy(
+    world: &World<'_>,
+    stack: &StackSpec,
+    images: &BTreeMap<ServiceName, String>,
+    by: &str,
+) -> Result<Plan, Refusal> {
+    lookup::foreign(world, &stack.name)?;
+    let mut draft = Draft {
+        world,
+        stack,
+        shared: StackShared { networks: stack.networks.clone(), volumes: stack.volumes.clone() },
+        books: BTreeMap::new(),
+        changes: Vec::new(),
+        revisions: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for (name, spec) in &stack.services {
+        let image = images.get(name).unwrap_or(&spec.image);
+        draft.service(name, spec, image, by)?;
+    }
+    draft.gone();
+    Ok(draft.plan())
+}
+
+struct Draft<'w, 'a> {
+    world: &'w World<'a>,
+    stack: &'w StackSpec,
+    shared: StackShared,
+    books: BTreeMap<RegionName, Books<'a>>,
+    changes: Vec<Change>,
+    revisions: Vec<Revision>,
+    warnings: Vec<String>,
+}
+
+impl Draft<'_, '_> {
+    fn service(&mut self, name: &ServiceName, spec: &ServiceSpec, image: &str, by: &str) -> Result<(), Refusal> {
+        let key = ServiceKey { stack: self.stack.name.clone(), service: name.clone() };
+        let regions = self.regions(spec)?;
+        self.warn(&key, spec, image);
+        let revision = self.revision(&key, spec, image, by);
+        for region in regions {
+            self.region(&key, region, spec, &revision)?;
+        }
+        // Regions that the file does not name any more.
+        for (region, before) in self.world.desired.services.get(&key).into_iter().flatten() {
+            if !self.changes.iter().any(|change| change.service == key && change.region == *region)
+                && !self.wanted_in(spec, region)
+            {
+                self.drop_from(&key, region, before);
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted_in(&self, spec: &ServiceSpec, region: &RegionName) -> bool {
+        if spec.wharf.regions.is_empty() {
+            return self.world.fleet.region(region).is_some();
+        }
+        spec.wharf.regions.contains(region)
+    }
+
+    /// The regions of a service, in the fleet file's order.
+    fn regions(&self, spec: &ServiceSpec) -> Result<Vec<RegionName>, Refusal> {
+        for named in spec.wharf.regions.iter().chain(spec.wharf.replicas.keys()) {
+            lookup::region(self.world, named)?;
+        }
+        let all = self.world.fleet.regions.iter().map(|region| &region.name);
+        Ok(all.filter(|region| self.wanted_in(spec, region)).cloned().collect())
+    }
+
+    /// The revision to run: the one that is wanted now when nothing differs, else a new one.
+    fn revision(&mut self, key: &ServiceKey, spec: &ServiceSpec, image: &str, by: &str) -> Arc<Revision> {
+        let newest = |assignment: &Assignment| assignment.slots.values().map(|place| place.revision).max();
+        let regions = self.world.desired.services.get(key);
+        let current = regions.into_iter().flatten().filter_map(|(_, assignment)| newest(assignment)).max();
+        let current = match current {
+            Some(no) => self.world.desired.revision(key, no),
+            None => self.world.desired.latest(key).filter(|_| regions.is_some()),
+        };
+        if let Some(current) = current.filter(|current| current.image == image && same_rules(&current.spec, spec)) {
+            return Arc::clone(current);
+        }
+        let revision = Revision {
+            service: key.clone(),
+            no: self.next_number(key),
+            spec: spec.clone(),
+            image: image.to_owned(),
+            at: self.world.now,
+            by: by.to_owned(),
+            note: "deploy".to_owned(),
+        };
+        self.revisions.push(revision.clone());
+        Arc::new(revision)
+    }
+
+    /// One above every number that is kept or seen: a container left over from an earlier life of the stack must not
+    /// pass for one of the new revision.
+    fn next_number(&self, key: &ServiceKey) -> RevisionNo {
+        let kept = self.world.desired.latest(key).map_or(0, |revision| revision.no.0);
+        let seen = self.world.observed.replicas().filter(|(_, _, of)| of.key.service == *key);
+        RevisionNo(seen.map(|(_, _, of)| of.revision.0).max().unwrap_or_default().max(kept) + 1)
+    }
+
+    fn region(
+        &mut self,
+        key: &ServiceKey,
+        region: RegionName,
+        file: &ServiceSpec,
+        revision: &Arc<Revision>,
+    ) -> Result<(), Refusal> {
+        let world = self.world;
+        let Some(known) = world.fleet.region(&region) else { return Ok(()) };
+        let before = world.desired.assignment(key, &region);
+        let spec = &revision.spec;
+        // What the file does not name any more makes room.
+        let gone: BTreeSet<ServiceKey> = self.unnamed().cloned().collect();
+        let books = self.books.entry(region.clone()).or_insert_with(|| Books::new(world, &known.name, &gone));
+        if let Some(before) = before {
+            release(world, books, key, &region, before);
+        }
+        let mut after = Assignment { slots: BTreeMap::new(), ..before.cloned().unwrap_or_default() };
+        let mut must_move = Vec::new();
+        for (slot, place) in before.into_iter().flat_map(|before| &before.slots) {
+            match books.host(&place.host).map(|book| book.unfit(key, spec)) {
+                Some(None) => {
+                    books.add(&place.host, key, *slot, Some(spec));
+                    after.slots.insert(*slot, Place { host: place.host.clone(), revision: revision.no });
+                }
+                unfit => must_move.push((*slot, place, unfit.flatten())),
+            }
+        }
+        if let Some((slot, place, why)) = must_move.first()
+            && let Some(volume) = pinned_volume(spec, Some(&self.shared))
+        {
+            let why = why.clone().unwrap_or_else(|| "not in this region any more".into());
+            let reason = format!("{} has its volume {volume}, but is {why}", place.host);
+            return Err(Refusal::NoHost { service: key.clone(), region, slot: *slot, reasons: vec![reason] });
+        }
+        let why = if matches!(spec.deploy.mode, Mode::Global | Mode::GlobalJob) {
+            everywhere(books, key, revision, &mut after);
+            if after.slots.is_empty() {
+                self.warnings.push(format!("no host of {region} fits {key}, which is for every host"));
+            }
+            "one on every host that fits".to_owned()
+        } else {
+            let now = before.map(|before| before.slots.len());
+            let to = number(file, &region, now);
+            // Slots whose host does not fit any more keep their number, on another host.
+            let again: Vec<Slot> =
+                must_move.iter().map(|(slot, ..)| *slot).take(to.saturating_sub(after.slots.len())).collect();
+            let moved = scale::grow(books, key, revision, &mut after, again)?;
+            let grown = scale::resize(world, books, key, revision, &mut after, to)?;
+            if grown.is_empty() { moved } else { grown }
+        };
+        if before != Some(&after) {
+            self.changes.push(Change {
+                service: key.clone(),
+                region,
+                before: before.cloned(),
+                after: Some(after),
+                why,
+            });
+        }
+        Ok(())
+    }
+
+    /// Services of the stack that the file does not name.
+    fn unnamed(&self) -> impl Iterator<Item = &ServiceKey> {
+        let stack = self.stack;
+        let ours = self.world.desired.services.keys().filter(move |key| key.stack == stack.name);
+        ours.filter(move |key| !stack.services.contains_key(&key.service))
+    }
+
+    fn gone(&mut self) {
+        let gone: Vec<ServiceKey> = self.unnamed().cloned().collect();
+        for key in gone {
+            for (region, before) in self.world.desired.services.get(&key).into_iter().flatten() {
+                self.drop_from(&key, region, before);
+            }
+        }
+    }
+
+    fn drop_from(&mut self, key: &ServiceKey, region: &RegionName, before: &Assignment) {
+        self.changes.push(Change {
+            service: key.clone(),
+            region: region.clone(),
+            before: Some(before.clone()),
+            after: None,
+            why: String::new(),
+        });
+    }
+
+    fn warn(&mut self, key: &ServiceKey, spec: &ServiceSpec, image: &str) {
+        if !images::is_pinned(image) {
+            self.warnings.push(format!(
+                "{key}: no registry gave a digest for {image}, so hosts may run different contents under this name"
+            ));
+        }
+        let edge = spec.ports.iter().filter(|port| port.mode == PortMode::Ingress);
+        let edge: Vec<String> = edge.filter_map(|port| port.published).map(|port| port.to_string()).collect();
+        if !edge.is_empty() {
+            self.warnings.push(format!(
+                "{key}: port {} is not opened on the edge hosts yet: proxies come with a later version; `mode: host` opens it on the replica's own host",
+                edge.join(", ")
+            ));
+        }
+    }
+
+    fn plan(self) -> Plan {
+        let Self { world, stack, shared, changes, revisions, warnings, .. } = self;
+        let mut told = describe(world, &changes, &revisions);
+        told.warnings.splice(0..0, warnings);
+        let is_new = !world.desired.services.keys().any(|key| key.stack == stack.name);
+        let undo = is_new.then(|| format!("wharf rm {}", stack.name));
+        let intent = Intent::Deploy { stack: stack.name.clone() };
+        let equivalent = format!("wharf deploy --stack {}", stack.name);
+        let mut plan = scale::plan(world, intent, equivalent, changes, revisions, told, undo);
+        if world.desired.stacks.get(&stack.name) != Some(&shared) {
+            plan.proposal.stacks.insert(stack.name.clone(), Some(shared));
+        }
+        plan
+    }
+}
+
+/// How many replicas a region gets: what the file says for it, for all regions, or what there is now.
+fn number(spec: &ServiceSpec, region: &RegionName, now: Option<usize>) -> usize {
+    let said = spec.wharf.replicas.get(region).copied().or(spec.deploy.replicas);
+    match said {
+        Some(said) => usize::try_from(said).unwrap_or(usize::MAX),
+        None => now.unwrap_or(1),
+    }
+}
+
+/// Equal but for the numbers, which assignments hold and not revisions.
+fn same_rules(a: &ServiceSpec, b: &ServiceSpec) -> bool {
+    let plain = |spec: &ServiceSpec| ServiceSpec {
+        deploy: Deploy { replicas: None, ..spec.deploy.clone() },
+        wharf: WharfSpec { replicas: BTreeMap::new(), regions: Vec::new(), ..spec.wharf.clone() },
+        ..spec.clone()
+    };
+    plain(a) == plain(b) && a.wharf.regions == b.wharf.regions
+}
+
+/// One on every host that fits and has none. A closed host keeps what it has.
+fn everywhere(books: &mut Books<'_>, key: &ServiceKey, revision: &Revision, after: &mut Assignment) {
+    let has: BTreeSet<_> = after.slots.values().map(|place| place.host.clone()).collect();
+    let hosts: Vec<_> = books
+        .hosts
+        .iter()
+        .filter(|book| !has.contains(&book.view.name) && book.refuses(key, &revision.spec).is_none())
+        .map(|book| book.view.name.clone())
+        .collect();
+    let mut free = (1..).map(Slot);
+    for host in hosts {
+        let Some(slot) = free.find(|slot| !after.slots.contains_key(slot)) else { return };
+        books.add(&host, key, slot, Some(&revision.spec));
+        after.slots.insert(slot, Place { host, revision: revision.no });
+    }
+}
+
+fn release(world: &World<'_>, books: &mut Books<'_>, key: &ServiceKey, region: &RegionName, before: &Assignment) {
+    for (slot, place) in &before.slots {
+        let spec = world.desired.revision(key, place.revision).map(|revision| &revision.spec);
+        let replica = crate::model::ReplicaKey { region: region.clone(), service: key.clone(), slot: *slot };
+        books.remove(&replica, &place.host, spec);
+    }
+}

@@ -1,0 +1,136 @@
+//! Image names: when two are the same, and whether a host has one.
+
+use super::Memory;
+use crate::model::HostView;
+
+/// An image name taken apart, with what Docker leaves out put back.
+#[derive(Debug, PartialEq, Eq)]
+struct Name<'a> {
+    /// `docker.io/library/redis`, without tag and digest.
+    registry: &'a str,
+    path: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+}
+
+fn parse(name: &str) -> Name<'_> {
+    let (rest, digest) = match name.split_once('@') {
+        Some((rest, digest)) => (rest, Some(digest)),
+        None => (name, None),
+    };
+    // A colon after the last slash begins a tag; one before it a registry's port.
+    let (repository, tag) = match rest.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (rest, None),
+    };
+    let (registry, path) = match repository.split_once('/') {
+        Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => (first, path),
+        _ => ("docker.io", repository),
+    };
+    let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
+    let path = if registry == "docker.io" { path.strip_prefix("library/").unwrap_or(path) } else { path };
+    Name { registry, path, tag, digest }
+}
+
+/// True when the name pins the content: `repo@sha256:…` or an image id.
+pub(crate) fn is_pinned(name: &str) -> bool {
+    name.contains("@sha256:") || name.starts_with("sha256:")
+}
+
+/// True when a host has the image, as it was last listed or as this reconciler pulled it.
+pub(crate) fn is_present(view: &HostView, wanted: &str, memory: Option<&Memory>) -> bool {
+    let pulled = |memory: &Memory| memory.pulled.contains(&(view.name.clone(), wanted.to_owned()));
+    memory.is_some_and(pulled) || listed(view, wanted) || in_use(view, wanted)
+}
+
+fn listed(view: &HostView, wanted: &str) -> bool {
+    if wanted.starts_with("sha256:") {
+        return view.images.iter().any(|image| image.id.as_str() == wanted);
+    }
+    let want = parse(wanted);
+    let same = |have: &Name<'_>| have.registry == want.registry && have.path == want.path;
+    if want.digest.is_some() {
+        let mut digests = view.images.iter().flat_map(|image| &image.digests);
+        return digests.any(|name| {
+            let have = parse(name.as_str());
+            have.digest == want.digest && same(&have)
+        });
+    }
+    let tag = want.tag.unwrap_or("latest");
+    let mut tags = view.images.iter().flat_map(|image| &image.tags);
+    tags.any(|name| {
+        let have = parse(name.as_str());
+        have.tag.unwrap_or("latest") == tag && same(&have)
+    })
+}
+
+/// No engine removes an image that a container uses, so a container proves it while the image list is late.
+fn in_use(view: &HostView, wanted: &str) -> bool {
+    view.containers.values().any(|container| container.image.as_str() == wanted)
+}
+
+/// The image for people: the digest cut to four digits.
+pub(crate) fn short(image: &str) -> String {
+    match image.split_once("@sha256:") {
+        Some((repository, digest)) if digest.len() > 4 => {
+            format!("{repository}@sha256:{}…", digest.get(..4).unwrap_or(digest))
+        }
+        _ => image.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{model::Image, text::Text};
+
+    fn view(tags: &[&str], digests: &[&str]) -> HostView {
+        let name = "e-1".parse().unwrap();
+        let mut view = HostView::unseen(name, "east".parse().unwrap(), "unix:///x".into(), Timestamp::UNIX_EPOCH);
+        view.images = vec![Image {
+            id: Text::new("sha256:77"),
+            tags: tags.iter().copied().map(Text::new).collect(),
+            digests: digests.iter().copied().map(Text::new).collect(),
+            size: 1,
+        }];
+        view
+    }
+
+    #[test]
+    fn names_are_compared_as_docker_reads_them() {
+        let host =
+            view(&["redis:7", "10.0.0.5:5000/app:2", "redis:latest"], &["redis@sha256:aa", "ghcr.io/a/b@sha256:cc"]);
+        for here in [
+            "redis:7",
+            "docker.io/library/redis:7",
+            "index.docker.io/library/redis",
+            "redis",
+            "10.0.0.5:5000/app:2",
+            "redis@sha256:aa",
+            "redis:7@sha256:aa",
+            "ghcr.io/a/b@sha256:cc",
+            "sha256:77",
+        ] {
+            assert!(is_present(&host, here, None), "{here}");
+        }
+        for absent in ["redis:8", "10.0.0.5:5000/app", "other@sha256:aa", "redis@sha256:bb", "sha256:78", "a/redis:7"] {
+            assert!(!is_present(&host, absent, None), "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_pull_that_succeeded_counts_before_it_is_listed() {
+        let mut memory = Memory::default();
+        memory.pulled.insert(("e-1".parse().unwrap(), "app:9".into()));
+        assert!(is_present(&view(&[], &[]), "app:9", Some(&memory)));
+        assert!(!is_present(&view(&[], &[]), "app:9", None));
+    }
+
+    #[test]
+    fn digests_are_cut_for_people() {
+        assert_eq!(short("h:5000/app@sha256:9c1f8844"), "h:5000/app@sha256:9c1f…");
+        assert_eq!(short("app:2"), "app:2");
+    }
+}

@@ -1,0 +1,199 @@
+//! What an operation concerns in one region, told from desired state as it is now.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Memory, images,
+    index::{Index, Seen, Sight},
+    next::Work,
+    standing::made,
+    view::{Sameness, ServiceView, SlotView},
+};
+use crate::model::{Assignment, Defaults, HostName, Operation, RegionName, ServiceKey, ServiceSpec, Slot, StackName};
+
+type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
+
+/// A Tidy that failed so often is left to the next one: a network too many harms nobody.
+const TIDY_TRIES: u32 = 3;
+
+/// The services that an operation concerns in a region.
+pub(crate) fn services<'o>(operation: &'o Operation, region: &'o RegionName) -> impl Iterator<Item = &'o ServiceKey> {
+    operation.after.iter().filter(|(_, regions)| regions.contains_key(region)).map(|(key, _)| key)
+}
+
+fn before<'o>(operation: &'o Operation, service: &ServiceKey, region: &RegionName) -> Option<&'o Assignment> {
+    operation.before.get(service)?.get(region)?.as_ref()
+}
+
+/// The slots of a service for which the operation asks for another container.
+pub(crate) fn changed<'v, 'a>(
+    index: &Index<'a>,
+    operation: &Operation,
+    view: &'v ServiceView<'a>,
+) -> Vec<&'v SlotView<'a>> {
+    if !services(operation, index.region).any(|key| key == view.key) {
+        return Vec::new();
+    }
+    let before = before(operation, view.key, index.region);
+    let round = |assignment: Option<&Assignment>| assignment.map_or(0, |assignment| assignment.round);
+    let again = round(view.assignment) > round(before);
+    let mut same = Sameness::new(index.world.desired, view.key);
+    view.slots
+        .iter()
+        .filter(|slot| match before.and_then(|before| before.slots.get(&slot.key.slot)) {
+            None => true,
+            Some(old) => again || old.host != slot.place.host || !same.same(old.revision, slot.place.revision),
+        })
+        .collect()
+}
+
+/// The slots that the operation takes away, with the host they were on.
+pub(crate) fn taken<'o>(
+    operation: &'o Operation,
+    service: &ServiceKey,
+    region: &RegionName,
+    now: Option<&Assignment>,
+) -> Vec<(Slot, &'o HostName)> {
+    let slots = before(operation, service, region).into_iter().flat_map(|before| &before.slots);
+    slots
+        .filter(|(slot, _)| now.is_none_or(|now| !now.slots.contains_key(*slot)))
+        .map(|(slot, place)| (*slot, &place.host))
+        .collect()
+}
+
+/// True when a container exists that only this operation can have asked for.
+pub(crate) fn has_begun(index: &Index<'_>, views: &Views<'_>, operation: &Operation) -> bool {
+    services(operation, index.region)
+        .filter_map(|key| views.get(key))
+        .any(|view| changed(index, operation, view).iter().any(|slot| slot.wanted.is_some()))
+}
+
+/// True when the service was once wanted, so that its containers may be taken away.
+pub(crate) fn is_known(work: &Work<'_, '_>, service: &ServiceKey) -> bool {
+    let desired = work.index.world.desired;
+    desired.services.contains_key(service)
+        || desired.revisions.get(service).is_some_and(|kept| !kept.is_empty())
+        || work.operations.iter().any(|operation| operation.before.contains_key(service))
+}
+
+/// True when an open operation concerns the service in this region.
+pub(crate) fn touches(work: &Work<'_, '_>, service: &ServiceKey) -> bool {
+    work.operations.iter().any(|operation| services(operation, work.index.region).any(|key| key == service))
+}
+
+/// True when the container was made for an open operation.
+pub(crate) fn is_new(work: &Work<'_, '_>, service: &ServiceKey, seen: &Seen<'_>) -> bool {
+    let mut concerned =
+        work.operations.iter().filter(|operation| services(operation, work.index.region).any(|key| key == service));
+    concerned.any(|operation| made(seen).is_some_and(|made| made >= operation.at))
+}
+
+/// Images that changed slots still need, with the host that lacks them.
+pub(crate) fn lacking<'a>(
+    index: &Index<'a>,
+    views: &Views<'a>,
+    memory: &Memory,
+    operation: &Operation,
+) -> Vec<(&'a ServiceKey, &'a HostName, &'a str)> {
+    let mut lacking: Vec<(&ServiceKey, &HostName, &str)> = Vec::new();
+    for view in services(operation, index.region).filter_map(|key| views.get(key)) {
+        for slot in changed(index, operation, view) {
+            let Sight::Seen(host) = slot.sight else { continue };
+            let revision = index.world.desired.revision(view.key, slot.place.revision);
+            let Some(revision) = revision.filter(|_| slot.wanted.is_none()) else { continue };
+            let known = lacking.iter().any(|(_, at, image)| **at == host.name && *image == revision.image);
+            if !known && !images::is_present(host, &revision.image, Some(memory)) {
+                lacking.push((view.key, &host.name, &revision.image));
+            }
+        }
+    }
+    lacking
+}
+
+/// When the operation is given up unless something new happens: counted from its acceptance or the last container
+/// that was made for it. Pulls have their own time on top.
+pub(crate) fn progress_deadline(
+    index: &Index<'_>,
+    views: &Views<'_>,
+    memory: &Memory,
+    operation: &Operation,
+) -> Option<Timestamp> {
+    let mut last = operation.at;
+    let mut limit = index.defaults.progress_deadline;
+    for view in services(operation, index.region).filter_map(|key| views.get(key)) {
+        let new = changed(index, operation, view);
+        let made = new.iter().filter_map(|slot| slot.wanted.as_ref()).filter_map(|(seen, _)| made(seen)).max();
+        last = last.max(made.unwrap_or(last));
+        limit = limit.max(patience(&index.defaults, view.spec()));
+    }
+    let lacking = lacking(index, views, memory, operation);
+    let pulls = if lacking.is_empty() { Duration::ZERO } else { index.defaults.pull_deadline };
+    last.checked_add(limit + pulls).ok()
+}
+
+/// How long a new replica may take to become healthy: what the defaults say, or longer where its own health check
+/// grants more.
+pub(crate) fn patience(defaults: &Defaults, spec: Option<&ServiceSpec>) -> Duration {
+    let check = spec.and_then(|spec| spec.healthcheck.as_ref());
+    let granted = check.and_then(|check| {
+        // Docker's own defaults: a probe every 30 s, three failures.
+        let interval = check.interval.unwrap_or(Duration::from_secs(30));
+        Some(check.start_period? + interval * check.retries.unwrap_or(3))
+    });
+    defaults.healthy_deadline.max(granted.unwrap_or_default())
+}
+
+/// Hosts on which an operation leaves nothing of a stack, so that its networks can go.
+pub(crate) fn tidy_due(
+    index: &Index<'_>,
+    views: &Views<'_>,
+    memory: &Memory,
+    operation: &Operation,
+) -> Vec<(HostName, StackName)> {
+    let mut due: Vec<(HostName, StackName)> = Vec::new();
+    for service in services(operation, index.region) {
+        let now = index.world.desired.assignment(service, index.region);
+        for (_, host) in taken(operation, service, index.region, now) {
+            let pair = (host.clone(), service.stack.clone());
+            if due.contains(&pair) || memory.tidied.contains(&pair) || !is_left(index, views, host, &service.stack) {
+                continue;
+            }
+            let action = Action::Tidy { host: pair.0.clone(), stack: pair.1.clone() };
+            if memory.failures.get(&action).is_none_or(|failure| failure.times < TIDY_TRIES && !failure.is_final) {
+                due.push(pair);
+            }
+        }
+    }
+    due
+}
+
+/// True when nothing of the stack is wanted or seen on the host, and it can be seen.
+fn is_left(index: &Index<'_>, views: &Views<'_>, host: &HostName, stack: &StackName) -> bool {
+    if !matches!(index.sight(host), Sight::Seen(_)) {
+        return false;
+    }
+    let on_host = |seen: &Seen<'_>| seen.host.name == *host;
+    !views.iter().filter(|(key, _)| key.stack == *stack).any(|(_, view)| {
+        let wanted = view.slots.iter().any(|slot| slot.place.host == *host);
+        let old = view.slots.iter().flat_map(|slot| &slot.old).any(|(seen, _)| on_host(seen));
+        wanted || old || view.unwanted.iter().any(|(seen, _)| on_host(seen))
+    })
+}
+
+/// Gives the removal of networks where nothing of a stack is left.
+pub(crate) fn tidy(work: &mut Work<'_, '_>) {
+    for operation in work.operations {
+        for (host, stack) in tidy_due(work.index, work.views, work.memory, operation) {
+            let action = Action::Tidy { host, stack };
+            let service = services(operation, work.index.region).next();
+            if !work.memory.in_flight.contains(&action)
+                && !work.next.actions.contains(&action)
+                && let Some(service) = service
+            {
+                work.act(action, service, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! How far a region is with an operation.
+
+use super::{
+    Action, Memory, World, images,
+    index::{Index, Sight},
+    operation,
+    standing::Standing,
+    view::{ServiceView, SlotView},
+};
+use crate::{
+    model::{Operation, Progress, RegionName, ReplicaKey, Slot, StepProgress, StepState},
+    text::Text,
+};
+
+/// How far a region is with an operation: one step per pull and per replica that it changes, in plan order.
+pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, memory: &Memory) -> Progress {
+    let index = Index::new(world, region, Some(memory));
+    let views = index.services();
+    let mut steps = Vec::new();
+    for key in operation::services(operation, region) {
+        if let Some(view) = views.get(key) {
+            pulls(&index, memory, operation, view, &mut steps);
+        }
+    }
+    for key in operation::services(operation, region) {
+        let view = views.get(key);
+        if let Some(view) = view {
+            steps.extend(
+                operation::changed(&index, operation, view)
+                    .into_iter()
+                    .map(|slot| made(&index, memory, operation, view, slot)),
+            );
+        }
+        let now = world.desired.assignment(key, region);
+        for (slot, host) in operation::taken(operation, key, region, now) {
+            let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };
+            steps.push(ended(&index, view, slot, &replica, host));
+        }
+    }
+    let tidy = operation::tidy_due(&index, &views, memory, operation);
+    // One that is in flight is as good as done; whether it succeeds changes nothing for the operation.
+    let untidy = tidy
+        .iter()
+        .find(|(host, stack)| !memory.in_flight.contains(&Action::Tidy { host: host.clone(), stack: stack.clone() }));
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let done = steps.iter().filter(|step| step.state == StepState::Done).count();
+    let mut waits_for = waits_for(&steps);
+    if let Some((host, stack)) = untidy.filter(|_| waits_for.is_empty()) {
+        waits_for = Text::new(&format!("networks of {stack} on {host} to go"));
+    }
+    Progress {
+        done: count(done),
+        total: count(steps.len()),
+        finished: done == steps.len() && untidy.is_none(),
+        waits_for,
+        steps,
+    }
+}
+
+fn step(what: &str, state: StepState, detail: &str) -> StepProgress {
+    StepProgress { what: Text::new(what), state, detail: Text::new(detail) }
+}
+
+/// What the operation waits for: what goes on first, else what failed, else what has not begun.
+fn waits_for(steps: &[StepProgress]) -> Text {
+    let first = |state| steps.iter().find(|step| step.state == state);
+    let step = first(StepState::Running).or_else(|| first(StepState::Failed)).or_else(|| first(StepState::Waiting));
+    match step {
+        None => Text::default(),
+        Some(step) if step.detail.is_empty() => step.what.clone(),
+        Some(step) => Text::new(&format!("{}: {}", step.what, step.detail)),
+    }
+}
+
+/// Pulls that are needed, go on, or were made by this reconciler. Images that were there from the start have no step.
+fn pulls(
+    index: &Index<'_>,
+    memory: &Memory,
+    operation: &Operation,
+    view: &ServiceView<'_>,
+    steps: &mut Vec<StepProgress>,
+) {
+    for slot in operation::changed(index, operation, view) {
+        let Some(revision) = index.world.desired.revision(view.key, slot.place.revision) else { continue };
+        let Sight::Seen(host) = slot.sight else { continue };
+        let what = format!("pull {} on {}", images::short(&revision.image), host.name);
+        if steps.iter().any(|step| step.what.as_str() == what) {
+            continue;
+        }
+        let (name, image) = (&host.name, &revision.image);
+        let of =
+            |action: &&Action| matches!(action, Action::Pull { host, image: of, .. } if host == name && of == image);
+        let pulled = memory.pulled.contains(&(name.clone(), image.clone()));
+        let running = memory.in_flight.iter().any(|action| of(&action));
+        let failure = memory.failures.iter().find(|(action, _)| of(action)).map(|(_, failure)| failure);
+        match failure {
+            _ if pulled => steps.push(step(&what, StepState::Done, "pulled")),
+            _ if running => {
+                let percent = memory.pulling.get(&(name.clone(), image.clone()));
+                let detail = percent.map_or_else(|| "pulling".to_owned(), |percent| format!("pulling {percent} %"));
+                steps.push(step(&what, StepState::Running, &detail));
+            }
+            _ if slot.wanted.is_some() || images::is_present(host, image, None) => {}
+            Some(failure) => steps.push(step(&what, StepState::Failed, failure.error.as_str())),
+            None => steps.push(step(&what, StepState::Waiting, "")),
+        }
+    }
+}
+
+/// A slot that gets a container.
+fn made(
+    index: &Index<'_>,
+    memory: &Memory,
+    operation: &Operation,
+    view: &ServiceView<'_>,
+    slot: &SlotView<'_>,
+) -> StepProgress {
+    let had = operation.before.get(view.key).and_then(|regions| regions.get(index.region)?.as_ref());
+    let verb = if had.is_some_and(|had| had.slots.contains_key(&slot.key.slot)) { "replace" } else { "start" };
+    let what = format!("{verb} {} on {}", slot.key, slot.place.host);
+    let (state, detail) = slot_state(memory, slot);
+    step(&what, state, &detail)
+}
+
+fn slot_state(memory: &Memory, slot: &SlotView<'_>) -> (StepState, String) {
+    let host = &slot.place.host;
+    if !matches!(slot.sight, Sight::Seen(_)) {
+        return (StepState::Waiting, format!("{host} is not seen now"));
+    }
+    let failure = memory.failures.iter().find(|(action, failure)| {
+        failure.times > 0
+            && matches!(action, Action::Create { host: at, replica, .. } | Action::Start { host: at, replica, .. }
+                if at == host && *replica == slot.key)
+    });
+    let busy = memory.in_flight.iter().find_map(|action| match action {
+        Action::Create { replica, .. } if *replica == slot.key => Some("being created"),
+        Action::Start { replica, .. } if *replica == slot.key => Some("being started"),
+        Action::Stop { replica, .. } if *replica == slot.key => Some("its old copy stops"),
+        _ => None,
+    });
+    match (&slot.wanted, busy) {
+        (Some((_, standing)), _) if standing.is_up() => match slot.old_live().next() {
+            None => (StepState::Done, standing.words()),
+            Some((old, _)) => {
+                (StepState::Running, format!("{}, its old copy on {} stops", standing.words(), old.host.name))
+            }
+        },
+        (_, Some(busy)) => (StepState::Running, busy.to_owned()),
+        (Some((_, standing)), None) => match (standing, failure) {
+            (Standing::Created | Standing::Ended { .. }, Some((_, failure))) => {
+                (StepState::Failed, failure.error.to_string())
+            }
+            (Standing::Ended { .. } | Standing::Dead | Standing::Restarting, None) => {
+                (StepState::Failed, standing.words())
+            }
+            _ => (StepState::Running, standing.words()),
+        },
+        (None, None) => match failure {
+            Some((_, failure)) => (StepState::Failed, failure.error.to_string()),
+            None => (StepState::Waiting, String::new()),
+        },
+    }
+}
+
+/// A slot that loses its container.
+fn ended(
+    index: &Index<'_>,
+    view: Option<&ServiceView<'_>>,
+    slot: Slot,
+    replica: &ReplicaKey,
+    host: &crate::model::HostName,
+) -> StepProgress {
+    let what = format!("stop {replica} on {host}");
+    let copies = || view.into_iter().flat_map(|view| &view.unwanted).filter(|(seen, _)| seen.of.key.slot == slot);
+    let live: Vec<Standing> = copies().filter(|(seen, _)| seen.live).map(|(_, standing)| *standing).collect();
+    if live.contains(&Standing::Removing) {
+        return step(&what, StepState::Running, "stopping");
+    }
+    if !live.is_empty() {
+        return step(&what, StepState::Waiting, "");
+    }
+    let hidden = copies().find(|(seen, _)| !seen.live).map(|(seen, _)| &seen.host.name);
+    match hidden.map(|hidden| (hidden, index.sight(hidden))) {
+        Some((hidden, Sight::Silent { .. })) => step(&what, StepState::Waiting, &format!("{hidden} is not seen now")),
+        Some((hidden, _)) => step(&what, StepState::Done, &format!("stops when {hidden} is seen again")),
+        None => step(&what, StepState::Done, "stopped"),
+    }
+}

@@ -1,0 +1,351 @@
+//! One service, slot by slot: create, start, replace, stop.
+
+use jiff::Timestamp;
+
+use super::{
+    Action,
+    eligible::pinned_volume,
+    index::{Seen, Sight},
+    next::{Work, backoff},
+    operation,
+    pulls::Gates,
+    rollout::{Exchange, batch, same_name},
+    standing::{Standing, exit_words, made},
+    view::{Copy, ServiceView, SlotView},
+};
+use crate::model::{HostName, HostView, Revision, ServiceSpec};
+
+/// How much of a service may still change in this pass.
+struct Budget {
+    /// Slots that may be in replacement at once.
+    batch: usize,
+    /// Slots whose new copy is on its way while the old one runs.
+    replacing: usize,
+    /// Wanted slots without a copy that does its work.
+    unserved: usize,
+}
+
+/// Plans one service of the region.
+pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &Gates) {
+    if view.assignment.is_none() && !operation::is_known(work, view.key) {
+        orphan(work, view);
+        return;
+    }
+    let mut budget = Budget {
+        batch: batch(view.spec(), work.defaults(), view.slots.len()),
+        replacing: view.slots.iter().filter(|slot| is_replacing(work, slot)).count(),
+        unserved: view.slots.iter().filter(|slot| !slot.is_served()).count(),
+    };
+    let closed = gates.is_closed(view.key);
+    for slot in &view.slots {
+        let Sight::Seen(host) = slot.sight else { continue };
+        if let Some(action) = work.busy(&slot.key) {
+            let what = in_flight_words(action, slot);
+            work.wait(view.key, Some(&slot.key), what, None);
+            continue;
+        }
+        match &slot.wanted {
+            Some(copy) => keep(work, view, slot, copy),
+            None if !closed => make(work, view, slot, host, gates, &mut budget),
+            None => {}
+        }
+    }
+    if !closed {
+        unwanted(work, view);
+    }
+}
+
+/// The new copy is on its way and the old one still runs.
+fn is_replacing(work: &Work<'_, '_>, slot: &SlotView<'_>) -> bool {
+    let old_runs = slot.old_live().any(|(_, standing)| standing.is_alive());
+    let creating = matches!(work.busy(&slot.key), Some(Action::Create { .. }));
+    old_runs && !slot.is_up() && (slot.wanted.is_some() || creating)
+}
+
+fn in_flight_words(action: &Action, slot: &SlotView<'_>) -> String {
+    let verb = match action {
+        Action::Stop { why, .. } => format!("stopping ({why})"),
+        Action::Start { .. } => "starting".to_owned(),
+        _ => "creating".to_owned(),
+    };
+    format!("{}: {verb} {}", action.host(), slot.key)
+}
+
+/// The wanted container exists: start it, wait for it, or let the old ones go.
+fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, copy: &Copy<'_>) {
+    let (seen, standing) = copy;
+    let key = &slot.key;
+    match *standing {
+        Standing::Healthy | Standing::Completed => {
+            for (old, _) in slot.old_live() {
+                let why = if old.host.name != slot.place.host {
+                    format!("it runs on {} now", slot.place.host)
+                } else if old.of.revision == seen.of.revision {
+                    "one too many".to_owned()
+                } else {
+                    format!("replaced by r{}", seen.of.revision)
+                };
+                work.act(stop(old, why), view.key, Some(key));
+            }
+        }
+        Standing::Starting { healthy_at } => {
+            if let Some(at) = healthy_at {
+                work.alarm(at);
+            }
+            work.wait(view.key, Some(key), format!("health of {key} (starting)"), healthy_by(work, view, seen));
+        }
+        Standing::Unhealthy | Standing::Restarting | Standing::Paused => {
+            let what = format!("health of {key} ({} on {})", standing.words(), seen.host.name);
+            work.wait(view.key, Some(key), what, healthy_by(work, view, seen));
+        }
+        Standing::Created => {
+            work.act(start(seen), view.key, Some(key));
+        }
+        Standing::Ended { again: true, at, code, oom } => {
+            let times = deaths(work, view, &seen.host.name).max(1);
+            let last = at.or_else(|| last_death(work, view, &seen.host.name));
+            let due = last.and_then(|last| last.checked_add(backoff(work.defaults(), times)).ok());
+            if due.is_some_and(|due| due > work.now()) {
+                let what =
+                    format!("a pause before {key} starts again on {} ({})", seen.host.name, exit_words(code, oom));
+                work.wait(view.key, Some(key), what, None);
+                work.alarm(due.unwrap_or(Timestamp::MAX));
+            } else {
+                work.act(start(seen), view.key, Some(key));
+            }
+        }
+        Standing::Ended { code, oom, .. } => {
+            let what =
+                format!("{key} on {} {}, and its restart policy leaves it so", seen.host.name, exit_words(code, oom));
+            work.wait(view.key, Some(key), what, None);
+        }
+        Standing::Dead => {
+            work.act(stop(seen, "dead".into()), view.key, Some(key));
+        }
+        Standing::Removing => work.wait(view.key, Some(key), format!("{}: {key} goes away", seen.host.name), None),
+        Standing::Hidden => {}
+    }
+}
+
+/// When an operation gives up on a replica that it made and that does not become healthy.
+fn healthy_by(work: &Work<'_, '_>, view: &ServiceView<'_>, seen: &Seen<'_>) -> Option<Timestamp> {
+    if !operation::is_new(work, view.key, seen) {
+        return None;
+    }
+    made(seen)?.checked_add(operation::patience(work.defaults(), view.spec())).ok()
+}
+
+/// There is no wanted container: make one, when it is its turn.
+fn make(
+    work: &mut Work<'_, '_>,
+    view: &ServiceView<'_>,
+    slot: &SlotView<'_>,
+    host: &HostView,
+    gates: &Gates,
+    budget: &mut Budget,
+) {
+    let key = &slot.key;
+    let Some(revision) = work.index.world.desired.revision(view.key, slot.place.revision).cloned() else {
+        let what = format!("{key} shall run r{}, which is not kept any more: deploy its stack", slot.place.revision);
+        work.wait(view.key, Some(key), what, None);
+        return;
+    };
+    if gates.lacks(&host.name, &revision.image) {
+        return;
+    }
+    let first = view.slots.iter().all(|slot| slot.wanted.is_none() && slot.old.is_empty());
+    let rolling = slot.old_live().next().is_some() && operation::touches(work, view.key);
+    if (first || rolling)
+        && let Some(unmet) = work.order.unmet(work.views, view.key)
+    {
+        work.wait(view.key, Some(key), format!("{key} waits for {unmet}"), None);
+        return;
+    }
+    if !give_way(work, view, slot, &revision, budget) {
+        return;
+    }
+    if let Some(holder) = port_holder(host, &revision.spec) {
+        work.wait(view.key, Some(key), format!("{}: {holder}, which {key} needs", host.name), None);
+        return;
+    }
+    if work.is_tidying(&host.name, &view.key.stack) {
+        let what = format!("{}: old networks of {} go away", host.name, view.key.stack);
+        work.wait(view.key, Some(key), what, None);
+        return;
+    }
+    let times = deaths(work, view, &host.name);
+    let last = last_death(work, view, &host.name);
+    // The first death costs no pause here: a container that somebody deleted is back at once.
+    let due = last.filter(|_| times > 1).and_then(|last| last.checked_add(backoff(work.defaults(), times)).ok());
+    if let Some(due) = due.filter(|due| *due > work.now()) {
+        work.wait(view.key, Some(key), format!("a pause before {key} is made again on {}", host.name), None);
+        work.alarm(due);
+        return;
+    }
+    let action = Action::Create { host: host.name.clone(), replica: key.clone(), revision: slot.place.revision };
+    work.act(action, view.key, Some(key));
+}
+
+/// True when old copies of the slot, if any, leave room for the new one now. Stops those that must go first.
+fn give_way(
+    work: &mut Work<'_, '_>,
+    view: &ServiceView<'_>,
+    slot: &SlotView<'_>,
+    revision: &Revision,
+    budget: &mut Budget,
+) -> bool {
+    let key = &slot.key;
+    let old: Vec<Copy<'_>> = slot.old_live().copied().collect();
+    if old.is_empty() {
+        return true;
+    }
+    if let Some(at) = pause_between(work, view, &revision.spec).filter(|at| *at > work.now()) {
+        work.wait(view.key, Some(key), format!("the pause between batches of {}", view.key), None);
+        work.alarm(at);
+        return false;
+    }
+    let clashing: Vec<&Copy<'_>> = old.iter().filter(|(seen, _)| clashes(work, view, slot, revision, seen)).collect();
+    let old_serves = old.iter().any(|(_, standing)| *standing == Standing::Healthy);
+    if clashing.is_empty() {
+        if !old.iter().any(|(_, standing)| standing.is_alive()) {
+            return true;
+        }
+        if budget.replacing >= budget.batch {
+            work.wait(view.key, Some(key), format!("{key} waits: {} at a time", budget.batch), None);
+            return false;
+        }
+        budget.replacing += 1;
+        return true;
+    }
+    if old_serves {
+        if budget.unserved >= budget.batch {
+            let what = format!("{key} waits: its old copy stops first, {} at a time", budget.batch);
+            work.wait(view.key, Some(key), what, None);
+            return false;
+        }
+        budget.unserved += 1;
+    }
+    for (seen, standing) in clashing {
+        if *standing != Standing::Removing {
+            let why = if same_name(seen.of, &seen.host.name, slot.place) {
+                "restart".to_owned()
+            } else {
+                format!("makes room for r{}", slot.place.revision)
+            };
+            work.act(stop(seen, why), view.key, Some(key));
+        }
+    }
+    false
+}
+
+/// True when the old copy must be gone before the new one is made.
+fn clashes(
+    work: &Work<'_, '_>,
+    view: &ServiceView<'_>,
+    slot: &SlotView<'_>,
+    revision: &Revision,
+    seen: &Seen<'_>,
+) -> bool {
+    let desired = work.index.world.desired;
+    let exchange = Exchange {
+        old_host: &seen.host.name,
+        old_revision: seen.of.revision,
+        old_spec: desired.revision(view.key, seen.of.revision).map(|revision| &revision.spec),
+        place: slot.place,
+        spec: &revision.spec,
+        shared: desired.stacks.get(&view.key.stack),
+        replicas: view.slots.len(),
+    };
+    exchange.stop_first().is_some()
+}
+
+/// When the next batch may begin, where the service's file asks for a pause.
+fn pause_between(work: &Work<'_, '_>, view: &ServiceView<'_>, spec: &ServiceSpec) -> Option<Timestamp> {
+    let delay = spec.deploy.update.as_ref()?.delay.filter(|delay| !delay.is_zero())?;
+    let newest = view.slots.iter().filter_map(|slot| slot.wanted.as_ref());
+    let newest =
+        newest.filter(|(seen, _)| operation::is_new(work, view.key, seen)).filter_map(|(seen, _)| made(seen)).max()?;
+    newest.checked_add(delay + work.defaults().min_healthy).ok()
+}
+
+/// Another of our own containers that holds a host port which this service needs: it is on its way out, or the plan
+/// would not have placed the replica here.
+fn port_holder(host: &HostView, spec: &ServiceSpec) -> Option<String> {
+    let ports: Vec<_> = spec.fixed_ports().collect();
+    if ports.is_empty() {
+        return None;
+    }
+    let ours = host.containers.values().filter(|container| container.replica().is_some());
+    ours.flat_map(|container| container.ports.iter().map(move |binding| (container, binding))).find_map(
+        |(container, binding)| {
+            let published = binding.published.filter(|port| ports.contains(&(*port, binding.protocol)))?;
+            Some(format!("{} still holds port {published}", container.name))
+        },
+    )
+}
+
+/// Containers of slots that are not wanted: they go, but never the ones that still carry the service.
+fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>) {
+    let wanted = view.slots.len();
+    let healthy = |copies: &[Copy<'_>]| copies.iter().filter(|(_, standing)| *standing == Standing::Healthy).count();
+    let served = view.slots.iter().filter(|slot| slot.is_served()).count();
+    let mut surplus = healthy(&view.unwanted);
+    // The highest slots go first.
+    for (seen, standing) in view.unwanted.iter().rev() {
+        if !seen.live || *standing == Standing::Removing || work.busy(&seen.of.key).is_some() {
+            continue;
+        }
+        if *standing == Standing::Healthy {
+            if wanted > 0 && served + surplus <= wanted {
+                let what = format!("{} stays until {wanted} of {} are healthy", seen.of.key, view.key);
+                work.wait(view.key, Some(&seen.of.key), what, None);
+                continue;
+            }
+            surplus -= 1;
+        }
+        work.act(stop(seen, "not wanted any more".into()), view.key, Some(&seen.of.key));
+    }
+}
+
+/// Containers of a service that the store knows nothing of: the store may be lost or new, so they are left alone.
+fn orphan(work: &mut Work<'_, '_>, view: &ServiceView<'_>) {
+    let mut hosts: Vec<&str> = view.unwanted.iter().map(|(seen, _)| seen.host.name.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let what = format!(
+        "orphans: {} containers on {} carry this fleet's name, but the store does not know {}; they are left alone",
+        view.unwanted.len(),
+        hosts.join(", "),
+        view.key
+    );
+    work.wait(view.key, None, what, None);
+}
+
+fn start(seen: &Seen<'_>) -> Action {
+    Action::Start { host: seen.host.name.clone(), replica: seen.of.key.clone(), container: seen.container.id.clone() }
+}
+
+fn stop(seen: &Seen<'_>, why: String) -> Action {
+    Action::Stop {
+        host: seen.host.name.clone(),
+        replica: seen.of.key.clone(),
+        container: seen.container.id.clone(),
+        why,
+    }
+}
+
+/// How often each replica of the service died on a host lately, rounded up.
+fn deaths(work: &Work<'_, '_>, view: &ServiceView<'_>, host: &HostName) -> u32 {
+    let died = work.memory.deaths.get(&(view.key.clone(), host.clone())).map_or(0, Vec::len);
+    let here = view.slots.iter().filter(|slot| slot.place.host == *host).count().max(1);
+    u32::try_from(died.div_ceil(here)).unwrap_or(u32::MAX)
+}
+
+fn last_death(work: &Work<'_, '_>, view: &ServiceView<'_>, host: &HostName) -> Option<Timestamp> {
+    work.memory.deaths.get(&(view.key.clone(), host.clone()))?.iter().max().copied()
+}
+
+/// The volume that keeps a service's replicas where they are, for messages.
+pub(crate) fn volume<'s>(work: &Work<'_, 's>, view: &ServiceView<'s>, spec: &'s ServiceSpec) -> Option<&'s str> {
+    pinned_volume(spec, work.index.world.desired.stacks.get(&view.key.stack))
+}

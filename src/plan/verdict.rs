@@ -1,0 +1,138 @@
+//! When an operation has failed, and why.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Failure, Memory, World, images,
+    index::{Index, Sight},
+    operation,
+    progress::progress,
+    standing::{Standing, made},
+    view::{ServiceView, SlotView},
+};
+use crate::{
+    model::{Operation, RegionName, ServiceKey},
+    text::{Text, duration},
+};
+
+/// So many deaths of a new replica end an operation.
+const DEATHS: usize = 3;
+/// So many failures in a row of one creation or start end an operation.
+const FAILURES: u32 = 5;
+
+/// Why the operation has failed in this region; none while it may still succeed.
+pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, memory: &Memory) -> Option<Text> {
+    let index = Index::new(world, region, Some(memory));
+    let views = index.services();
+    let case = Case { index: &index, views: &views, operation, memory };
+    let reason = case.pull().or_else(|| case.refused()).or_else(|| case.dying()).or_else(|| case.late())?;
+    Some(Text::new(&reason))
+}
+
+struct Case<'c, 'a> {
+    index: &'c Index<'a>,
+    views: &'c BTreeMap<&'a ServiceKey, ServiceView<'a>>,
+    operation: &'c Operation,
+    memory: &'c Memory,
+}
+
+impl<'c, 'a> Case<'c, 'a> {
+    /// Slots that the operation changes and that are not as wanted.
+    fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>)> {
+        let mut open = Vec::new();
+        for view in operation::services(self.operation, self.index.region).filter_map(|key| self.views.get(key)) {
+            let slots = operation::changed(self.index, self.operation, view);
+            open.extend(slots.into_iter().filter(|slot| !slot.is_up()).map(|slot| (view, slot)));
+        }
+        open
+    }
+
+    /// How the sentence ends while no container was made for the operation.
+    fn unchanged(&self) -> &'static str {
+        if operation::has_begun(self.index, self.views, self.operation) { "" } else { "; nothing was changed" }
+    }
+
+    fn pull(&self) -> Option<String> {
+        let lacking = operation::lacking(self.index, self.views, self.memory, self.operation);
+        lacking.into_iter().find_map(|(_, host, image)| {
+            let failed = self.memory.failures.iter().find(|(action, failure)| {
+                failure.is_final
+                    && matches!(action, Action::Pull { host: at, image: of, .. } if at == host && of == image)
+            });
+            let (_, failure) = failed?;
+            let image = images::short(image);
+            Some(format!("{host} cannot pull {image}: {}{}", failure.error, self.unchanged()))
+        })
+    }
+
+    fn refused(&self) -> Option<String> {
+        self.open().into_iter().find_map(|(_, slot)| {
+            let ours = |action: &Action| {
+                matches!(action, Action::Create { host, replica, .. } | Action::Start { host, replica, .. }
+                    if *host == slot.place.host && *replica == slot.key)
+            };
+            let over = |failure: &Failure| failure.is_final || failure.times >= FAILURES;
+            let (_, failure) = self.memory.failures.iter().find(|(action, failure)| ours(action) && over(failure))?;
+            let times = if failure.times > 1 { format!(" ({} times)", failure.times) } else { String::new() };
+            Some(format!("{} cannot run {}{times}: {}{}", slot.place.host, slot.key, failure.error, self.unchanged()))
+        })
+    }
+
+    fn dying(&self) -> Option<String> {
+        self.open().into_iter().find_map(|(view, slot)| {
+            let (seen, standing) = slot.wanted.as_ref()?;
+            let down = matches!(standing, Standing::Ended { .. } | Standing::Restarting)
+                || (seen.container.restarts > 0 && !standing.is_up());
+            if !down {
+                return None;
+            }
+            let key = (view.key.clone(), slot.place.host.clone());
+            let times = self.memory.deaths.get(&key);
+            let noted = times.map_or(0, |times| times.iter().filter(|at| **at >= self.operation.at).count());
+            let restarts = usize::try_from(seen.container.restarts).unwrap_or(usize::MAX);
+            let gives_up = matches!(standing, Standing::Ended { again: false, .. });
+            let deaths = noted.max(restarts);
+            (deaths >= DEATHS || gives_up).then(|| {
+                let how = match standing {
+                    Standing::Ended { .. } => standing.words(),
+                    _ => "dies soon after every start".to_owned(),
+                };
+                let times = if deaths > 1 { format!(", {deaths} times") } else { String::new() };
+                let (replica, host) = (&slot.key, &slot.place.host);
+                format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`")
+            })
+        })
+    }
+
+    fn late(&self) -> Option<String> {
+        let now = self.index.world.now;
+        let passed = |at: Timestamp| at <= now;
+        let late = self.open().into_iter().find_map(|(view, slot)| {
+            let (seen, standing) = slot.wanted.as_ref()?;
+            let patience = operation::patience(&self.index.defaults, view.spec());
+            let deadline = made(seen)?.max(self.operation.at).checked_add(patience).ok()?;
+            (matches!(slot.sight, Sight::Seen(_)) && passed(deadline)).then(|| {
+                let (replica, host, words) = (&slot.key, &slot.place.host, standing.words());
+                format!(
+                    "{replica} on {host} did not become healthy within {} (it is {words}); see its log and its health check: `wharf logs {replica}`",
+                    duration(patience)
+                )
+            })
+        });
+        late.or_else(|| {
+            let at = operation::progress_deadline(self.index, self.views, self.memory, self.operation)?;
+            if !passed(at) {
+                return None;
+            }
+            let progress = progress(&self.index.world, self.index.region, self.operation, self.memory);
+            (!progress.finished).then(|| {
+                let waits =
+                    if progress.waits_for.is_empty() { "nothing that is known".into() } else { progress.waits_for };
+                let limit = duration(self.index.defaults.progress_deadline);
+                format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged())
+            })
+        })
+    }
+}
