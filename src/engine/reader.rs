@@ -167,7 +167,7 @@ impl Reader {
         self.ask("list its containers", async |session| {
             let path = format!("/containers/json?all=true{more}");
             let found: Vec<wire::Listed> = session.http.json(&path, LIST).await?;
-            let (now, convert) = (Timestamp::now(), session.convert());
+            let (now, convert) = (session.engine_now(), session.convert());
             Ok(found.iter().filter_map(|listed| convert.listed(listed, now)).collect())
         })
         .await

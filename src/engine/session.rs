@@ -101,6 +101,8 @@ impl Session {
         let middle = asked + answered.duration_since(asked) / 2;
         // The header counts whole seconds: half of one is the best guess.
         let skew = date.map_or(0, |date| date.as_millisecond() + 500 - middle.as_millisecond());
+        // Less than that is the header's own coarseness. A better measurement follows with the machine's facts.
+        let skew = if skew.abs() <= 1000 { 0 } else { skew };
         let http = http.versioned(minor);
         let docker = http.bollard()?;
         Ok(Self {
@@ -118,8 +120,13 @@ impl Session {
 
     /// What conversions need.
     pub(crate) fn convert(&self) -> Convert {
-        let skew = SignedDuration::from_millis(self.skew_ms.load(Ordering::Relaxed));
-        Convert { fleet: self.fleet.clone(), skew }
+        Convert { fleet: self.fleet.clone() }
+    }
+
+    /// What the engine's clock shows now, as far as is known.
+    pub(crate) fn engine_now(&self) -> Timestamp {
+        let (now, skew) = (Timestamp::now(), SignedDuration::from_millis(self.skew_ms.load(Ordering::Relaxed)));
+        now.checked_add(skew).unwrap_or(now)
     }
 
     /// A better measurement of the clocks' difference.

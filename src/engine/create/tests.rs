@@ -152,6 +152,40 @@ fn each_field_of_a_spec_has_its_place() {
         (ServiceSpec { group_add: vec!["audio".into()], ..spec() }, "/HostConfig/GroupAdd", json!(["audio"])),
         (ServiceSpec { pid: Some("host".into()), ..spec() }, "/HostConfig/PidMode", json!("host")),
         (ServiceSpec { ipc: Some("shareable".into()), ..spec() }, "/HostConfig/IpcMode", json!("shareable")),
+        (ServiceSpec { userns_mode: Some("host".into()), ..spec() }, "/HostConfig/UsernsMode", json!("host")),
+        (ServiceSpec { uts: Some("host".into()), ..spec() }, "/HostConfig/UTSMode", json!("host")),
+        (ServiceSpec { cgroup: Some("private".into()), ..spec() }, "/HostConfig/CgroupnsMode", json!("private")),
+        (ServiceSpec { cgroup_parent: Some("a.slice".into()), ..spec() }, "/HostConfig/CgroupParent", json!("a.slice")),
+        (ServiceSpec { runtime: Some("runsc".into()), ..spec() }, "/HostConfig/Runtime", json!("runsc")),
+        (ServiceSpec { oom_kill_disable: true, ..spec() }, "/HostConfig/OomKillDisable", json!(true)),
+        (
+            ServiceSpec { annotations: [("a".to_owned(), "1".to_owned())].into(), ..spec() },
+            "/HostConfig/Annotations",
+            json!({"a":"1"}),
+        ),
+        (
+            ServiceSpec { storage_opt: [("size".to_owned(), "1G".to_owned())].into(), ..spec() },
+            "/HostConfig/StorageOpt",
+            json!({"size":"1G"}),
+        ),
+        (
+            ServiceSpec { device_cgroup_rules: vec!["c 1:3 mr".into()], ..spec() },
+            "/HostConfig/DeviceCgroupRules",
+            json!(["c 1:3 mr"]),
+        ),
+        (
+            ServiceSpec {
+                device_requests: vec![crate::model::DeviceRequest {
+                    driver: Some("nvidia".into()),
+                    count: Some(-1),
+                    capabilities: vec!["gpu".into()],
+                    ..crate::model::DeviceRequest::default()
+                }],
+                ..spec()
+            },
+            "/HostConfig/DeviceRequests",
+            json!([{"Driver":"nvidia","Count":-1,"Capabilities":[["gpu"]]}]),
+        ),
         (ServiceSpec { pids_limit: Some(9), ..spec() }, "/HostConfig/PidsLimit", json!(9)),
         (ServiceSpec { oom_score_adj: Some(-5), ..spec() }, "/HostConfig/OomScoreAdj", json!(-5)),
         (
@@ -180,10 +214,16 @@ fn each_field_of_a_spec_has_its_place() {
         memory_reserved: Some(50),
         pids: Some(7),
         cpu_reserved: Some(1),
+        cpu_shares: Some(512),
+        cpuset: Some("0-1".into()),
+        memory_swap: Some(-1),
+        swappiness: Some(10),
     };
     let limited = made(&ServiceSpec { deploy: Deploy { resources, ..Deploy::default() }, ..spec() });
     let host = &limited["HostConfig"];
     assert_eq!((&host["NanoCpus"], &host["Memory"]), (&json!(1_500_000_000), &json!(100)));
+    assert_eq!((&host["CpuShares"], &host["CpusetCpus"]), (&json!(512), &json!("0-1")));
+    assert_eq!((&host["MemorySwap"], &host["MemorySwappiness"]), (&json!(-1), &json!(10)));
     assert_eq!((&host["MemoryReservation"], &host["PidsLimit"]), (&json!(50), &json!(7)));
 }
 

@@ -67,6 +67,7 @@ struct Listing {
 struct Watch<'a> {
     actor: &'a mut Actor,
     reader: &'a Reader,
+    session: &'a Session,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     heard: Instant,
     ping: Option<Instant>,
@@ -99,6 +100,7 @@ impl Actor {
         let mut watch = Watch {
             actor: self,
             reader,
+            session,
             work: FuturesUnordered::new(),
             heard: now,
             ping: None,
@@ -420,7 +422,7 @@ impl Watch<'_> {
 
     fn listed(&mut self, list: Vec<Container>) {
         self.heard();
-        let now = Timestamp::now();
+        let (at, now) = (Timestamp::now(), self.session.engine_now());
         let Some(listing) = self.listing.take() else { return };
         let mut before = std::mem::take(&mut self.actor.known);
         self.later.clear();
@@ -449,7 +451,7 @@ impl Watch<'_> {
         before.retain(|id, _| listing.touched.contains(id));
         self.actor.known.append(&mut before);
         let containers = self.actor.known.values().cloned().collect();
-        self.actor.outbox.put(HostChange::Listed { at: now, containers });
+        self.actor.outbox.put(HostChange::Listed { at, containers });
         let took = listing.since.elapsed();
         if took > self.actor.options.slow_after * 5 {
             self.actor.set_slow(&format!("the engine takes {} to list its containers", crate::text::duration(took)));
