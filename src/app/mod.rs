@@ -1,1 +1,43 @@
-//! Pure state of the terminal program: messages in, effects out.
+//! The program without its terminal: state, messages, commands, views. Pure: time comes in with messages, what is
+//! to be done goes out as effects.
+//!
+//! [`State`] takes a [`Msg`] in [`update`] and is brought up to date by [`State::settle`] before it is drawn. The
+//! same messages give the same state. [`command`] holds the one registry of commands; [`views`] the tables,
+//! [`pages`] everything else that is shown, both as text with meaning, without colours.
+
+mod access;
+pub mod command;
+pub mod draft;
+pub mod faults;
+pub mod filter;
+pub mod ids;
+pub mod index;
+pub mod input;
+pub mod key;
+pub mod keymap;
+pub mod layout;
+pub mod line;
+pub mod msg;
+pub mod news;
+pub mod overlay;
+pub mod pages;
+pub mod planning;
+pub mod screen;
+mod settle;
+pub mod state;
+pub mod status;
+pub mod table;
+mod update;
+pub mod views;
+
+pub use msg::{Effect, Mode, Msg, Redraw, StoreView, Update};
+pub use state::State;
+pub use update::update;
+
+/// The region under the region cursor of the selected service, as a place in the fleet's order.
+pub fn access_region(state: &State) -> Option<usize> {
+    match state.selected()? {
+        ids::Id::Service(service) => access::region_of(state, service),
+        _ => None,
+    }
+}

@@ -1,0 +1,253 @@
+//! The one registry of commands. Keys, hints, help, the palette and the documentation all come from this table.
+
+use super::screen::View;
+
+/// Where a command is at home. A narrower scope wins over a wider one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Every view.
+    Everywhere,
+    /// Every list.
+    List,
+    /// Overview and stacks.
+    Stacks,
+    /// Hosts.
+    Hosts,
+    /// Services.
+    Services,
+    /// Replicas.
+    Replicas,
+    /// Events.
+    Events,
+    /// Operations, and the page of one operation.
+    Operations,
+    /// The open plan.
+    Plan,
+}
+
+impl Scope {
+    /// All of them, in the order of help.
+    pub const ALL: [Self; 9] = [
+        Self::Everywhere,
+        Self::List,
+        Self::Hosts,
+        Self::Stacks,
+        Self::Services,
+        Self::Replicas,
+        Self::Events,
+        Self::Operations,
+        Self::Plan,
+    ];
+
+    /// Its heading in help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::List => "any list",
+            Self::Stacks => "overview and stacks",
+            Self::Hosts => "hosts",
+            Self::Services => "services",
+            Self::Replicas => "replicas",
+            Self::Events => "events",
+            Self::Operations => "operations",
+            Self::Plan => "the open plan",
+        }
+    }
+
+    /// The scope of a view's own commands.
+    pub fn of(view: View) -> Self {
+        match view {
+            View::Overview | View::Stacks => Self::Stacks,
+            View::Hosts => Self::Hosts,
+            View::Services => Self::Services,
+            View::Replicas => Self::Replicas,
+            View::Events => Self::Events,
+            View::Operations | View::Operation => Self::Operations,
+        }
+    }
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing in particular.
+    None,
+    /// The selected row, whatever it is.
+    Row,
+    /// The host of the selected row.
+    Host,
+    /// The service of the selected row, in the region of the row or under the region cursor.
+    Place,
+    /// The stack or service of the selected row.
+    Service,
+    /// The selected operation.
+    Operation,
+}
+
+/// One row of the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Which command.
+    pub command: Command,
+    /// Its name for key files and the palette.
+    pub name: &'static str,
+    /// Its default keys.
+    pub keys: &'static [&'static str],
+    /// Where those keys work.
+    pub scopes: &'static [Scope],
+    /// What it is about.
+    pub target: Target,
+    /// True when it drafts or makes a change.
+    pub mutates: bool,
+    /// Its place in the hint line, lowest first; 0 keeps it out.
+    pub hint: u8,
+    /// Two or three words.
+    pub title: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+macro_rules! registry {
+    ($($command:ident $name:literal [$($key:literal)*] [$($scope:ident)*] $target:ident $effect:ident $hint:literal $title:literal $help:literal;)*) => {
+        /// Everything that a key or the palette can ask for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Command {
+            $(#[doc = $help] $command,)*
+        }
+
+        /// The registry, in the order of help.
+        pub const REGISTRY: &[Entry] = &[$(Entry {
+            command: Command::$command,
+            name: $name,
+            keys: &[$($key),*],
+            scopes: &[$(Scope::$scope),*],
+            target: Target::$target,
+            mutates: registry!(@ $effect),
+            hint: $hint,
+            title: $title,
+            help: $help,
+        },)*];
+    };
+    (@ looks) => { false };
+    (@ drafts) => { true };
+}
+
+registry! {
+    Overview "overview" ["1"] [Everywhere] None looks 0 "overview" "Stacks by region, what is wrong, what is going on.";
+    Hosts "hosts" ["2"] [Everywhere] None looks 0 "hosts" "Every host with its state, load and engine.";
+    Stacks "stacks" ["3"] [Everywhere] None looks 0 "stacks" "Every stack, also those of other tools.";
+    Services "services" ["4"] [Everywhere] None looks 0 "services" "Every service with its replicas per region.";
+    Replicas "replicas" ["5"] [Everywhere] None looks 0 "replicas" "Every container with its state and load.";
+    Events "events" ["8"] [Everywhere] None looks 0 "events" "What engines and reconcilers told, newest first.";
+    Operations "operations" ["9"] [Everywhere] None looks 0 "operations" "What was asked for, and how far it is.";
+    Help "help" ["?"] [Everywhere] None looks 99 "help" "All keys of this view.";
+    Palette "palette" [":"] [Everywhere] None looks 98 "command" "Every command by name, with what it would act on.";
+    Filter "filter" ["/"] [Everywhere] None looks 97 "filter" "Show only rows that match: words, `!word` for rows without it, `~pattern` for a regular expression.";
+    Faults "faults-only" ["!"] [Everywhere] None looks 0 "faults only" "Show only what is not well.";
+    Back "back" ["esc"] [Everywhere] None looks 0 "back" "One level back: marks, then filter, then view.";
+    Leave "leave" ["q"] [Everywhere] None looks 0 "back, quit" "One view back; at the first view, quit.";
+    Quit "quit" ["ctrl-c"] [Everywhere] None looks 0 "quit" "Leave. Operations go on without this screen.";
+    HistoryBack "history-back" ["["] [Everywhere] None looks 0 "earlier view" "The view before this one.";
+    HistoryForward "history-forward" ["]"] [Everywhere] None looks 0 "later view" "Forward again.";
+    LastView "last-view" ["'"] [Everywhere] None looks 0 "last view" "Between this view and the one before.";
+    OpenPlan "plan" ["."] [Everywhere] None looks 0 "open plan" "Show what the draft would do.";
+    Undo "undo" ["z"] [Everywhere] None drafts 0 "undo" "Take the last step of the draft back.";
+    Redo "redo" ["Z"] [Everywhere] None drafts 0 "redo" "Put it in again.";
+    DropDraft "drop-draft" [] [Everywhere] None drafts 0 "drop draft" "Throw the whole draft away. `undo` brings it back.";
+    Freeze "freeze" ["P"] [Everywhere] None looks 0 "freeze" "Hold the picture still while data goes on arriving; press again to go on.";
+    NextPane "next-pane" ["tab"] [Everywhere] None looks 0 "next pane" "Move keys to the details pane and back.";
+    Resync "resync" ["ctrl-r"] [Everywhere] Host looks 0 "list again" "Ask the selected row's host for everything again.";
+    Redraw "redraw" ["ctrl-l"] [Everywhere] None looks 0 "redraw" "Paint the whole screen again.";
+    Dump "dump" ["ctrl-s"] [Everywhere] None looks 0 "save view" "Write all rows of this view to a text file.";
+    Suspend "suspend" ["ctrl-z"] [Everywhere] None looks 0 "suspend" "Back to the shell; `fg` comes back.";
+    Drill "open" ["enter"] [List] Row looks 10 "open" "One level down: stack, service, replica, details.";
+    Up "up" ["k" "up"] [List] None looks 0 "up" "One row up.";
+    Down "down" ["j" "down"] [List] None looks 0 "down" "One row down.";
+    Top "top" ["g" "home"] [List] None looks 0 "first" "The first row.";
+    Bottom "bottom" ["G" "end"] [List] None looks 0 "last" "The last row.";
+    HalfUp "half-page-up" ["ctrl-u"] [List] None looks 0 "half page up" "Half a page up.";
+    HalfDown "half-page-down" ["ctrl-d"] [List] None looks 0 "half page down" "Half a page down.";
+    PageUp "page-up" ["pgup"] [List] None looks 0 "page up" "A page up.";
+    PageDown "page-down" ["pgdn"] [List] None looks 0 "page down" "A page down.";
+    Left "left" ["h" "left"] [List] None looks 0 "left" "Columns to the left; in services the region to the left.";
+    Right "right" ["l" "right"] [List] None looks 0 "right" "Columns to the right; in services the region to the right.";
+    Mark "mark" ["space"] [List] Row looks 0 "mark" "Mark the row; what edits a draft then acts on all marked rows.";
+    MarkAll "mark-all" ["*"] [List] None looks 0 "mark all" "Mark all rows that are shown, or none.";
+    Sort "sort" ["S"] [List] None looks 0 "sort" "Choose the column to sort by.";
+    Invert "invert" ["I"] [List] None looks 0 "invert" "Turn the order round.";
+    Wide "wide" ["w"] [List] None looks 0 "wide" "All columns; scroll them with the arrow keys.";
+    Details "details" ["d"] [List] Row looks 20 "details" "Everything known about the selected row.";
+    Spec "spec" ["y"] [Services Replicas] Service looks 0 "spec" "What the service is to run; secrets are masked.";
+    Actions "actions" ["x"] [List] Row looks 30 "actions" "What can be done with the selected row.";
+    Copy "copy" ["c"] [List] Row looks 0 "copy name" "Send the name to the terminal's clipboard.";
+    CopyRow "copy-row" ["Y"] [List] Row looks 0 "copy row" "Send the whole row to the terminal's clipboard.";
+    OwnerOf "owner" ["o"] [List] Row looks 0 "owner" "Jump to what it belongs to: replica to service, service to stack, host to its region's hosts.";
+    EventsOf "events-of" ["e"] [List] Row looks 0 "events of it" "What was told about it.";
+    Plus "more" ["+"] [Services Replicas] Place drafts 1 "one more" "One replica more, in the draft.";
+    Minus "fewer" ["-"] [Services Replicas] Place drafts 2 "one fewer" "One replica fewer, in the draft.";
+    Exact "exact" ["="] [Services Replicas] Place drafts 3 "exactly" "Type the number of replicas, for the draft.";
+    ScaleForm "scale" ["s"] [Services Replicas] Place drafts 4 "scale" "All regions of the service in a form: now, target, capacity.";
+    Restart "restart" ["r"] [Stacks Services Replicas] Service drafts 5 "restart" "Replace every container, one batch after the other, in the draft.";
+    Remove "remove" [] [Stacks Services] Service drafts 0 "remove" "Take a service or a stack away. Asks for its name.";
+    Cordon "cordon" ["u"] [Hosts] Host drafts 1 "cordon, open" "Close the host for new replicas, or open it again, in the draft.";
+    Reconnect "reconnect" ["R"] [Hosts] Host looks 6 "reconnect" "Connect now instead of waiting.";
+    Abort "abort" ["A"] [Operations] Operation drafts 5 "abort" "End the operation; says first what stays.";
+    Apply "apply" ["enter"] [Plan] None drafts 1 "apply" "Accept exactly what is shown.";
+    DropLine "drop-line" ["x"] [Plan] None drafts 2 "drop a line" "Take the selected change out of the draft.";
+    CopyCommand "copy-command" ["y"] [Plan] None looks 3 "copy" "Send the same as a command line to the terminal's clipboard.";
+    ClosePlan "close-plan" ["esc" "q"] [Plan] None looks 4 "back" "Back to the view; the draft stays.";
+}
+
+impl Command {
+    /// Its row in the registry.
+    pub fn entry(self) -> &'static Entry {
+        // Every variant is made together with its row, so the search always finds it.
+        REGISTRY.iter().find(|entry| entry.command == self).unwrap_or(&REGISTRY[0])
+    }
+
+    /// The view that it opens, when that is what it does.
+    pub fn view(self) -> Option<View> {
+        Some(match self {
+            Self::Overview => View::Overview,
+            Self::Hosts => View::Hosts,
+            Self::Stacks => View::Stacks,
+            Self::Services => View::Services,
+            Self::Replicas => View::Replicas,
+            Self::Events => View::Events,
+            Self::Operations => View::Operations,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::app::key::Key;
+
+    #[test]
+    fn every_key_is_readable_and_stands_for_one_command_in_its_scope() {
+        let mut taken = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        for entry in REGISTRY {
+            assert!(names.insert(entry.name), "two commands named {}", entry.name);
+            assert!(entry.help.ends_with('.'), "{}", entry.name);
+            assert!(!entry.scopes.is_empty(), "{}", entry.name);
+            for text in entry.keys {
+                let key = Key::parse(text).unwrap();
+                for scope in entry.scopes {
+                    assert!(taken.insert((*scope, key)), "{text} twice in {scope:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_change_hangs_on_a_control_key() {
+        for entry in REGISTRY.iter().filter(|entry| entry.mutates) {
+            assert!(entry.keys.iter().all(|key| !key.contains("ctrl")), "{}", entry.name);
+        }
+    }
+}

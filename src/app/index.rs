@@ -1,0 +1,491 @@
+//! Everything that views show, counted once per change. Drawing and filtering only read it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::{
+    ids::{ReplicaId, ServiceId, StackId, is_seen},
+    line::Mark,
+    status::Judge,
+};
+use crate::{
+    model::{
+        Container, ContainerId, ContainerState, Desired, Fleet, Health, HostName, Observed, Operation, RegionName,
+        ReplicaKey, RevisionNo, ServiceKey, Usage,
+    },
+    text::Text,
+};
+
+/// Replicas of something, counted by state.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tally {
+    /// Wanted, or for what others run: there.
+    pub wanted: u32,
+    /// Well.
+    pub healthy: u32,
+    /// On their way.
+    pub changing: u32,
+    /// Not running, without a fault.
+    pub stopped: u32,
+    /// Wrong.
+    pub failed: u32,
+    /// Cannot be seen now.
+    pub unknown: u32,
+    /// There, but not wanted (any more).
+    pub surplus: u32,
+    /// Load of those that were sampled.
+    pub usage: Option<Usage>,
+}
+
+impl Tally {
+    /// Counts one wanted replica.
+    pub fn count(&mut self, mark: Mark) {
+        self.wanted += 1;
+        match mark {
+            Mark::Ok => self.healthy += 1,
+            Mark::Changing => self.changing += 1,
+            Mark::Stopped => self.stopped += 1,
+            Mark::Failed => self.failed += 1,
+            Mark::Unknown => self.unknown += 1,
+        }
+    }
+
+    /// Adds a load.
+    pub fn load(&mut self, usage: Option<Usage>) {
+        self.usage = match (self.usage, usage) {
+            (Some(a), Some(b)) => Some(a.plus(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    /// Adds another tally.
+    pub fn add(&mut self, other: &Self) {
+        self.wanted += other.wanted;
+        self.healthy += other.healthy;
+        self.changing += other.changing;
+        self.stopped += other.stopped;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        self.surplus += other.surplus;
+        self.load(other.usage);
+    }
+
+    /// The state that matters most.
+    pub fn mark(&self) -> Mark {
+        if self.failed > 0 {
+            Mark::Failed
+        } else if self.unknown > 0 {
+            Mark::Unknown
+        } else if self.changing > 0 || self.surplus > 0 {
+            Mark::Changing
+        } else if self.healthy == 0 || self.stopped > 0 {
+            Mark::Stopped
+        } else {
+            Mark::Ok
+        }
+    }
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceRow {
+    /// Which.
+    pub id: ServiceId,
+    /// Its newest revision.
+    pub revision: Option<RevisionNo>,
+    /// Its image.
+    pub image: Text,
+    /// Per region, in the fleet's order; none where it is not.
+    pub regions: Vec<Option<Tally>>,
+    /// Over all regions.
+    pub total: Tally,
+    /// When its newest revision was made, and by whom.
+    pub updated: Option<(Timestamp, String)>,
+}
+
+/// A stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackRow {
+    /// Which.
+    pub id: StackId,
+    /// Its services.
+    pub services: usize,
+    /// The hosts that it runs on.
+    pub hosts: usize,
+    /// Per region, in the fleet's order; none where it is not.
+    pub regions: Vec<Option<Tally>>,
+    /// Over all regions.
+    pub total: Tally,
+    /// The latest operation that touched it: an index into the operations.
+    pub last: Option<usize>,
+}
+
+/// A replica.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplicaRow {
+    /// Which.
+    pub id: ReplicaId,
+    /// Of which service.
+    pub service: ServiceId,
+    /// Its slot, for ours.
+    pub slot: Option<u32>,
+    /// Where.
+    pub region: RegionName,
+    /// On which host.
+    pub host: HostName,
+    /// The container, when there is one.
+    pub container: Option<ContainerId>,
+    /// The revision it is at, for ours.
+    pub revision: Option<RevisionNo>,
+    /// Its state.
+    pub mark: Mark,
+    /// False when nothing wants it any more.
+    pub wanted: bool,
+}
+
+/// A host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostRow {
+    /// Which.
+    pub name: HostName,
+    /// Its region.
+    pub region: RegionName,
+    /// Replicas of this fleet that are wanted on it.
+    pub replicas: Tally,
+    /// Containers of others on it.
+    pub others: u32,
+}
+
+/// Everything, counted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Index {
+    /// Regions, in the fleet's order.
+    pub regions: Vec<RegionName>,
+    /// Stacks, ours first.
+    pub stacks: Vec<StackRow>,
+    /// Services, by stack.
+    pub services: Vec<ServiceRow>,
+    /// Replicas, by service, region and slot.
+    pub replicas: Vec<ReplicaRow>,
+    /// Hosts, in the fleet's order.
+    pub hosts: Vec<HostRow>,
+    /// Wanted replicas of ours.
+    pub total: Tally,
+    /// When the next replica without a check counts as healthy.
+    pub look_again: Option<Timestamp>,
+}
+
+struct Builder<'a> {
+    regions: HashMap<&'a RegionName, usize>,
+    services: BTreeMap<ServiceId, ServiceRow>,
+    stack_hosts: BTreeMap<StackId, BTreeSet<HostName>>,
+    hosts: HashMap<HostName, (Tally, u32)>,
+    replicas: Vec<ReplicaRow>,
+    fleet: &'a Fleet,
+    desired: &'a Desired,
+    observed: &'a Observed,
+    now: Timestamp,
+    look_again: Option<Timestamp>,
+}
+
+impl Index {
+    /// Counts everything.
+    pub fn build(
+        fleet: &Fleet,
+        desired: &Desired,
+        observed: &Observed,
+        operations: &[Operation],
+        now: Timestamp,
+    ) -> Self {
+        let mut b = Builder {
+            regions: fleet.regions.iter().enumerate().map(|(at, region)| (&region.name, at)).collect(),
+            services: BTreeMap::new(),
+            stack_hosts: BTreeMap::new(),
+            hosts: HashMap::new(),
+            replicas: Vec::new(),
+            fleet,
+            desired,
+            observed,
+            now,
+            look_again: None,
+        };
+        let busy = busy_services(operations);
+        let mut slots: HashMap<ReplicaKey, Vec<(&HostName, &Container)>> = HashMap::new();
+        for (host, container) in observed.containers() {
+            match container.replica() {
+                Some(replica) => slots.entry(replica.key.clone()).or_default().push((&host.name, container)),
+                None => b.other(host.region.clone(), &host.name, container),
+            }
+        }
+        for (service, regions) in &desired.services {
+            let id = ServiceId::own(service);
+            let latest = desired.latest(service);
+            let row = b.service(&id);
+            row.revision = latest.map(|revision| revision.no);
+            row.image = latest.map(|revision| Text::new(&revision.spec.image)).unwrap_or_default();
+            row.updated = latest.map(|revision| (revision.at, revision.by.clone()));
+            for region in regions.keys() {
+                b.tally(&id, region);
+            }
+        }
+        for (key, place) in desired.replicas() {
+            let mut there = slots.remove(&key).unwrap_or_default();
+            let best = there
+                .iter()
+                .position(|(host, container)| {
+                    **host == place.host && container.replica().is_some_and(|of| of.revision == place.revision)
+                })
+                .or_else(|| there.iter().position(|(host, _)| **host == place.host))
+                .or(if there.is_empty() { None } else { Some(0) });
+            let filled = best.map(|at| there.swap_remove(at));
+            b.slot(key, place, filled, &busy);
+            for (host, container) in there {
+                b.surplus(host, container);
+            }
+        }
+        let mut rest: Vec<_> = slots.into_values().flatten().collect();
+        rest.sort_by(|a, b| (&a.1.name, a.0).cmp(&(&b.1.name, b.0)));
+        for (host, container) in rest {
+            b.surplus(host, container);
+        }
+        b.finish(fleet, operations)
+    }
+
+    /// A service's row.
+    pub fn service(&self, id: &ServiceId) -> Option<&ServiceRow> {
+        self.services.binary_search_by(|row| row.id.cmp(id)).ok().and_then(|at| self.services.get(at))
+    }
+
+    /// A stack's row.
+    pub fn stack(&self, id: &StackId) -> Option<&StackRow> {
+        self.stacks.iter().find(|row| row.id == *id)
+    }
+
+    /// The place of a region in the fleet's order.
+    pub fn region_at(&self, name: &RegionName) -> Option<usize> {
+        self.regions.iter().position(|region| region == name)
+    }
+}
+
+/// Services that an unfinished operation is working on: what misses there is on its way, not lost.
+fn busy_services(operations: &[Operation]) -> BTreeSet<&ServiceKey> {
+    operations.iter().filter(|op| !op.state.is_final()).flat_map(|op| op.after.keys()).collect()
+}
+
+impl Builder<'_> {
+    fn service(&mut self, id: &ServiceId) -> &mut ServiceRow {
+        let regions = self.regions.len();
+        self.services.entry(id.clone()).or_insert_with(|| ServiceRow {
+            id: id.clone(),
+            revision: None,
+            image: Text::default(),
+            regions: vec![None; regions],
+            total: Tally::default(),
+            updated: None,
+        })
+    }
+
+    fn tally(&mut self, id: &ServiceId, region: &RegionName) -> Option<&mut Tally> {
+        let at = *self.regions.get(region)?;
+        self.service(id).regions.get_mut(at).map(|tally| tally.get_or_insert_default())
+    }
+
+    fn on_host(&mut self, id: &ServiceId, host: &HostName) {
+        let hosts = self.stack_hosts.entry(id.stack.clone()).or_default();
+        if !hosts.contains(host) {
+            hosts.insert(host.clone());
+        }
+    }
+
+    fn other(&mut self, region: RegionName, host: &HostName, container: &Container) {
+        let id = ServiceId::of(container);
+        let mark = self.judge(host, container);
+        if let Some(tally) = self.tally(&id, &region) {
+            tally.count(mark);
+            tally.load(container.usage);
+        }
+        let row = self.service(&id);
+        if row.image.is_empty() {
+            row.image = container.image.clone();
+        }
+        self.hosts.entry(host.clone()).or_default().1 += 1;
+        self.on_host(&id, host);
+        self.replicas.push(ReplicaRow {
+            id: ReplicaId::Container(host.clone(), container.id.clone()),
+            service: id,
+            slot: None,
+            region,
+            host: host.clone(),
+            container: Some(container.id.clone()),
+            revision: None,
+            mark,
+            wanted: true,
+        });
+    }
+
+    fn slot(
+        &mut self,
+        key: ReplicaKey,
+        place: &crate::model::Place,
+        filled: Option<(&HostName, &Container)>,
+        busy: &BTreeSet<&ServiceKey>,
+    ) {
+        let id = ServiceId::own(&key.service);
+        let host = filled.map_or(&place.host, |(host, _)| host);
+        let round = self.desired.assignment(&key.service, &key.region).map_or(0, |assignment| assignment.round);
+        let old = |container: &Container| {
+            container.replica().is_some_and(|of| of.revision != place.revision || of.round < round)
+        };
+        let mark = match filled {
+            Some((_, container)) => match self.judge(host, container) {
+                // It runs, but not as it shall: its successor is on the way.
+                Mark::Ok if old(container) => Mark::Changing,
+                mark => mark,
+            },
+            None if !is_seen(self.observed.hosts.get(host)) => Mark::Unknown,
+            None if busy.contains(&key.service) => Mark::Changing,
+            None => Mark::Failed,
+        };
+        let usage = filled.and_then(|(_, container)| container.usage);
+        if let Some(tally) = self.tally(&id, &key.region) {
+            tally.count(mark);
+            tally.load(usage);
+        }
+        let on = &mut self.hosts.entry(host.clone()).or_default().0;
+        on.count(mark);
+        on.load(usage);
+        self.on_host(&id, host);
+        self.replicas.push(ReplicaRow {
+            service: id,
+            slot: Some(key.slot.0),
+            region: key.region.clone(),
+            host: host.clone(),
+            container: filled.map(|(_, container)| container.id.clone()),
+            revision: Some(filled.and_then(|(_, c)| c.replica()).map_or(place.revision, |of| of.revision)),
+            mark,
+            wanted: true,
+            id: ReplicaId::Slot(key),
+        });
+    }
+
+    fn surplus(&mut self, host: &HostName, container: &Container) {
+        let Some(of) = container.replica() else { return };
+        let id = ServiceId::own(&of.key.service);
+        let mark = self.judge(host, container);
+        let mark = if mark == Mark::Ok { Mark::Changing } else { mark };
+        if let Some(tally) = self.tally(&id, &of.key.region) {
+            tally.surplus += 1;
+            tally.load(container.usage);
+        }
+        self.hosts.entry(host.clone()).or_default().0.surplus += 1;
+        self.on_host(&id, host);
+        self.replicas.push(ReplicaRow {
+            id: ReplicaId::Container(host.clone(), container.id.clone()),
+            service: id,
+            slot: Some(of.key.slot.0),
+            region: of.key.region.clone(),
+            host: host.clone(),
+            container: Some(container.id.clone()),
+            revision: Some(of.revision),
+            mark,
+            wanted: false,
+        });
+    }
+
+    fn finish(mut self, fleet: &Fleet, operations: &[Operation]) -> Index {
+        let regions: Vec<RegionName> = fleet.regions.iter().map(|region| region.name.clone()).collect();
+        let mut stacks: BTreeMap<StackId, StackRow> = BTreeMap::new();
+        let mut total = Tally::default();
+        for row in self.services.values_mut() {
+            for tally in row.regions.iter().flatten() {
+                row.total.add(tally);
+            }
+            if row.id.stack.own().is_some() {
+                total.add(&row.total);
+            }
+            let stack = stacks.entry(row.id.stack.clone()).or_insert_with(|| StackRow {
+                id: row.id.stack.clone(),
+                services: 0,
+                hosts: 0,
+                regions: vec![None; regions.len()],
+                total: Tally::default(),
+                last: None,
+            });
+            stack.services += 1;
+            stack.total.add(&row.total);
+            for (sum, tally) in stack.regions.iter_mut().zip(&row.regions) {
+                if let Some(tally) = tally {
+                    sum.get_or_insert_default().add(tally);
+                }
+            }
+        }
+        for (id, hosts) in &self.stack_hosts {
+            if let Some(stack) = stacks.get_mut(id) {
+                stack.hosts = hosts.len();
+            }
+        }
+        for (at, op) in operations.iter().enumerate() {
+            for service in op.after.keys() {
+                if let Some(stack) = stacks.get_mut(&StackId::Own(service.stack.clone())) {
+                    // Operations come newest first.
+                    stack.last.get_or_insert(at);
+                }
+            }
+        }
+        let order: HashMap<&RegionName, usize> = regions.iter().enumerate().map(|(at, name)| (name, at)).collect();
+        self.replicas.sort_by(|a, b| {
+            let at = |row: &ReplicaRow| order.get(&row.region).copied();
+            (&a.service, at(a), a.slot, &a.host, !a.wanted)
+                .cmp(&(&b.service, at(b), b.slot, &b.host, !b.wanted))
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        let hosts = fleet
+            .hosts()
+            .map(|(region, host)| {
+                let (replicas, others) = self.hosts.get(&host.name).copied().unwrap_or_default();
+                HostRow { name: host.name.clone(), region: region.name.clone(), replicas, others }
+            })
+            .collect();
+        Index {
+            stacks: stacks.into_values().collect(),
+            services: self.services.into_values().collect(),
+            replicas: self.replicas,
+            hosts,
+            total,
+            regions,
+            look_again: self.look_again,
+        }
+    }
+
+    fn judge(&mut self, host: &HostName, container: &Container) -> Mark {
+        let judge = judge(self.fleet, self.desired, self.observed, host, container, self.now);
+        if container.state == ContainerState::Running
+            && container.health == Health::None
+            && let Some(at) = judge.healthy_at(container)
+        {
+            self.look_again = Some(self.look_again.map_or(at, |known| known.min(at)));
+        }
+        judge.of(container).0
+    }
+}
+
+/// What a container's state is judged by.
+pub fn judge<'a>(
+    fleet: &Fleet,
+    desired: &'a Desired,
+    observed: &'a Observed,
+    host: &HostName,
+    container: &Container,
+    now: Timestamp,
+) -> Judge<'a> {
+    let view = observed.hosts.get(host);
+    let replica = container.replica();
+    let region = replica.and_then(|of| fleet.region(&of.key.region));
+    Judge {
+        host: view,
+        spec: replica.and_then(|of| desired.revision(&of.key.service, of.revision)).map(|revision| &revision.spec),
+        min_healthy: region.map(|region| region.defaults.min_healthy),
+        now,
+    }
+}

@@ -1,0 +1,126 @@
+//! Which part of the screen is where. Small screens lose panes first, then bars, then everything but the list.
+
+use super::{screen::View, state::State};
+
+/// A rectangle of cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Area {
+    /// Left edge.
+    pub x: u16,
+    /// Top edge.
+    pub y: u16,
+    /// Columns.
+    pub w: u16,
+    /// Rows.
+    pub h: u16,
+}
+
+impl Area {
+    /// True when nothing fits in.
+    pub fn is_empty(self) -> bool {
+        self.w == 0 || self.h == 0
+    }
+
+    /// Splits `rows` rows off the bottom.
+    fn take_bottom(&mut self, rows: u16) -> Self {
+        let rows = rows.min(self.h);
+        self.h -= rows;
+        Self { y: self.y + self.h, h: rows, ..*self }
+    }
+
+    /// Splits `rows` rows off the top.
+    fn take_top(&mut self, rows: u16) -> Self {
+        let rows = rows.min(self.h);
+        let top = Self { h: rows, ..*self };
+        self.y += rows;
+        self.h -= rows;
+        top
+    }
+}
+
+/// Where everything is. Empty areas are not drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// Who, where, when.
+    pub header: Area,
+    /// The line below it.
+    pub rule: Area,
+    /// The list, its head included; or the page of an operation.
+    pub list: Area,
+    /// The pane beside or below the list.
+    pub pane: Area,
+    /// True when the pane is beside the list, not below or above it.
+    pub beside: bool,
+    /// What is wrong, in the overview.
+    pub faults: Area,
+    /// What is going on, in the overview.
+    pub running: Area,
+    /// What the draft comes to.
+    pub plan_bar: Area,
+    /// Keys, inputs, notices.
+    pub hints: Area,
+}
+
+/// Lays the screen out.
+pub fn layout(state: &State) -> Layout {
+    let (w, h) = state.size;
+    let mut rest = Area { x: 0, y: 0, w, h };
+    let mut out = Layout::default();
+    if h >= 3 {
+        out.header = rest.take_top(1);
+    }
+    if h >= 4 {
+        out.hints = rest.take_bottom(1);
+    }
+    if h >= 20 {
+        out.rule = rest.take_top(1);
+    }
+    if !state.draft.is_empty() && h >= 6 {
+        out.plan_bar = rest.take_bottom(1);
+    }
+    if state.screen().view == View::Overview && h >= 14 {
+        let wide = w >= 110;
+        let faults = u16::try_from(state.faults.len()).unwrap_or(u16::MAX).max(1);
+        let running = u16::try_from(state.running().count()).unwrap_or(u16::MAX).saturating_mul(2).max(1);
+        let limit = rest.h / 3;
+        if wide {
+            let rows = (faults.max(running) + 2).clamp(3, limit.max(3));
+            let both = rest.take_bottom(rows);
+            let left = w * 11 / 20;
+            out.faults = Area { w: left, ..both };
+            out.running = Area { x: left, w: w - left, ..both };
+        } else {
+            // Head, one operation and what it waits for; less says nothing.
+            if running > 1 && h >= 18 {
+                out.running = rest.take_bottom((running + 2).min((limit * 2 / 3).max(4)));
+            }
+            out.faults = rest.take_bottom((faults + 2).min(limit.max(3)));
+        }
+    }
+    if state.pane.is_some() {
+        if w >= 110 {
+            let pane = (w * 9 / 20).min(90);
+            out.beside = true;
+            out.pane = Area { x: rest.x + rest.w - pane, w: pane, ..rest };
+            rest.w -= pane;
+        } else if rest.h >= 24 {
+            let below = rest.h * 3 / 5;
+            out.pane = rest.take_bottom(below);
+        } else {
+            out.pane = rest;
+            rest.h = 0;
+        }
+    }
+    out.list = rest;
+    out
+}
+
+/// Rows of the list that fit, without its head.
+pub fn list_rows(state: &State) -> usize {
+    usize::from(layout(state).list.h.saturating_sub(head_rows(state)))
+}
+
+/// Rows that the head of the list takes.
+pub fn head_rows(state: &State) -> u16 {
+    u16::from(layout(state).list.h >= 3)
+}

@@ -1,0 +1,137 @@
+//! What comes in and what goes out. Everything that changes the state is a message; everything that the program
+//! wants done is an effect, run by the shell.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::key::Key;
+use crate::{
+    model::{
+        CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, Operation, Proposal, RegionName,
+    },
+    text::Text,
+};
+
+/// What the program may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Everything.
+    #[default]
+    Normal,
+    /// Looks, and says so when asked to act.
+    ReadOnly,
+    /// A screen on a wall: looks, and knows no action at all.
+    Watch,
+    /// Everything, on simulated hosts.
+    Demo,
+}
+
+impl Mode {
+    /// True when changes can be drafted.
+    pub fn can_act(self) -> bool {
+        matches!(self, Self::Normal | Self::Demo)
+    }
+}
+
+/// One reading of the store.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StoreView {
+    /// What shall be.
+    pub desired: Arc<Desired>,
+    /// The latest operations, any order.
+    pub operations: Vec<Operation>,
+    /// Who reconciles which region.
+    pub leases: Vec<Lease>,
+    /// The newest lines of the journal, any order.
+    pub journal: Vec<JournalEntry>,
+}
+
+impl StoreView {
+    /// Leases by region.
+    pub fn leases_by_region(&self) -> BTreeMap<&RegionName, &Lease> {
+        self.leases.iter().map(|lease| (&lease.region, lease)).collect()
+    }
+}
+
+/// What comes in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// A key.
+    Key(Key),
+    /// Pasted text: goes into an input or nowhere.
+    Paste(String),
+    /// The terminal's new size, in columns and rows.
+    Resize(u16, u16),
+    /// The terminal window gained or lost the focus.
+    Focus(bool),
+    /// What observers tell, in order.
+    Hosts(Vec<HostUpdate>),
+    /// A new reading of the store.
+    Store(Arc<StoreView>),
+    /// The store could not be read.
+    StoreFailed(Text),
+    /// The answer to an [`Effect::Apply`], in the order of the effects.
+    Applied(Result<Box<Operation>, Text>),
+    /// What the shell wants to say in one line, such as the outcome of a copy or dump.
+    Say(Text),
+    /// What the shell could not do.
+    Failed(Text),
+    /// The time. Comes before other messages and about once a second.
+    Tick(Timestamp),
+    /// The last frame that was drawn has been handed to the terminal.
+    Shown,
+}
+
+/// What the shell shall do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask the store to accept a change. Answered by [`Msg::Applied`].
+    Apply(Box<Proposal>),
+    /// List a host again.
+    Resync(HostName),
+    /// Connect to a host now.
+    Reconnect(HostName),
+    /// These containers are on the screen: sample them fast, the others slowly.
+    Sample(Vec<(HostName, ContainerId)>),
+    /// Put text into the clipboard of the terminal.
+    Copy(String),
+    /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].
+    Dump(String),
+    /// End an operation.
+    Abort(CommandId),
+    /// Draw everything again.
+    Repaint,
+    /// Stop, and give the terminal back until the process is continued.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+impl Effect {
+    /// True when it changes something outside of this program.
+    pub fn mutates(&self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Abort(_))
+    }
+}
+
+/// How soon a change must be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Redraw {
+    /// Nothing visible changed.
+    #[default]
+    No,
+    /// With the next frame of data.
+    Soon,
+    /// At once: an answer to a key.
+    Now,
+}
+
+/// What an update leads to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Update {
+    /// What to do, in order.
+    pub effects: Vec<Effect>,
+    /// How soon to draw.
+    pub redraw: Redraw,
+}

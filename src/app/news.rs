@@ -1,0 +1,100 @@
+//! What engines and reconcilers told, as one list.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::{ids::ServiceId, line::Mark};
+use crate::{
+    model::{CommandId, EngineEvent, HostName, JournalEntry, Observed, RegionName},
+    text::Text,
+};
+
+/// Engine events that are kept.
+const KEPT: usize = 2_000;
+
+/// One line of news.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// Identifies it while it is kept.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// On which host.
+    pub host: Option<HostName>,
+    /// In which region.
+    pub region: Option<RegionName>,
+    /// About which service.
+    pub service: Option<ServiceId>,
+    /// Of which command.
+    pub command: Option<CommandId>,
+    /// The object, in words.
+    pub about: String,
+    /// What happened.
+    pub what: String,
+    /// Good or bad.
+    pub mark: Mark,
+}
+
+/// The engines' events, oldest first, each with its number.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Events {
+    events: VecDeque<(u64, EngineEvent)>,
+    next: u64,
+}
+
+impl Events {
+    /// Takes one in; the oldest goes when there are too many.
+    pub fn push(&mut self, event: EngineEvent) {
+        if self.events.len() == KEPT {
+            self.events.pop_front();
+        }
+        self.events.push_back((self.next, event));
+        self.next += 1;
+    }
+
+    /// Events and journal as one list, newest first.
+    pub fn news(&self, journal: &[JournalEntry], observed: &Observed) -> Vec<News> {
+        let engines = self.events.iter().map(|(number, event)| of_event(*number, event, observed));
+        let journal = journal.iter().map(of_entry);
+        let mut news: Vec<News> = engines.chain(journal).collect();
+        news.sort_by(|a, b| b.at.cmp(&a.at).then(b.number.cmp(&a.number)));
+        news
+    }
+}
+
+fn of_event(number: u64, event: &EngineEvent, observed: &Observed) -> News {
+    let host = observed.hosts.get(&event.host);
+    let container = host.and_then(|host| host.containers.get(&crate::model::ContainerId(event.id.clone())));
+    let action = event.action.as_str();
+    let bad = matches!(action, "die" | "oom" | "kill") || action.contains("unhealthy");
+    let name =
+        if event.name.is_empty() { Text::new(event.id.as_str().get(..12).unwrap_or("")) } else { event.name.clone() };
+    News {
+        number,
+        at: event.at,
+        host: Some(event.host.clone()),
+        region: host.map(|host| host.region.clone()),
+        service: container.map(ServiceId::of),
+        command: None,
+        about: name.to_string(),
+        what: if event.kind == "container" { action.to_owned() } else { format!("{} {action}", event.kind) },
+        mark: if bad { Mark::Failed } else { Mark::Ok },
+    }
+}
+
+fn of_entry(entry: &JournalEntry) -> News {
+    // Nanoseconds tell lines apart; the top bit keeps them away from the numbers of events.
+    let number = (1 << 63) | u64::try_from(entry.at.as_nanosecond() & i128::from(i64::MAX)).unwrap_or(0);
+    News {
+        number,
+        at: entry.at,
+        host: entry.host.clone(),
+        region: entry.region.clone(),
+        service: entry.service.as_ref().map(ServiceId::own),
+        command: entry.command,
+        about: entry.service.as_ref().map(ToString::to_string).unwrap_or_default(),
+        what: entry.what.to_string(),
+        mark: if entry.is_error { Mark::Failed } else { Mark::Ok },
+    }
+}

@@ -1,0 +1,93 @@
+//! What floats above a view and takes the keys.
+
+use jiff::Timestamp;
+
+use super::input::Input;
+use crate::model::{CommandId, RegionName, ServiceKey, StackName};
+
+/// What floats above a view.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Overlay {
+    /// All keys.
+    Help {
+        /// The first line that is shown.
+        top: usize,
+    },
+    /// Every command by name.
+    Palette {
+        /// What was typed.
+        input: Input,
+        /// The selected entry.
+        at: usize,
+    },
+    /// A filter being typed; the screen's filter follows.
+    Filter {
+        /// What was typed.
+        input: Input,
+        /// The filter before, for going back.
+        before: String,
+    },
+    /// A column to sort by being chosen.
+    Sort {
+        /// The selected column.
+        at: usize,
+    },
+    /// What can be done with the selected row.
+    Actions {
+        /// The selected entry.
+        at: usize,
+    },
+    /// The plan of the draft.
+    Plan(PlanPage),
+    /// A service's replicas in all regions.
+    Scale(ScaleForm),
+    /// A number being typed.
+    Exact {
+        /// For which services, in which regions.
+        places: Vec<(ServiceKey, RegionName)>,
+        /// What was typed.
+        input: Input,
+    },
+    /// A name being typed before something is taken away.
+    Remove {
+        /// The stack.
+        stack: StackName,
+        /// Only this service of it.
+        service: Option<ServiceKey>,
+        /// What was typed.
+        input: Input,
+    },
+    /// An operation about to be ended.
+    Abort {
+        /// Which.
+        id: CommandId,
+    },
+    /// Leaving while a draft would be lost or operations run.
+    Quit,
+}
+
+/// The open plan.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PlanPage {
+    /// The selected line of the draft.
+    pub at: usize,
+    /// The first line that is shown.
+    pub top: usize,
+    /// The version of the plan that was last handed to the terminal.
+    pub shown: Option<u64>,
+    /// When the plan last became another while it was open.
+    pub changed: Option<Timestamp>,
+}
+
+/// A service's replicas in all regions, being edited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScaleForm {
+    /// Which service.
+    pub service: ServiceKey,
+    /// Per region: wanted now, and what was typed.
+    pub rows: Vec<(RegionName, u32, Input)>,
+    /// The selected row.
+    pub at: usize,
+    /// The row was just selected: what is typed replaces its number.
+    pub fresh: bool,
+}

@@ -1,0 +1,180 @@
+//! Working out what follows from a change, once, before it is drawn or acted on.
+
+use jiff::ToSpan;
+
+use super::{
+    faults, index::Index, layout, line::Mark, msg::Effect, overlay::Overlay, planning::Planned, screen::View,
+    state::State, status::of_link, table::Col, views,
+};
+use crate::model::{ContainerId, HostName};
+
+/// Rows sorted by a value that changes all the time are put in order again only so often, so that they do not jump.
+const RESORT_SECONDS: i64 = 5;
+/// Most containers that are sampled fast.
+const SAMPLED: usize = 200;
+
+impl State {
+    /// Brings everything up to date that depends on what changed. Cheap when nothing did.
+    pub fn settle(&mut self) -> Vec<Effect> {
+        if std::mem::take(&mut self.dirty.index) {
+            self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
+            self.faults = faults::faults(self);
+            self.dirty.rows = true;
+            self.dirty.news = true;
+        }
+        if self.screen().view == View::Events && std::mem::take(&mut self.dirty.news) {
+            self.news = self.events.news(&self.store.journal, self.observed());
+            self.dirty.rows = true;
+        }
+        // A draft shows in cells, so it changes how wide they would like to be.
+        self.dirty.rows |= self.dirty.plan;
+        if std::mem::take(&mut self.dirty.rows) {
+            self.order_rows();
+        }
+        self.keep_selection();
+        if std::mem::take(&mut self.dirty.plan) {
+            self.plan_draft();
+        }
+        self.keep_in_sight();
+        self.sample()
+    }
+
+    /// Makes the rows again; between two settings in order they keep their places.
+    fn order_rows(&mut self) {
+        let screen = self.screen();
+        let restless = matches!(screen.sort, Some(Col::Cpu | Col::Memory | Col::Network));
+        let same_rows = |old: &[usize], new: &[usize]| {
+            let (mut a, mut b) = (old.to_vec(), new.to_vec());
+            a.sort_unstable();
+            b.sort_unstable();
+            a == b
+        };
+        let mut rows = views::rows(self);
+        let due = self.last_rows.checked_add(RESORT_SECONDS.seconds()).is_ok_and(|due| due <= self.now);
+        if restless && !due && self.rows.columns == rows.columns && same_rows(&self.rows.rows, &rows.rows) {
+            rows.rows = std::mem::take(&mut self.rows.rows);
+        } else {
+            self.last_rows = self.now;
+        }
+        self.rows = rows;
+    }
+
+    /// Sorting and such must show at once.
+    pub(super) fn reorder(&mut self) {
+        self.last_rows = jiff::Timestamp::MIN;
+        self.dirty.rows = true;
+    }
+
+    /// The selection sticks to its object; when that is gone, to the row.
+    fn keep_selection(&mut self) {
+        let screen = self.screen();
+        let here = screen.row;
+        let count = self.rows.rows.len();
+        let id_at = |at: usize| self.rows.rows.get(at).and_then(|row| views::id(self, *row));
+        let found = screen.selected.as_ref().and_then(|wanted| {
+            if id_at(here).as_ref() == Some(wanted) {
+                return Some(here);
+            }
+            (0..count).find(|at| id_at(*at).as_ref() == Some(wanted))
+        });
+        let row = found.unwrap_or_else(|| here.min(count.saturating_sub(1)));
+        let id = id_at(row);
+        // Nothing to show yet is no reason to forget what was selected.
+        let keep = count == 0 && self.is_starting();
+        let screen = self.way.here_mut();
+        screen.row = row;
+        if !keep {
+            screen.selected = id;
+        }
+    }
+
+    fn keep_in_sight(&mut self) {
+        let rows = layout::list_rows(self);
+        let count = self.rows.rows.len();
+        let screen = self.way.here_mut();
+        if screen.view == View::Operation {
+            return;
+        }
+        if rows == 0 {
+            return;
+        }
+        if screen.row < screen.top {
+            screen.top = screen.row;
+        } else if screen.row >= screen.top + rows {
+            screen.top = screen.row + 1 - rows;
+        }
+        screen.top = screen.top.min(count.saturating_sub(rows));
+    }
+
+    fn plan_draft(&mut self) {
+        if self.draft.is_empty() {
+            if self.planned.take().is_some() {
+                self.plan_version += 1;
+            }
+            if matches!(self.overlay, Some(Overlay::Plan(_))) {
+                self.overlay = None;
+            }
+            return;
+        }
+        let planned = Planned::new(self.draft.changes(), &self.fleet, &self.store.desired, &self.live, self.now);
+        let same = self.planned.as_ref().is_some_and(|old| old.same_as(&planned));
+        if !same {
+            self.plan_version += 1;
+            if let Some(Overlay::Plan(page)) = &mut self.overlay {
+                if page.shown.is_some() {
+                    page.changed = Some(self.now);
+                }
+                page.at = page.at.min(self.draft.items().len().saturating_sub(1));
+            }
+        }
+        // Also an equal plan is taken: it starts from the newer generation.
+        self.planned = Some(planned);
+    }
+
+    /// Says which containers are on the screen, when those became others.
+    fn sample(&mut self) -> Vec<Effect> {
+        let visible = self.visible_containers();
+        if visible == self.sampled {
+            return Vec::new();
+        }
+        self.sampled.clone_from(&visible);
+        vec![Effect::Sample(visible)]
+    }
+
+    fn visible_containers(&self) -> Vec<(HostName, ContainerId)> {
+        let rows = layout::list_rows(self);
+        let visible = self.rows.rows.iter().skip(self.screen().top).take(rows);
+        let mut out: Vec<(HostName, ContainerId)> = match self.screen().view {
+            View::Replicas => visible
+                .filter_map(|row| self.index.replicas.get(*row))
+                .filter_map(|row| Some((row.host.clone(), row.container.clone()?)))
+                .collect(),
+            View::Services => {
+                let services: std::collections::BTreeSet<_> =
+                    visible.filter_map(|row| self.index.services.get(*row)).map(|row| &row.id).collect();
+                self.index
+                    .replicas
+                    .iter()
+                    .filter(|row| services.contains(&row.service))
+                    .filter_map(|row| Some((row.host.clone(), row.container.clone()?)))
+                    .take(SAMPLED)
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        out.truncate(SAMPLED);
+        out
+    }
+
+    /// A line for the operator.
+    pub(super) fn say(&mut self, mark: Mark, text: impl Into<String>) {
+        let seconds = if mark == Mark::Failed { 30 } else { 8 };
+        let until = self.now.checked_add(i64::from(seconds).seconds()).unwrap_or(self.now);
+        self.notice = Some(super::state::Notice { text: text.into(), mark, until });
+    }
+
+    /// The age of the oldest data that is shown, in whole seconds, when a host is not seen now.
+    pub fn unseen_hosts(&self) -> usize {
+        self.observed().hosts.values().filter(|host| of_link(&host.link) == Mark::Unknown).count()
+    }
+}

@@ -1,0 +1,239 @@
+//! Everything that the screen is drawn from.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    command::{Command, Scope},
+    draft::{Changes, Draft},
+    faults::Fault,
+    ids::Id,
+    index::{Index, ReplicaRow},
+    keymap::Keymap,
+    line::Mark,
+    msg::{Mode, StoreView},
+    news::{Events, News},
+    overlay::Overlay,
+    planning::Planned,
+    screen::{Screen, Way},
+    table::Rows,
+};
+use crate::{
+    model::{Container, ContainerId, Fleet, HostName, Observed, Operation},
+    text::Text,
+};
+
+/// The pane beside or below the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pane {
+    /// What it shows of the selected row.
+    pub kind: PaneKind,
+    /// The first line that is shown.
+    pub top: usize,
+    /// True when keys scroll it instead of the list.
+    pub focused: bool,
+}
+
+/// What a pane shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaneKind {
+    /// Everything known.
+    Details,
+    /// What the service is to run.
+    Spec,
+}
+
+/// A line for the operator, instead of the hints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What.
+    pub text: String,
+    /// How it is meant: `Ok` is news, `Failed` is trouble, `Stopped` says why a key did nothing.
+    pub mark: Mark,
+    /// It goes away by itself then.
+    pub until: Timestamp,
+}
+
+/// The picture held still.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frozen {
+    /// Since when.
+    pub at: Timestamp,
+    /// What was seen.
+    pub observed: Box<Observed>,
+}
+
+/// What must be worked out again before the next frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Dirty {
+    pub index: bool,
+    pub rows: bool,
+    pub news: bool,
+    pub plan: bool,
+}
+
+/// Everything that the screen is drawn from.
+pub struct State {
+    /// Regions and hosts.
+    pub fleet: Arc<Fleet>,
+    /// Login name, `@`, machine.
+    pub who: String,
+    /// What may be done.
+    pub mode: Mode,
+    /// The last time that was told.
+    pub now: Timestamp,
+    /// For clocks. UTC unless the shell sets it.
+    pub zone: TimeZone,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The terminal window has the focus.
+    pub focused: bool,
+    /// What is seen now.
+    pub(super) live: Observed,
+    /// The picture held still, when it is.
+    pub frozen: Option<Frozen>,
+    /// The last reading of the store, operations newest first.
+    pub store: Arc<StoreView>,
+    /// False before the first reading.
+    pub store_read: bool,
+    /// Why the store cannot be read, when it cannot.
+    pub store_error: Option<Text>,
+    pub(super) events: Events,
+    /// Events and journal, newest first; made for the events view only.
+    pub news: Vec<News>,
+    /// Everything counted.
+    pub index: Index,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+    /// Where the operator is.
+    pub way: Way,
+    /// The rows of the screen on top.
+    pub rows: Rows,
+    /// What floats above.
+    pub overlay: Option<Overlay>,
+    /// The pane beside the list.
+    pub pane: Option<Pane>,
+    /// What is being put together.
+    pub draft: Draft,
+    /// The draft worked out; none without a draft.
+    pub planned: Option<Planned>,
+    /// Counts different plans, so that what was shown can be told from what is planned now.
+    pub plan_version: u64,
+    /// What was asked for and not yet answered, in order.
+    pub(super) sent: VecDeque<Changes>,
+    /// The line for the operator.
+    pub notice: Option<Notice>,
+    /// Which key means what.
+    pub keymap: Keymap,
+    pub(super) dirty: Dirty,
+    pub(super) sampled: Vec<(HostName, ContainerId)>,
+    pub(super) last_rows: Timestamp,
+    pub(super) last_draw_tick: Timestamp,
+}
+
+impl State {
+    /// Before anything is known.
+    pub fn new(fleet: Arc<Fleet>, who: String, mode: Mode, now: Timestamp) -> Self {
+        let live = Observed::unseen(&fleet, now);
+        let mut state = Self {
+            live,
+            who,
+            mode,
+            now,
+            zone: TimeZone::UTC,
+            size: (80, 24),
+            focused: true,
+            frozen: None,
+            store: Arc::default(),
+            store_read: false,
+            store_error: None,
+            events: Events::default(),
+            news: Vec::new(),
+            index: Index::default(),
+            faults: Vec::new(),
+            way: Way::default(),
+            rows: Rows::default(),
+            overlay: None,
+            pane: None,
+            draft: Draft::default(),
+            planned: None,
+            plan_version: 0,
+            sent: VecDeque::new(),
+            notice: None,
+            keymap: Keymap::standard(mode),
+            dirty: Dirty { index: true, rows: true, news: true, plan: false },
+            sampled: Vec::new(),
+            last_rows: now,
+            last_draw_tick: now,
+            fleet,
+        };
+        state.settle();
+        state
+    }
+
+    /// What is shown: what is seen now, or the picture held still.
+    pub fn observed(&self) -> &Observed {
+        self.frozen.as_ref().map_or(&self.live, |frozen| &frozen.observed)
+    }
+
+    /// The screen on top.
+    pub fn screen(&self) -> &Screen {
+        self.way.here()
+    }
+
+    /// The operations, newest first.
+    pub fn operations(&self) -> &[Operation] {
+        &self.store.operations
+    }
+
+    /// Operations that are not over.
+    pub fn running(&self) -> impl Iterator<Item = &Operation> {
+        self.operations().iter().filter(|op| !op.state.is_final())
+    }
+
+    /// The container of a replica's row.
+    pub fn container(&self, row: &ReplicaRow) -> Option<&Container> {
+        self.observed().hosts.get(&row.host)?.containers.get(row.container.as_ref()?)
+    }
+
+    /// The selected row's place in its list of the index.
+    pub fn selected_row(&self) -> Option<usize> {
+        self.rows.rows.get(self.screen().row).copied()
+    }
+
+    /// The selected object.
+    pub fn selected(&self) -> Option<&Id> {
+        self.screen().selected.as_ref()
+    }
+
+    /// A person, short: `you`, or the login name.
+    pub fn person<'a>(&self, by: &'a str) -> &'a str {
+        if by == self.who { "you" } else { by.split('@').next().unwrap_or(by) }
+    }
+
+    /// A time of day with seconds.
+    pub fn clock(&self, at: Timestamp) -> String {
+        at.to_zoned_datetime(self.zone.clone()).strftime("%H:%M:%S").to_string()
+    }
+
+    /// The scopes whose keys work now, the narrowest first.
+    pub fn scopes(&self) -> [Scope; 3] {
+        [Scope::of(self.screen().view), Scope::List, Scope::Everywhere]
+    }
+
+    /// Why a command cannot be used now; none when it can.
+    pub fn refused(&self, command: Command) -> Option<String> {
+        super::access::refused(self, command)
+    }
+
+    /// A container's state in a mark and words.
+    pub fn judge(&self, host: &HostName, container: &Container) -> (Mark, std::borrow::Cow<'static, str>) {
+        super::index::judge(&self.fleet, &self.store.desired, self.observed(), host, container, self.now).of(container)
+    }
+
+    /// True when hosts are still being reached for the first time.
+    pub fn is_starting(&self) -> bool {
+        self.observed().hosts.values().all(|host| host.listed_at.is_none())
+    }
+}

@@ -1,0 +1,231 @@
+//! One message in, effects out. The only way in which the state changes.
+
+mod edit;
+mod keys;
+mod navigate;
+mod overlays;
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan};
+
+use super::{
+    line::Mark,
+    msg::{Effect, Msg, Redraw, StoreView, Update},
+    overlay::Overlay,
+    state::State,
+};
+use crate::model::{Generation, HostChange, HostUpdate, Operation};
+
+/// Without anything else to show, ages and the clock are looked at this often.
+const QUIET_SECONDS: i64 = 10;
+
+/// Takes one message in.
+pub fn update(state: &mut State, msg: Msg) -> Update {
+    let mut effects = Vec::new();
+    let redraw = match msg {
+        Msg::Key(key) => {
+            effects.extend(state.settle());
+            effects.extend(keys::key(state, key));
+            Redraw::Now
+        }
+        Msg::Paste(text) => keys::paste(state, &text),
+        Msg::Resize(w, h) => {
+            state.size = (w, h);
+            Redraw::Now
+        }
+        Msg::Focus(focused) => {
+            state.focused = focused;
+            Redraw::No
+        }
+        Msg::Hosts(updates) => hosts(state, updates),
+        Msg::Store(view) => store(state, view),
+        Msg::StoreFailed(error) => {
+            let new = state.store_error.as_ref() != Some(&error);
+            state.store_error = Some(error);
+            if new { Redraw::Soon } else { Redraw::No }
+        }
+        Msg::Applied(answer) => {
+            applied(state, answer);
+            Redraw::Now
+        }
+        Msg::Say(text) => {
+            state.say(Mark::Ok, text.as_str());
+            Redraw::Now
+        }
+        Msg::Failed(text) => {
+            state.say(Mark::Failed, text.as_str());
+            Redraw::Now
+        }
+        Msg::Tick(now) => tick(state, now),
+        Msg::Shown => {
+            if let Some(Overlay::Plan(page)) = &mut state.overlay {
+                page.shown = Some(state.plan_version);
+            }
+            Redraw::No
+        }
+    };
+    if redraw == Redraw::Now {
+        effects.extend(state.settle());
+    }
+    // The last defence: whatever a key did, a screen that only looks changes nothing.
+    if !state.mode.can_act() {
+        effects.retain(|effect| !effect.mutates());
+    }
+    Update { effects, redraw }
+}
+
+fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
+    let mut shape = false;
+    let mut seen = false;
+    for update in updates {
+        match update.change {
+            HostChange::Event(event) => {
+                state.events.push(event);
+                state.dirty.news = true;
+                seen |= state.screen().view == super::screen::View::Events;
+            }
+            HostChange::Usage(_) => seen |= state.live.apply(update),
+            HostChange::Images(_) => {
+                state.dirty.plan |= state.live.apply(update);
+            }
+            _ => shape |= state.live.apply(update),
+        }
+    }
+    if (shape || seen) && state.frozen.is_none() {
+        state.dirty.index = true;
+    }
+    if shape {
+        state.dirty.plan |= !state.draft.is_empty();
+    }
+    if shape || seen { Redraw::Soon } else { Redraw::No }
+}
+
+fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
+    // An older reading that was under way when our own change was accepted.
+    if state.store_read && view.desired.generation < state.store.desired.generation {
+        return Redraw::No;
+    }
+    Arc::make_mut(&mut view).operations.sort_by(|a, b| (b.at, b.id).cmp(&(a.at, a.id)));
+    let changed = !state.store_read || state.store_error.is_some() || *view != *state.store;
+    state.store_read = true;
+    state.store_error = None;
+    if !changed {
+        return Redraw::No;
+    }
+    let newer = view.desired.generation != state.store.desired.generation;
+    state.store = view;
+    state.dirty.index = true;
+    state.dirty.news = true;
+    if newer && !state.draft.is_empty() {
+        let before = state.draft.changes().len();
+        let desired = Arc::clone(&state.store.desired);
+        state.draft.step(|changes| changes.prune(&desired));
+        let gone = before - state.draft.changes().len();
+        if gone > 0 {
+            let last = state.operations().first().map(|op| state.person(&op.by).to_owned()).unwrap_or_default();
+            state.say(Mark::Stopped, format!("{gone} of the draft is already so ({last} changed it): taken out"));
+        }
+        state.dirty.plan = true;
+    }
+    Redraw::Soon
+}
+
+/// The answer to what was asked for.
+fn applied(state: &mut State, answer: Result<Box<Operation>, crate::text::Text>) {
+    let sent = state.sent.pop_front();
+    match answer {
+        Ok(operation) => {
+            state.say(Mark::Ok, format!("accepted: {}   9 shows how far it is", operation.intent.summary()));
+            accept(state, *operation);
+        }
+        Err(why) => {
+            if let Some(changes) = sent {
+                // What was put together since then stays on top.
+                state.draft.step(|now| {
+                    let since = std::mem::replace(now, changes);
+                    now.merge(since);
+                });
+                state.dirty.plan = true;
+            }
+            state.say(Mark::Failed, format!("not accepted: {why} The draft is kept and planned again: `.` shows it"));
+        }
+    }
+}
+
+/// Shows an accepted operation at once, before the store is read again.
+fn accept(state: &mut State, operation: Operation) {
+    let store = Arc::make_mut(&mut state.store);
+    let desired = Arc::make_mut(&mut store.desired);
+    if desired.generation < operation.generation {
+        desired.generation = Generation(operation.generation.0);
+        for (service, regions) in &operation.after {
+            for (region, assignment) in regions {
+                let there = desired.services.entry(service.clone()).or_default();
+                match assignment {
+                    Some(assignment) => there.insert(region.clone(), assignment.clone()),
+                    None => there.remove(region),
+                };
+            }
+            if desired.services.get(service).is_some_and(std::collections::BTreeMap::is_empty) {
+                desired.services.remove(service);
+            }
+        }
+        if let crate::model::Intent::Host { host, intent } = &operation.intent {
+            match intent {
+                Some(intent) => desired.hosts.insert(host.clone(), *intent),
+                None => desired.hosts.remove(host),
+            };
+        }
+    }
+    if !store.operations.iter().any(|op| op.id == operation.id) {
+        store.operations.insert(0, operation);
+    }
+    state.dirty.index = true;
+    state.dirty.plan |= !state.draft.is_empty();
+}
+
+fn tick(state: &mut State, now: Timestamp) -> Redraw {
+    let before = state.now;
+    if now <= before {
+        return Redraw::No;
+    }
+    state.now = now;
+    if state.index.look_again.is_some_and(|at| at <= now) && state.frozen.is_none() {
+        state.dirty.index = true;
+        return Redraw::Soon;
+    }
+    let minute = |at: Timestamp| at.as_second().div_euclid(60);
+    let mut redraw = Redraw::No;
+    if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+        state.notice = None;
+        redraw = Redraw::Soon;
+    }
+    let quiet = state.last_draw_tick.checked_add(QUIET_SECONDS.seconds()).is_ok_and(|due| due <= now);
+    let whole_second = before.as_second() != now.as_second();
+    let busy = state.focused && whole_second && state.running().next().is_some();
+    if quiet || busy || minute(before) != minute(now) {
+        if quiet {
+            state.last_draw_tick = now;
+            // Ages are part of what is wrong; everything else reads the time when it is drawn.
+            state.dirty.index |= state.frozen.is_none() && state.unseen_hosts() > 0;
+            state.dirty.plan |= !state.draft.is_empty();
+        }
+        redraw = Redraw::Soon;
+    }
+    redraw
+}
+
+/// What leaving asks first: true when nothing would be lost.
+fn may_leave(state: &State) -> bool {
+    state.draft.is_empty() && state.sent.is_empty()
+}
+
+/// Leaves, or asks first.
+fn leave(state: &mut State) -> Vec<Effect> {
+    if may_leave(state) {
+        return vec![Effect::Quit];
+    }
+    state.overlay = Some(Overlay::Quit);
+    Vec::new()
+}

@@ -1,0 +1,125 @@
+//! Cells that several views share.
+
+use crate::{
+    app::{
+        index::{ReplicaRow, Tally},
+        line::{Line, Mark, Role},
+        state::State,
+        table::{Col, Column, SortKey},
+    },
+    model::{RegionName, ServiceKey, Usage},
+    text::{bytes, percent},
+};
+
+/// What stands where there is nothing.
+pub fn nothing() -> Line {
+    Line::of(Role::Dim, "–")
+}
+
+/// Percent of one core.
+pub fn cpu(usage: Option<Usage>) -> Line {
+    usage.map_or_else(nothing, |usage| Line::of(Role::Plain, percent(usage.cpu_percent)))
+}
+
+/// Bytes of memory.
+pub fn memory(usage: Option<Usage>) -> Line {
+    usage.map_or_else(nothing, |usage| Line::of(Role::Plain, bytes(usage.memory)))
+}
+
+/// The same line, shown as of an earlier time.
+pub fn stale(mut line: Line, is_old: bool) -> Line {
+    if is_old {
+        for span in &mut line.spans {
+            span.role = Role::Dim;
+        }
+    }
+    line
+}
+
+/// The order of the load columns.
+pub fn load_key(usage: Option<Usage>, col: Col) -> Option<SortKey> {
+    match col {
+        Col::Cpu => Some(SortKey::number(usage.map(|usage| usage.cpu_percent))),
+        Col::Memory => Some(SortKey::number(usage.map(|usage| usage.memory as f64))),
+        _ => None,
+    }
+}
+
+/// `17/18`.
+pub fn health(tally: &Tally) -> Line {
+    let role = match tally.mark() {
+        Mark::Ok => Role::Plain,
+        mark => Role::Mark(mark),
+    };
+    if tally.wanted == 0 && tally.surplus == 0 {
+        return nothing();
+    }
+    if tally.unknown == tally.wanted && tally.wanted > 0 {
+        return Line::of(role, format!("?/{}", tally.wanted));
+    }
+    Line::of(role, format!("{}/{}", tally.healthy, tally.wanted))
+}
+
+/// One region's cell: `● 6/6`, with what the draft makes of it: `● 6/6 → 9`.
+pub fn region(tally: Option<&Tally>, target: Option<u32>) -> Line {
+    let mut line = match tally {
+        None if target.is_some() => Line::of(Role::Dim, "○ 0"),
+        None => Line::of(Role::Dim, "–"),
+        Some(tally) => {
+            let mark = tally.mark();
+            let counts = if tally.unknown == tally.wanted && tally.wanted > 0 {
+                Line::of(Role::Mark(Mark::Unknown), format!("{} unseen", tally.wanted))
+            } else {
+                health(tally)
+            };
+            let mut line = Line::new().mark(mark).with(Role::Plain, " ");
+            line.extend(counts);
+            if tally.surplus > 0 {
+                line.push(Role::Mark(Mark::Changing), format!(" +{}", tally.surplus));
+            }
+            line
+        }
+    };
+    if let Some(target) = target {
+        line.push(Role::Draft, format!(" → {target}"));
+    }
+    line
+}
+
+/// One column per region.
+pub fn region_columns(state: &State, drop: u8) -> Vec<Column> {
+    state
+        .index
+        .regions
+        .iter()
+        .enumerate()
+        .map(|(at, name)| Column::text(Col::RegionCell(at), name.as_str(), 9, 18, drop).rigid())
+        .collect()
+}
+
+/// The order of a region's column: the worst first, then the most replicas.
+pub fn region_key(tally: Option<&Tally>) -> SortKey {
+    SortKey::number(
+        tally.map(|tally| f64::from(tally.failed) * 1e9 + f64::from(tally.unknown) * 1e6 + f64::from(tally.wanted)),
+    )
+}
+
+/// What the draft makes of a service in a region, when it changes it.
+pub fn target(state: &State, service: &ServiceKey, region: &RegionName) -> Option<u32> {
+    state.draft.target(service, region)
+}
+
+/// `api.3`, or the container's name for what is not ours.
+pub fn replica_name(state: &State, row: &ReplicaRow) -> String {
+    match row.slot {
+        Some(slot) => format!("{}.{slot}", row.service.name),
+        None => {
+            state.container(row).map_or_else(|| row.service.name.to_string(), |container| container.name.to_string())
+        }
+    }
+}
+
+/// A name, dimmed where wharf only looks on.
+pub fn name_role(ours: bool) -> Role {
+    if ours { Role::Strong } else { Role::Plain }
+}

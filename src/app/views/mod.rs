@@ -1,0 +1,146 @@
+//! The views: which rows, which columns, what is in a cell. Cells are made only for what is drawn.
+
+mod common;
+mod events;
+mod hosts;
+mod operations;
+mod replicas;
+mod services;
+mod stacks;
+
+use super::{
+    filter::Filter,
+    ids::Id,
+    screen::View,
+    state::State,
+    table::{Cell, Col, Column, Rows, SortKey},
+};
+use crate::text::width;
+
+pub use common::replica_name;
+
+/// Rows whose cells are measured to find the widths of columns.
+const MEASURED: usize = 400;
+
+/// The rows of the screen on top, filtered and in order.
+pub fn rows(state: &State) -> Rows {
+    let screen = state.screen();
+    let all = match screen.view {
+        View::Overview | View::Stacks => stacks::rows(state),
+        View::Hosts => hosts::rows(state),
+        View::Services => services::rows(state),
+        View::Replicas => replicas::rows(state),
+        View::Events => events::rows(state),
+        View::Operations => operations::rows(state),
+        View::Operation => Vec::new(),
+    };
+    let of = all.len();
+    let filter = Filter::new(&screen.filter);
+    let mut rows = filter.keep(all, |row| haystack(state, *row));
+    if screen.faults {
+        rows.retain(|row| is_fault(state, *row));
+    }
+    if let Some(col) = screen.sort {
+        let mut keyed: Vec<(SortKey, usize)> = rows.into_iter().map(|row| (sort_key(state, row, col), row)).collect();
+        keyed.sort_by(|a, b| a.0.order(&b.0));
+        rows = keyed.into_iter().map(|(_, row)| row).collect();
+    }
+    if screen.inverted {
+        rows.reverse();
+    }
+    let columns = columns(state);
+    let natural = columns
+        .iter()
+        .map(|column| {
+            if column.min >= column.max {
+                return column.max;
+            }
+            rows.iter()
+                .take(MEASURED)
+                .map(|row| cell(state, *row, column.col).spans.iter().map(|span| width(&span.text)).sum())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    Rows { rows, of, columns, natural, filter_error: filter.error }
+}
+
+/// The columns of the screen on top.
+pub fn columns(state: &State) -> Vec<Column> {
+    match state.screen().view {
+        View::Overview => stacks::overview_columns(state),
+        View::Stacks => stacks::columns(state),
+        View::Hosts => hosts::columns(state),
+        View::Services => services::columns(state),
+        View::Replicas => replicas::columns(state),
+        View::Events => events::columns(state),
+        View::Operations => operations::columns(state),
+        View::Operation => Vec::new(),
+    }
+}
+
+/// One cell.
+pub fn cell(state: &State, row: usize, col: Col) -> Cell {
+    match state.screen().view {
+        View::Overview | View::Stacks => stacks::cell(state, row, col),
+        View::Hosts => hosts::cell(state, row, col),
+        View::Services => services::cell(state, row, col),
+        View::Replicas => replicas::cell(state, row, col),
+        View::Events => events::cell(state, row, col),
+        View::Operations => operations::cell(state, row, col),
+        View::Operation => None,
+    }
+    .unwrap_or_default()
+}
+
+/// What a row stands for.
+pub fn id(state: &State, row: usize) -> Option<Id> {
+    Some(match state.screen().view {
+        View::Overview | View::Stacks => Id::Stack(state.index.stacks.get(row)?.id.clone()),
+        View::Hosts => Id::Host(state.index.hosts.get(row)?.name.clone()),
+        View::Services => Id::Service(state.index.services.get(row)?.id.clone()),
+        View::Replicas => Id::Replica(state.index.replicas.get(row)?.id.clone()),
+        View::Events => Id::Event(state.news.get(row)?.number),
+        View::Operations => Id::Operation(state.operations().get(row)?.id),
+        View::Operation => return None,
+    })
+}
+
+fn sort_key(state: &State, row: usize, col: Col) -> SortKey {
+    let special = match state.screen().view {
+        View::Overview | View::Stacks => stacks::sort_key(state, row, col),
+        View::Hosts => hosts::sort_key(state, row, col),
+        View::Services => services::sort_key(state, row, col),
+        View::Replicas => replicas::sort_key(state, row, col),
+        View::Events => events::sort_key(state, row, col),
+        View::Operations => operations::sort_key(state, row, col),
+        View::Operation => None,
+    };
+    special.unwrap_or_else(|| SortKey::Text(cell(state, row, col).text()))
+}
+
+/// The text that filters look at.
+fn haystack(state: &State, row: usize) -> String {
+    match state.screen().view {
+        View::Overview | View::Stacks => stacks::haystack(state, row),
+        View::Hosts => hosts::haystack(state, row),
+        View::Services => services::haystack(state, row),
+        View::Replicas => replicas::haystack(state, row),
+        View::Events => events::haystack(state, row),
+        View::Operations => operations::haystack(state, row),
+        View::Operation => None,
+    }
+    .unwrap_or_default()
+}
+
+fn is_fault(state: &State, row: usize) -> bool {
+    match state.screen().view {
+        View::Overview | View::Stacks => stacks::is_fault(state, row),
+        View::Hosts => hosts::is_fault(state, row),
+        View::Services => services::is_fault(state, row),
+        View::Replicas => replicas::is_fault(state, row),
+        View::Events => events::is_fault(state, row),
+        View::Operations => operations::is_fault(state, row),
+        View::Operation => false,
+    }
+}

@@ -1,0 +1,93 @@
+//! Operations: what was asked for, and how far it is.
+
+use crate::app::{
+    line::{Line, Mark, Role, bar},
+    pages::{operation_mark, operation_note},
+    screen::Within,
+    state::State,
+    status::{ago, lasting},
+    table::{Cell, Col, Column, SortKey},
+};
+
+pub(super) fn rows(state: &State) -> Vec<usize> {
+    let within = &state.screen().within;
+    state
+        .operations()
+        .iter()
+        .enumerate()
+        .filter(|(_, op)| match within {
+            Within::Stack(id) => op.after.keys().any(|service| id.own() == Some(&service.stack)),
+            Within::Service(id) => op.after.keys().any(|service| id.key().as_ref() == Some(service)),
+            Within::Region(region) => op.regions().contains(region),
+            Within::All | Within::Host(_) | Within::Operation(_) => true,
+        })
+        .map(|(at, _)| at)
+        .collect()
+}
+
+pub(super) fn columns(_: &State) -> Vec<Column> {
+    vec![
+        Column::name("OPERATION", 34, 60),
+        Column::text(Col::State, "STATE", 10, 12, 2).rigid(),
+        Column::text(Col::Progress, "PROGRESS", 20, 20, 3).rigid(),
+        Column::number(Col::Age, "AGE", 5, 1),
+        Column::number(Col::Time, "TOOK", 8, 6),
+        Column::text(Col::Who, "BY", 4, 24, 5),
+        Column::text(Col::Note, "NOTE", 10, 100, 4),
+        Column::text(Col::Kind, "ID", 8, 8, 7),
+    ]
+}
+
+pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
+    let op = state.operations().get(row)?;
+    let mark = operation_mark(op);
+    Some(match col {
+        Col::Name => Line::new().mark(mark).with(Role::Plain, " ").with(Role::Strong, op.intent.summary()),
+        Col::State => Line::of(if mark == Mark::Ok { Role::Plain } else { Role::Mark(mark) }, op.state.word()),
+        Col::Progress => {
+            let (done, total) = op.done_of_total();
+            let count = format!(" {done}/{total}");
+            let mut line = bar(done, total, 20usize.saturating_sub(count.len()));
+            line.push(Role::Plain, count);
+            if total == 0 { Line::of(Role::Dim, "–") } else { line }
+        }
+        Col::Age => Line::of(Role::Plain, ago(op.at, state.now)),
+        Col::Time => Line::of(
+            Role::Dim,
+            crate::app::pages::operation_end(op)
+                .map_or_else(|| ago(op.at, state.now).replace("now", "–"), |end| lasting(op.at, end)),
+        ),
+        Col::Who => Line::of(Role::Dim, state.person(&op.by)),
+        Col::Note => operation_note(op),
+        Col::Kind => Line::of(Role::Dim, op.id.short()),
+        _ => return None,
+    })
+}
+
+pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
+    let op = state.operations().get(row)?;
+    match col {
+        Col::Age => Some(SortKey::Number(op.at.as_second() as f64)),
+        Col::State => Some(SortKey::Number(f64::from(operation_mark(op) as u8))),
+        Col::Name => Some(SortKey::Text(op.intent.summary())),
+        _ => None,
+    }
+}
+
+pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+    let op = state.operations().get(row)?;
+    let regions: Vec<String> = op.regions().iter().map(ToString::to_string).collect();
+    Some(format!(
+        "{} {} {} {} {} {}",
+        op.intent.summary(),
+        op.state.word(),
+        op.by,
+        op.id.short(),
+        regions.join(" "),
+        operation_note(op).text()
+    ))
+}
+
+pub(super) fn is_fault(state: &State, row: usize) -> bool {
+    state.operations().get(row).is_some_and(|op| operation_mark(op) == Mark::Failed)
+}

@@ -1,0 +1,282 @@
+//! The loop: keys, messages and signals in, frames and effects out. Owns the terminal, and nothing else.
+
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use futures::{FutureExt, StreamExt};
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    clipboard, dump,
+    frame::Frames,
+    input,
+    term::{self, TermError},
+    theme::Theme,
+    writer::Writer,
+};
+use crate::{
+    app::{Effect, Mode, Msg, Redraw, State, update},
+    text::Text,
+};
+
+/// How the screen was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The operator left.
+    Quit,
+    /// A signal asked for it.
+    Signal,
+    /// The terminal is gone: the window was closed, the SSH connection broke.
+    HungUp,
+}
+
+/// Frames of data come at most this often.
+const DATA_FRAME: Duration = Duration::from_millis(100);
+/// The same for a wall, and for a window without the focus.
+const CALM_FRAME: Duration = Duration::from_secs(1);
+/// The state hears the time this often when nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+/// Messages taken in at once before the screen and the keys get their turn.
+const BATCH: usize = 256;
+/// The frame under way may hold up leaving so long.
+const SETTLE: Duration = Duration::from_millis(200);
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    stop: Signal,
+    resumed: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+            resumed: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+        })
+    }
+}
+
+struct Loop {
+    state: State,
+    theme: Theme,
+    frames: Frames,
+    writer: Writer,
+    outbox: mpsc::Sender<Effect>,
+    redraw: Redraw,
+    last_frame: Instant,
+    /// Sequences that go out with the next frame.
+    extra: Vec<u8>,
+    suspend: bool,
+    quit: bool,
+}
+
+/// Runs the dashboard until it is left. Everything but keys comes through `inbox`; what is to be done, apart from
+/// drawing, clipboard and files of dumps, goes to `outbox`. The first frame is drawn before anything is awaited.
+/// Call [`term::hook_panics`] before.
+pub async fn run(
+    mut state: State,
+    theme: Theme,
+    inbox: mpsc::Receiver<Msg>,
+    outbox: mpsc::Sender<Effect>,
+) -> Result<Outcome, TermError> {
+    term::check()?;
+    state.zone = TimeZone::system();
+    let guard = term::enter()?;
+    let signals = Signals::new()?;
+    let writer = Writer::start(term::output()?)?;
+    let ui = Loop {
+        state,
+        theme,
+        frames: Frames::default(),
+        writer,
+        outbox,
+        redraw: Redraw::Now,
+        last_frame: Instant::now(),
+        extra: Vec::new(),
+        suspend: false,
+        quit: false,
+    };
+    let outcome = ui.turn(inbox, signals).await;
+    drop(guard);
+    outcome
+}
+
+impl Loop {
+    async fn turn(mut self, mut inbox: mpsc::Receiver<Msg>, mut signals: Signals) -> Result<Outcome, TermError> {
+        let (w, h) = crossterm::terminal::size()?;
+        self.take(Msg::Resize(w, h));
+        self.draw()?;
+        let mut events = EventStream::new();
+        let mut next_tick = Instant::now() + TICK;
+        let mut open = true;
+        loop {
+            if self.quit {
+                self.writer.settle(SETTLE);
+                return Ok(Outcome::Quit);
+            }
+            if std::mem::take(&mut self.suspend) {
+                drop(events);
+                self.stop_and_go_on()?;
+                events = EventStream::new();
+            }
+            self.draw()?;
+            if self.writer.is_lost() {
+                return Ok(Outcome::HungUp);
+            }
+            let frame_due = self.frame_due();
+            let waits = self.redraw != Redraw::No && self.writer.is_idle();
+            tokio::select! {
+                biased;
+                _ = signals.hangup.recv() => return Ok(Outcome::HungUp),
+                _ = signals.terminate.recv() => return Ok(Outcome::Signal),
+                _ = signals.interrupt.recv() => return Ok(Outcome::Signal),
+                _ = signals.stop.recv() => self.suspend = true,
+                // Continued by someone else than `stop_and_go_on`, such as after a kill -STOP.
+                _ = signals.resumed.recv() => self.repaint(),
+                event = events.next() => {
+                    self.take(Msg::Tick(Timestamp::now()));
+                    let mut event = event;
+                    loop {
+                        match event {
+                            Some(Ok(event)) => {
+                                if let Some(msg) = input::message(event) {
+                                    self.take(msg);
+                                }
+                            }
+                            // The terminal cannot be read any more.
+                            Some(Err(_)) | None => return Ok(Outcome::HungUp),
+                        }
+                        // What has already been typed belongs to this frame; resizes melt into one.
+                        match events.next().now_or_never() {
+                            Some(more) => event = more,
+                            None => break,
+                        }
+                    }
+                }
+                msg = inbox.recv(), if open => match msg {
+                    Some(msg) => {
+                        self.take(Msg::Tick(Timestamp::now()));
+                        self.take(msg);
+                        for _ in 0..BATCH {
+                            let Ok(msg) = inbox.try_recv() else { break };
+                            self.take(msg);
+                        }
+                    }
+                    None => open = false,
+                },
+                () = self.writer.done() => {}
+                () = sleep_until(frame_due), if waits => {}
+                () = sleep_until(next_tick) => {
+                    next_tick = Instant::now() + TICK;
+                    self.take(Msg::Tick(Timestamp::now()));
+                }
+            }
+        }
+    }
+
+    /// One message into the state, and its effects out.
+    fn take(&mut self, msg: Msg) {
+        if matches!(msg, Msg::Resize(..)) {
+            self.frames.repaint();
+        }
+        let done = update(&mut self.state, msg);
+        self.redraw = self.redraw.max(done.redraw);
+        for effect in done.effects {
+            self.effect(effect);
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Quit => self.quit = true,
+            Effect::Suspend => self.suspend = true,
+            Effect::Repaint => self.repaint(),
+            Effect::Copy(text) => match clipboard::for_this_terminal(&text) {
+                Some(sequence) => {
+                    self.extra.extend(sequence);
+                    self.redraw = Redraw::Now;
+                }
+                None => self.take(Msg::Failed(Text::new(
+                    "that is too long for a terminal's clipboard: ctrl-s writes it to a file",
+                ))),
+            },
+            Effect::Dump(text) => {
+                let msg = match dump::write(&text, self.state.now) {
+                    Ok(path) => Msg::Say(Text::new(&format!("written to {}", path.display()))),
+                    Err(error) => Msg::Failed(Text::new(&format!("the view could not be written to a file: {error}"))),
+                };
+                self.take(msg);
+            }
+            effect => {
+                if let Err(full) = self.outbox.try_send(effect) {
+                    let why = Text::new("the program is busy: try again");
+                    let back = match full.into_inner() {
+                        Effect::Apply(_) => Msg::Applied(Err(why)),
+                        // The next change of the rows says it again.
+                        Effect::Sample(_) => return,
+                        _ => Msg::Failed(why),
+                    };
+                    self.take(back);
+                }
+            }
+        }
+    }
+
+    fn repaint(&mut self) {
+        self.frames.repaint();
+        self.redraw = Redraw::Now;
+    }
+
+    /// When the next frame of data may be drawn.
+    fn frame_due(&self) -> Instant {
+        let pause = match (self.redraw, self.state.mode, self.state.focused) {
+            (Redraw::Now, ..) => Duration::ZERO,
+            (_, Mode::Watch, _) | (_, _, false) => CALM_FRAME,
+            _ => DATA_FRAME,
+        };
+        self.last_frame + pause
+    }
+
+    /// Draws when something is to be seen, the last frame is through, and it is time.
+    fn draw(&mut self) -> std::io::Result<()> {
+        if self.redraw == Redraw::No || !self.writer.is_idle() || Instant::now() < self.frame_due() {
+            return Ok(());
+        }
+        for effect in self.state.settle() {
+            self.effect(effect);
+        }
+        self.redraw = Redraw::No;
+        self.last_frame = Instant::now();
+        let frame = self.frames.next(&self.state, &self.theme)?;
+        let extra = std::mem::take(&mut self.extra);
+        let mut bytes = frame.unwrap_or_default();
+        bytes.extend(extra);
+        if !bytes.is_empty() {
+            self.writer.write(bytes);
+        }
+        self.take(Msg::Shown);
+        Ok(())
+    }
+
+    /// Gives the terminal to the shell, stops, and takes it again when continued.
+    fn stop_and_go_on(&mut self) -> Result<(), TermError> {
+        self.writer.settle(SETTLE);
+        term::leave();
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        // The guard of `run` gives the terminal back in the end; one is enough.
+        std::mem::forget(term::enter()?);
+        let (w, h) = crossterm::terminal::size()?;
+        self.take(Msg::Resize(w, h));
+        Ok(())
+    }
+}

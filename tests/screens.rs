@@ -1,0 +1,213 @@
+//! What the screen looks like, characters and styles.
+#![allow(missing_docs, reason = "a test program")]
+
+mod support;
+
+use support::{
+    fleet::{World, USUAL, before, fleet, now, unseen},
+    screen::{screen, styled, text, type_keys},
+};
+use wharf::{
+    app::{Mode, Msg, State, StoreView, update},
+    model::{Container, HostChange, HostUpdate, OperationState},
+    text::Text,
+    tui::{Frames, Theme},
+};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 55)];
+
+fn theme() -> Theme {
+    Theme::named("default").unwrap()
+}
+
+fn check(name: &str, shown: String) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("screens/snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name.to_owned(), shown));
+}
+
+/// A day like any other: one stack broken, one host unseen, one operation going on.
+fn day(size: (u16, u16)) -> State {
+    let mut state = World::usual().with_operation(OperationState::Running).state(Mode::Normal, size);
+    update(&mut state, unseen("w-3", 42, "ssh: connect to host w-3 port 22: Connection timed out"));
+    state.settle();
+    state
+}
+
+#[test]
+fn every_view_at_three_sizes() {
+    for (name, keys) in [
+        ("overview", ""),
+        ("hosts", "2"),
+        ("stacks", "3"),
+        ("services", "4"),
+        ("replicas", "5"),
+        ("events", "8"),
+        ("operations", "9"),
+        ("operation", "9<enter>"),
+        ("services-of-a-stack", "<enter>"),
+        ("draft", "4+++l+"),
+        ("plan", "4+++l+."),
+        ("details-host", "2jjjjjjd"),
+        ("details-replica", "5d"),
+        ("spec", "4y"),
+        ("filtered", "5/index<enter>"),
+        ("help", "4?"),
+        ("palette", "4:sca"),
+        ("scale", "4s"),
+    ] {
+        for size in SIZES {
+            let mut state = day(size);
+            type_keys(&mut state, keys);
+            check(&format!("{name}-{}x{}", size.0, size.1), styled(&screen(&state, &theme())));
+        }
+    }
+}
+
+#[test]
+fn states_that_are_rare() {
+    let size = (120, 30);
+    let failed = OperationState::Failed {
+        at: before(20),
+        reason: Text::new("api.8 on w-2: port 8080 is taken by legacy-db-1. Stop that container or choose another port."),
+    };
+    for (name, mut state, keys) in [
+        ("failed-operation", World::usual().with_operation(failed.clone()).state(Mode::Normal, size), "9<enter>"),
+        ("failed-overview", World::usual().with_operation(failed).state(Mode::Normal, size), ""),
+        ("empty-fleet", World::new(&USUAL).state(Mode::Normal, size), ""),
+        ("empty-services", World::new(&USUAL).state(Mode::Normal, size), "4"),
+        ("empty-operations", World::new(&USUAL).state(Mode::Normal, size), "9"),
+        ("before-any-data", State::new(fleet(&USUAL), "ops@bastion".into(), Mode::Normal, now()), ""),
+        ("no-match", day(size), "4/nothing-like-it<enter>"),
+        ("cordon-draft", day(size), "2u"),
+        ("remove", day(size), ":remove<enter>pay"),
+        ("leave-with-draft", day(size), "4+<ctrl-c>"),
+        ("too-many", day(size), "4jj=9999<enter>."),
+        ("read-only", World::usual().state(Mode::ReadOnly, size), "4+"),
+        ("watch", World::usual().with_operation(OperationState::Running).state(Mode::Watch, size), ""),
+    ] {
+        type_keys(&mut state, keys);
+        check(name, styled(&screen(&state, &theme())));
+    }
+    let mut state = day(size);
+    type_keys(&mut state, "4+.<enter>");
+    update(&mut state, Msg::Applied(Err(Text::new("ben changed payments/api in east to 8 (state 4,183)."))));
+    check("conflict", styled(&screen(&state, &theme())));
+    let mut state = day(size);
+    update(&mut state, Msg::StoreFailed(Text::new("the file is of a newer wharf")));
+    check("store-failed", styled(&screen(&state, &theme())));
+}
+
+#[test]
+fn without_colours_states_and_selection_still_show() {
+    let theme = Theme::named("no-color").unwrap();
+    let mut state = day((80, 24));
+    type_keys(&mut state, "4j+");
+    let buffer = screen(&state, &theme);
+    assert!(buffer.content.iter().all(|cell| cell.fg == ratatui::style::Color::Reset && cell.bg == cell.fg));
+    check("no-color", styled(&buffer));
+}
+
+#[test]
+fn ascii_only_where_the_terminal_knows_no_more() {
+    let mut theme = theme();
+    theme.ascii = true;
+    for keys in ["", "4+++.", "9<enter>", "?", "2d"] {
+        let mut state = day((100, 30));
+        type_keys(&mut state, keys);
+        let shown = text(&screen(&state, &theme));
+        assert!(shown.is_ascii(), "{keys}: {shown}");
+    }
+}
+
+/// Names that other tools may give: wide, combining, hostile.
+fn hostile() -> World {
+    let mut world = World::new(&[("east", &["e-1"])]);
+    for (stack, service) in [
+        ("検索エンジン", "索引"),
+        ("e\u{301}te\u{301}", "cafe\u{301}"),
+        ("\x1b[31mred\x1b[0m", "\u{202e}gnp.exe"),
+        ("港口港口港口港口港口港口港口港口港口港口港口港口", "船"),
+        ("plain", "x"),
+    ] {
+        world.foreign("e-1", wharf::model::Tool::Compose, stack, service);
+    }
+    world
+}
+
+#[test]
+fn wide_and_hostile_names_stay_in_their_columns() {
+    for size in [(80, 24), (41, 12)] {
+        for (name, keys) in [("hostile-services", "4"), ("hostile-replicas", "5"), ("hostile-overview", "")] {
+            let mut state = hostile().state(Mode::Normal, size);
+            type_keys(&mut state, keys);
+            let buffer = screen(&state, &theme());
+            assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(['\x1b', '\u{202e}'])));
+            check(&format!("{name}-{}", size.0), text(&buffer));
+        }
+    }
+}
+
+#[test]
+fn small_terminals_lose_parts_and_never_break() {
+    for size in [(20, 5), (40, 10), (20, 3), (10, 2), (1, 1), (0, 0), (200, 1), (1, 60)] {
+        for keys in ["", "2", "4+++", "4+.", "5d", "9<enter>", "?", ":", "4s", "4=", "/a"] {
+            let mut state = day(size);
+            type_keys(&mut state, keys);
+            screen(&state, &theme());
+        }
+    }
+    for (name, keys) in [("tiny-overview", ""), ("tiny-services", "4+"), ("tiny-plan", "4+."), ("tiny-palette", ":")] {
+        let mut state = day((20, 5));
+        type_keys(&mut state, keys);
+        check(name, text(&screen(&state, &theme())));
+    }
+}
+
+#[test]
+fn an_unchanged_screen_costs_nothing_and_a_moved_cursor_little() {
+    let mut state = day((200, 55));
+    type_keys(&mut state, "5");
+    let mut frames = Frames::default();
+    let theme = theme();
+    let first = frames.next(&state, &theme).unwrap().unwrap();
+    assert!(first.starts_with(b"\x1b[?2026h") && first.ends_with(b"\x1b[?2026l"));
+    assert_eq!(frames.next(&state, &theme).unwrap(), None);
+    type_keys(&mut state, "j");
+    let moved = frames.next(&state, &theme).unwrap().unwrap();
+    assert!(moved.len() < 2_000, "{} bytes for a moved cursor", moved.len());
+    frames.repaint();
+    assert!(frames.next(&state, &theme).unwrap().unwrap().len() > first.len() / 2);
+}
+
+#[test]
+fn rows_are_drawn_only_where_they_are_seen() {
+    let hosts: Vec<String> = (0..300).map(|n| format!("h-{n}")).collect();
+    let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let world = World::new(&[("east", &names)]);
+    let mut template = hostile();
+    let container = template.containers.remove("e-1").unwrap().pop().unwrap();
+    let mut state = State::new(world.fleet.clone(), "ops".into(), Mode::Normal, now());
+    update(&mut state, Msg::Resize(120, 40));
+    update(&mut state, Msg::Store(StoreView::default().into()));
+    let updates = hosts
+        .iter()
+        .map(|host| {
+            let containers = (0..50)
+                .map(|n| {
+                    let id = wharf::model::ContainerId(Text::new(&format!("{host}{n}")));
+                    Container { id, ..container.clone() }
+                })
+                .collect();
+            HostUpdate { host: host.parse().unwrap(), change: HostChange::Listed { at: now(), containers } }
+        })
+        .collect();
+    update(&mut state, Msg::Hosts(updates));
+    type_keys(&mut state, "5G");
+    assert_eq!(state.rows.rows.len(), 15_000);
+    assert_eq!(state.screen().row, 14_999);
+    let shown = text(&screen(&state, &theme()));
+    assert!(shown.lines().filter(|line| line.contains("mysql")).count() > 30, "{shown}");
+}

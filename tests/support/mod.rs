@@ -1,0 +1,5 @@
+//! What the tests of the screen share.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod fleet;
+pub mod screen;
