@@ -43,6 +43,7 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
         Msg::StoreFailed(error) => {
             let new = state.store_error.as_ref() != Some(&error);
             state.store_error = Some(error);
+            state.dirty.index = true;
             if new { Redraw::Soon } else { Redraw::No }
         }
         Msg::Applied(answer) => {

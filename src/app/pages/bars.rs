@@ -3,7 +3,7 @@
 use super::operation::{operation_mark, operation_note};
 use crate::{
     app::{
-        command::{Command, Entry, REGISTRY, Scope},
+        command::{Command, Entry, REGISTRY, Scope, Target},
         line::{Line, Mark, Role, bar},
         msg::Mode,
         overlay::Overlay,
@@ -282,6 +282,8 @@ pub fn hints(state: &State, cells: usize) -> Line {
     let mut entries: Vec<(&Entry, Scope)> = REGISTRY
         .iter()
         .filter(|entry| entry.hint > 0)
+        // The page of an operation has no rows.
+        .filter(|entry| state.screen().view != View::Operation || entry.target != Target::Row)
         .filter_map(|entry| scopes.iter().find(|scope| entry.scopes.contains(scope)).map(|scope| (entry, *scope)))
         .collect();
     entries.sort_by_key(|(entry, _)| entry.hint);
