@@ -2,7 +2,7 @@
 //! and an idle screen is silent.
 //!
 //! The program under test is this test program itself: `program` below runs the dashboard on a made-up fleet.
-#![allow(missing_docs, reason = "a test program")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
 mod support;
 
@@ -95,7 +95,9 @@ fn start() -> Pty {
 fn quitting_gives_the_terminal_back() {
     let mut pty = start();
     assert!(pty.is_raw());
-    pty.wait("the second screen", |screen| screen.alternate_screen() && screen.hide_cursor() && screen.bracketed_paste());
+    pty.wait("the second screen", |screen| {
+        screen.alternate_screen() && screen.hide_cursor() && screen.bracketed_paste()
+    });
     pty.type_bytes(b"q");
     assert!(pty.exit().success());
     pty.wait_text("left: Quit");
@@ -176,7 +178,10 @@ fn a_storm_of_resizes_ends_in_the_last_size() {
     pty.resize(30, 100);
     pty.wait("the last size", |screen| {
         let rows: Vec<String> = screen.rows(0, 100).collect();
-        rows.len() == 30 && rows[29].contains("help") && rows[0].contains("reconciler") && rows[1].chars().count() == 100
+        rows.len() == 30
+            && rows[29].contains("help")
+            && rows[0].contains("reconciler")
+            && rows[1].chars().count() == 100
     });
     pty.type_bytes(b"q");
     assert!(pty.exit().success());

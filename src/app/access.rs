@@ -86,9 +86,7 @@ pub fn service(state: &State) -> Option<ServiceId> {
     match state.selected()? {
         Id::Service(id) => Some(id.clone()),
         Id::Replica(ReplicaId::Slot(key)) => Some(ServiceId::own(&key.service)),
-        Id::Replica(ReplicaId::Container(..)) => {
-            Some(state.index.replicas.get(state.selected_row()?)?.service.clone())
-        }
+        Id::Replica(ReplicaId::Container(..)) => Some(state.index.replicas.get(state.selected_row()?)?.service.clone()),
         Id::Event(_) => state.news.get(state.selected_row()?)?.service.clone(),
         _ => None,
     }
@@ -132,7 +130,8 @@ pub fn region_of(state: &State, service: &ServiceId) -> Option<usize> {
 /// The services and regions that edits go to: all marked rows, else the selected one.
 pub fn places(state: &State) -> Vec<(ServiceKey, RegionName)> {
     let marked = &state.screen().marks;
-    let ids: Vec<&Id> = if marked.is_empty() { state.selected().into_iter().collect() } else { marked.iter().collect() };
+    let ids: Vec<&Id> =
+        if marked.is_empty() { state.selected().into_iter().collect() } else { marked.iter().collect() };
     let mut places: Vec<_> = ids
         .into_iter()
         .filter_map(|id| match id {
@@ -151,7 +150,8 @@ pub fn places(state: &State) -> Vec<(ServiceKey, RegionName)> {
 /// The services that a restart goes to: all marked rows, else the selected one; a stack stands for its services.
 pub fn services(state: &State) -> Vec<ServiceKey> {
     let marked = &state.screen().marks;
-    let ids: Vec<&Id> = if marked.is_empty() { state.selected().into_iter().collect() } else { marked.iter().collect() };
+    let ids: Vec<&Id> =
+        if marked.is_empty() { state.selected().into_iter().collect() } else { marked.iter().collect() };
     let mut services: Vec<ServiceKey> = ids
         .into_iter()
         .flat_map(|id| match id {
@@ -176,10 +176,9 @@ pub fn target_name(state: &State, target: Target) -> String {
         Target::Host => host(state).map(|host| host.to_string()).unwrap_or_default(),
         Target::Operation => operation(state).map(CommandId::short).unwrap_or_default(),
         Target::Place | Target::Service if marks > 1 => format!("{marks} marked"),
-        Target::Place => places(state)
-            .first()
-            .map(|(service, region)| format!("{service} {region}"))
-            .unwrap_or_default(),
+        Target::Place => {
+            places(state).first().map(|(service, region)| format!("{service} {region}")).unwrap_or_default()
+        }
         Target::Service => service(state)
             .map(|service| service.to_string())
             .or_else(|| stack(state).map(|stack| stack.name().to_owned()))

@@ -45,7 +45,9 @@ impl Changes {
 
 /// Replicas wanted of a service in a region.
 pub fn wanted(desired: &Desired, service: &ServiceKey, region: &RegionName) -> u32 {
-    desired.assignment(service, region).map_or(0, |assignment| u32::try_from(assignment.slots.len()).unwrap_or(u32::MAX))
+    desired
+        .assignment(service, region)
+        .map_or(0, |assignment| u32::try_from(assignment.slots.len()).unwrap_or(u32::MAX))
 }
 
 /// One line of the draft.

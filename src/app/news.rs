@@ -4,10 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::{
-    ids::ServiceId,
-    line::Mark,
-};
+use super::{ids::ServiceId, line::Mark};
 use crate::{
     model::{CommandId, EngineEvent, HostName, JournalEntry, Observed, RegionName},
     text::Text,
@@ -71,7 +68,8 @@ fn of_event(number: u64, event: &EngineEvent, observed: &Observed) -> News {
     let container = host.and_then(|host| host.containers.get(&crate::model::ContainerId(event.id.clone())));
     let action = event.action.as_str();
     let bad = matches!(action, "die" | "oom" | "kill") || action.contains("unhealthy");
-    let name = if event.name.is_empty() { Text::new(event.id.as_str().get(..12).unwrap_or("")) } else { event.name.clone() };
+    let name =
+        if event.name.is_empty() { Text::new(event.id.as_str().get(..12).unwrap_or("")) } else { event.name.clone() };
     News {
         number,
         at: event.at,

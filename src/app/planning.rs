@@ -28,13 +28,7 @@ pub struct Planned {
 
 impl Planned {
     /// Works a draft out. Hosts come first, so that nothing is placed on a host that the same draft closes.
-    pub fn new(
-        changes: &Changes,
-        fleet: &Fleet,
-        desired: &Desired,
-        observed: &Observed,
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(changes: &Changes, fleet: &Fleet, desired: &Desired, observed: &Observed, now: Timestamp) -> Self {
         let mut parts = Vec::new();
         let world = World { fleet, desired, observed, now };
         for (host, intent) in &changes.hosts {
@@ -72,7 +66,10 @@ impl Planned {
         }
         for (stack, service) in &changes.removes {
             let part = Changes { removes: [(stack.clone(), service.clone())].into(), ..Changes::default() };
-            parts.push(Part { changes: part, result: plan::remove(&world, stack, service.as_ref().map(|key| &key.service)) });
+            parts.push(Part {
+                changes: part,
+                result: plan::remove(&world, stack, service.as_ref().map(|key| &key.service)),
+            });
         }
         Self { parts }
     }

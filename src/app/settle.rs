@@ -3,18 +3,8 @@
 use jiff::ToSpan;
 
 use super::{
-    faults,
-    index::Index,
-    layout,
-    line::Mark,
-    msg::Effect,
-    overlay::Overlay,
-    planning::Planned,
-    screen::View,
-    state::State,
-    status::of_link,
-    table::Col,
-    views,
+    faults, index::Index, layout, line::Mark, msg::Effect, overlay::Overlay, planning::Planned, screen::View,
+    state::State, status::of_link, table::Col, views,
 };
 use crate::model::{ContainerId, HostName};
 
@@ -126,8 +116,7 @@ impl State {
             }
             return;
         }
-        let planned =
-            Planned::new(self.draft.changes(), &self.fleet, &self.store.desired, &self.live, self.now);
+        let planned = Planned::new(self.draft.changes(), &self.fleet, &self.store.desired, &self.live, self.now);
         let same = self.planned.as_ref().is_some_and(|old| old.same_as(&planned));
         if !same {
             self.plan_version += 1;

@@ -206,7 +206,9 @@ impl Loop {
                     self.extra.extend(sequence);
                     self.redraw = Redraw::Now;
                 }
-                None => self.take(Msg::Failed(Text::new("that is too long for a terminal's clipboard: ctrl-s writes it to a file"))),
+                None => self.take(Msg::Failed(Text::new(
+                    "that is too long for a terminal's clipboard: ctrl-s writes it to a file",
+                ))),
             },
             Effect::Dump(text) => {
                 let msg = match dump::write(&text, self.state.now) {

@@ -23,10 +23,14 @@ use crossterm::{
 #[derive(Debug, thiserror::Error)]
 pub enum TermError {
     /// Input or output is a file or a pipe.
-    #[error("the dashboard needs a terminal, and {0} is none; for scripts there are `wharf stacks`, `wharf ps` and `wharf hosts`, each with --json")]
+    #[error(
+        "the dashboard needs a terminal, and {0} is none; for scripts there are `wharf stacks`, `wharf ps` and `wharf hosts`, each with --json"
+    )]
     NoTerminal(&'static str),
     /// The terminal cannot place its cursor.
-    #[error("the dashboard needs a terminal that can place its cursor, and TERM is `dumb`; `wharf stacks` and `wharf ps` print plain lines")]
+    #[error(
+        "the dashboard needs a terminal that can place its cursor, and TERM is `dumb`; `wharf stacks` and `wharf ps` print plain lines"
+    )]
     Dumb,
     /// The system refused something.
     #[error("the terminal could not be set up: {0}")]

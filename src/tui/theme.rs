@@ -135,7 +135,10 @@ impl FromStr for Theme {
         if let Some(role) = ROLES.iter().find(|role| !table.contains_key(**role)) {
             return Err(ThemeError::Missing(role));
         }
-        let styles = table.into_iter().map(|(role, words)| Ok((role.clone(), style(&role, &words)?))).collect::<Result<_, _>>()?;
+        let styles = table
+            .into_iter()
+            .map(|(role, words)| Ok((role.clone(), style(&role, &words)?)))
+            .collect::<Result<_, _>>()?;
         Ok(Self { styles, ascii: false })
     }
 }
@@ -168,18 +171,12 @@ pub fn ascii(symbol: &str) -> Option<&'static str> {
         "◐" => "~",
         "○" => "o",
         "✗" => "x",
-        "▸" => ">",
-        "→" => ">",
-        "›" => ">",
-        "·" => "-",
-        "…" => "_",
-        "–" => "-",
+        "▸" | "→" | "›" | "╸" => ">",
+        "·" | "–" | "─" => "-",
+        "…" | "▏" => "_",
         "━" => "=",
-        "╸" => ">",
-        "─" => "-",
         "│" => "|",
         "┌" | "┐" | "└" | "┘" | "├" | "┤" => "+",
-        "▏" => "_",
         "↑" => "^",
         "↓" => "v",
         _ => return None,

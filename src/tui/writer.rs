@@ -49,7 +49,8 @@ impl Writer {
     /// Starts the thread that writes to `out`.
     pub fn start(mut out: impl Write + Send + 'static) -> std::io::Result<Self> {
         let (frames, inbox) = sync_channel::<Vec<u8>>(1);
-        let shared = Arc::new(Shared { status: Mutex::new(Status::Idle), changed: Condvar::new(), done: Notify::new() });
+        let shared =
+            Arc::new(Shared { status: Mutex::new(Status::Idle), changed: Condvar::new(), done: Notify::new() });
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new().name("terminal-writer".into()).spawn(move || {
             for frame in inbox {

@@ -48,22 +48,14 @@ impl Pty {
         command.cwd(std::env::temp_dir());
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(
-            rows.try_into().unwrap(),
-            cols.try_into().unwrap(),
-            0,
-        )));
-        let (raw, seen, stalled) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0)));
+        let (raw, seen, stalled) =
+            (Arc::<Mutex<Vec<u8>>>::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let mut reader = pair.master.try_clone_reader().unwrap();
         let keys = pair.master.take_writer().unwrap();
         let closing = Arc::<AtomicBool>::default();
-        let (theirs, bytes, count, wait, end) = (
-            Arc::clone(&screen),
-            Arc::clone(&raw),
-            Arc::clone(&seen),
-            Arc::clone(&stalled),
-            Arc::clone(&closing),
-        );
+        let (theirs, bytes, count, wait, end) =
+            (Arc::clone(&screen), Arc::clone(&raw), Arc::clone(&seen), Arc::clone(&stalled), Arc::clone(&closing));
         let thread = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while !end.load(Ordering::SeqCst) {
@@ -80,7 +72,17 @@ impl Pty {
                 }
             }
         });
-        Self { master: Some(pair.master), keys: Some(keys), child, screen, raw, seen, stalled, closing, reader: Some(thread) }
+        Self {
+            master: Some(pair.master),
+            keys: Some(keys),
+            child,
+            screen,
+            raw,
+            seen,
+            stalled,
+            closing,
+            reader: Some(thread),
+        }
     }
 
     /// Types bytes.
@@ -154,7 +156,8 @@ impl Pty {
     pub fn wait_stopped(&self) {
         let stat = format!("/proc/{}/stat", self.child.process_id().unwrap());
         self.wait("a stopped program", |_| {
-            std::fs::read_to_string(&stat).is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
+            std::fs::read_to_string(&stat)
+                .is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
         });
     }
 

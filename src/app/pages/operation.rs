@@ -43,14 +43,17 @@ pub fn operation_note(op: &Operation) -> Line {
             Line::of(Role::Mark(Mark::Failed), reason.as_str())
         }
         OperationState::Aborted { by, .. } => Line::of(Role::Dim, format!("ended by {by}")),
-        OperationState::Superseded { by, .. } => Line::of(Role::Dim, format!("a later command took over: {}", by.short())),
+        OperationState::Superseded { by, .. } => {
+            Line::of(Role::Dim, format!("a later command took over: {}", by.short()))
+        }
         OperationState::Converged { .. } => Line::new(),
         OperationState::Accepted if op.progress.is_empty() => Line::of(Role::Dim, "waits for a reconciler"),
         OperationState::Accepted | OperationState::Running => {
             let waits: Vec<&str> =
                 op.progress.values().map(|part| part.waits_for.as_str()).filter(|waits| !waits.is_empty()).collect();
             if waits.is_empty() {
-                let failed = op.progress.values().flat_map(|part| &part.steps).find(|step| step.state == StepState::Failed);
+                let failed =
+                    op.progress.values().flat_map(|part| &part.steps).find(|step| step.state == StepState::Failed);
                 return failed.map_or_else(Line::new, |step| {
                     Line::of(Role::Mark(Mark::Failed), format!("{}: {}", step.what, step.detail))
                 });
@@ -120,7 +123,8 @@ pub fn operation(state: &State) -> Vec<Line> {
                 line.push(Role::Dim, format!("   waits for {}", part.waits_for));
             }
         }
-        let cells = part.steps.iter().map(|step| crate::text::width(step.what.as_str())).max().unwrap_or(0).min(width / 2);
+        let cells =
+            part.steps.iter().map(|step| crate::text::width(step.what.as_str())).max().unwrap_or(0).min(width / 2);
         for step in &part.steps {
             let mark = step_mark(step.state);
             let mut line = Line::of(Role::Plain, "   ").mark(mark).with(Role::Plain, " ");

@@ -1,6 +1,6 @@
 //! The plan of the draft: exactly what would be asked for, and what it means.
 
-use super::heading;
+use super::{heading, wrap, wrap_items};
 use crate::{
     app::{
         draft::{Item, wanted},
@@ -39,10 +39,10 @@ pub fn plan(state: &State) -> Vec<Line> {
         && let Some(at) = page.changed
     {
         lines.push(Line::new());
-        lines.push(
-            Line::of(Role::Mark(Mark::Changing), " ◐ ")
-                .with(Role::Strong, format!("this plan became another at {}: the fleet changed under it", state.clock(at))),
-        );
+        lines.push(Line::of(Role::Mark(Mark::Changing), " ◐ ").with(
+            Role::Strong,
+            format!("this plan became another at {}: the fleet changed under it", state.clock(at)),
+        ));
     }
     for refusal in planned.refusals() {
         lines.push(Line::new());
@@ -93,9 +93,8 @@ fn item_line(state: &State, item: &Item) -> Line {
             };
             Line::of(Role::Strong, pad_right(host.as_str(), 28)).with(Role::Draft, format!(" {words}"))
         }
-        Item::Restart(service) => {
-            Line::of(Role::Strong, pad_right(&service.to_string(), 28)).with(Role::Draft, " restart, one batch after the other")
-        }
+        Item::Restart(service) => Line::of(Role::Strong, pad_right(&service.to_string(), 28))
+            .with(Role::Draft, " restart, one batch after the other"),
         Item::Remove(stack, service) => {
             let name = service.as_ref().map_or_else(|| stack.to_string(), ToString::to_string);
             Line::of(Role::Strong, pad_right(&name, 28)).with(Role::Mark(Mark::Failed), " remove")
@@ -116,7 +115,11 @@ fn word(kind: StepKind) -> &'static str {
 }
 
 fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
-    let head = format!(" {number:>2}  {}  {} ", pad_right(word(step.kind), 8), pad_right(step.region.as_ref().map_or("", |r| r.as_str()), 10));
+    let head = format!(
+        " {number:>2}  {}  {} ",
+        pad_right(word(step.kind), 8),
+        pad_right(step.region.as_ref().map_or("", |r| r.as_str()), 10)
+    );
     let indent = head.chars().count();
     let mut items: Vec<String> = step.items.iter().take(NAMED).cloned().collect();
     if step.items.len() > NAMED {
@@ -124,7 +127,6 @@ fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
     }
     let mut lines = Vec::new();
     let rows = wrap_items(&items, width.saturating_sub(indent + 1));
-    let service = step.service.as_ref().map(ToString::to_string);
     for (at, row) in rows.into_iter().enumerate() {
         let mut line = if at == 0 {
             Line::of(Role::Dim, format!(" {number:>2}  "))
@@ -136,7 +138,6 @@ fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
         line.push(Role::Plain, row);
         lines.push(line);
     }
-    let _ = service;
     if !step.why.is_empty() {
         for text in wrap(&step.why, width.saturating_sub(indent + 1)) {
             lines.push(Line::of(Role::Dim, format!("{}{text}", " ".repeat(indent))));
@@ -167,33 +168,5 @@ fn facts(plan: &Plan, width: usize) -> Vec<Line> {
         fact("undo", Role::Plain, undo);
     }
     fact("same as", Role::Plain, &plan.proposal.equivalent);
-    lines
-}
-
-/// Breaks words into lines of at most `cells` cells.
-fn wrap(text: &str, cells: usize) -> Vec<String> {
-    let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-    join(&words, " ", cells)
-}
-
-/// Breaks items into lines of at most `cells` cells.
-fn wrap_items(items: &[String], cells: usize) -> Vec<String> {
-    join(items, "   ", cells)
-}
-
-fn join(pieces: &[String], gap: &str, cells: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for piece in pieces {
-        let room = crate::text::width(&line) + gap.len() + crate::text::width(piece);
-        if !line.is_empty() && room > cells {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push_str(gap);
-        }
-        line.push_str(piece);
-    }
-    lines.push(line);
     lines
 }

@@ -21,7 +21,14 @@ pub fn spec(state: &State) -> Vec<Line> {
     };
     let mut lines = vec![
         Line::of(Role::Strong, key.to_string()).with(Role::Dim, format!("  r{}", revision.no)),
-        field("made", format!("{} by {}", revision.at.to_zoned_datetime(state.zone.clone()).strftime("%Y-%m-%d %H:%M"), revision.by)),
+        field(
+            "made",
+            format!(
+                "{} by {}",
+                revision.at.to_zoned_datetime(state.zone.clone()).strftime("%Y-%m-%d %H:%M"),
+                revision.by
+            ),
+        ),
         field("why", safe(&revision.note)),
         field("image", safe(&revision.spec.image)),
         field("resolved", safe(&revision.image)),
@@ -120,10 +127,15 @@ fn files(lines: &mut Vec<Line>, spec: &ServiceSpec) {
             MountSource::Tmpfs { .. } => "memory".to_owned(),
         };
         let read_only = if mount.read_only { ", read-only" } else { "" };
-        lines.push(Line::of(Role::Plain, format!("{}  ", safe(&mount.target))).with(Role::Dim, format!("{source}{read_only}")));
+        lines.push(
+            Line::of(Role::Plain, format!("{}  ", safe(&mount.target))).with(Role::Dim, format!("{source}{read_only}")),
+        );
     }
     for file in &spec.files {
         let kind = if file.secret { "secret" } else { "config" };
-        lines.push(Line::of(Role::Plain, format!("{}  ", safe(&file.target))).with(Role::Dim, format!("{kind} {}", safe(&file.name))));
+        lines.push(
+            Line::of(Role::Plain, format!("{}  ", safe(&file.target)))
+                .with(Role::Dim, format!("{kind} {}", safe(&file.name))),
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! Moving: between rows, views, panes.
 
+use std::collections::BTreeSet;
+
 use crate::app::{
     access,
     command::Command,
     ids::{Id, ReplicaId, StackId},
-    layout, line::Mark,
+    layout,
+    line::Mark,
     msg::Effect,
     pages,
     screen::{Screen, View, Within},
@@ -142,7 +145,8 @@ fn sideways(state: &mut State, right: bool) {
     }
     let columns = state.rows.columns.len();
     let screen = state.way.here_mut();
-    screen.column = if right { (screen.column + 1).min(columns.saturating_sub(2)) } else { screen.column.saturating_sub(1) };
+    screen.column =
+        if right { (screen.column + 1).min(columns.saturating_sub(2)) } else { screen.column.saturating_sub(1) };
 }
 
 /// Marks go first, then the filter, then the view.
@@ -196,9 +200,9 @@ fn mark(state: &mut State) {
 }
 
 fn mark_all(state: &mut State) {
-    let ids: std::collections::BTreeSet<Id> = state.rows.rows.iter().filter_map(|row| views::id(state, *row)).collect();
+    let ids: BTreeSet<Id> = state.rows.rows.iter().filter_map(|row| views::id(state, *row)).collect();
     let screen = state.way.here_mut();
-    screen.marks = if screen.marks == ids { Default::default() } else { ids };
+    screen.marks = if screen.marks == ids { BTreeSet::default() } else { ids };
 }
 
 fn drill(state: &mut State) {

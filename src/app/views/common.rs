@@ -2,8 +2,8 @@
 
 use crate::{
     app::{
-        index::{ReplicaRow, Tally},
         line::{Line, Mark, Role},
+        rows::{ReplicaRow, Tally},
         state::State,
         table::{Col, Column, SortKey},
     },
@@ -99,9 +99,9 @@ pub fn region_columns(state: &State, drop: u8) -> Vec<Column> {
 
 /// The order of a region's column: the worst first, then the most replicas.
 pub fn region_key(tally: Option<&Tally>) -> SortKey {
-    SortKey::number(tally.map(|tally| {
-        f64::from(tally.failed) * 1e9 + f64::from(tally.unknown) * 1e6 + f64::from(tally.wanted)
-    }))
+    SortKey::number(
+        tally.map(|tally| f64::from(tally.failed) * 1e9 + f64::from(tally.unknown) * 1e6 + f64::from(tally.wanted)),
+    )
 }
 
 /// What the draft makes of a service in a region, when it changes it.
@@ -113,7 +113,9 @@ pub fn target(state: &State, service: &ServiceKey, region: &RegionName) -> Optio
 pub fn replica_name(state: &State, row: &ReplicaRow) -> String {
     match row.slot {
         Some(slot) => format!("{}.{slot}", row.service.name),
-        None => state.container(row).map_or_else(|| row.service.name.to_string(), |container| container.name.to_string()),
+        None => {
+            state.container(row).map_or_else(|| row.service.name.to_string(), |container| container.name.to_string())
+        }
     }
 }
 

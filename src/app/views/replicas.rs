@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::common::{cpu, load_key, memory, name_role, nothing, replica_name, stale};
 use crate::{
     app::{
-        index::ReplicaRow,
         line::{Line, Mark, Role},
+        rows::ReplicaRow,
         screen::Within,
         state::State,
         status::ago,
@@ -88,9 +88,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
         Col::Restarts => container.map_or_else(nothing, |c| {
             Line::of(if c.restarts > 0 { Role::Strong } else { Role::Dim }, c.restarts.to_string())
         }),
-        Col::Age => container
-            .and_then(since_when)
-            .map_or_else(nothing, |at| Line::of(Role::Plain, ago(at, state.now))),
+        Col::Age => container.and_then(since_when).map_or_else(nothing, |at| Line::of(Role::Plain, ago(at, state.now))),
         Col::Ports => container.map_or_else(nothing, ports),
         Col::Image => Line::of(Role::Dim, container.map_or("", |c| c.image.as_str())),
         Col::Network => container.and_then(|c| c.usage).map_or_else(nothing, |usage| {

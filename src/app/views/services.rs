@@ -3,8 +3,8 @@
 use super::common::{cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key, target};
 use crate::{
     app::{
-        index::ServiceRow,
         line::{Line, Mark, Role},
+        rows::ServiceRow,
         screen::Within,
         state::State,
         status::ago,
@@ -52,8 +52,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             } else {
                 line.push(name_role(service.id.key().is_some()), service.id.to_string());
             }
-            if let Some(key) = service.id.key().filter(|key| state.draft.restarts(key)) {
-                let _ = key;
+            if service.id.key().is_some_and(|key| state.draft.restarts(&key)) {
                 line.push(Role::Draft, " restart");
             }
             line
@@ -88,22 +87,16 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Revision => Some(SortKey::number(service.revision.map(|no| f64::from(no.0)))),
         Col::Health => Some(region_key(Some(&service.total))),
         Col::RegionCell(at) => Some(region_key(service.regions.get(at).and_then(Option::as_ref))),
-        Col::Updated => Some(SortKey::number(
-            service.updated.as_ref().map(|(at, _)| -(since(*at, state.now).as_secs_f64())),
-        )),
+        Col::Updated => {
+            Some(SortKey::number(service.updated.as_ref().map(|(at, _)| -(since(*at, state.now).as_secs_f64()))))
+        }
         _ => load_key(service.total.usage, col),
     }
 }
 
 pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
     let service = state.index.services.get(row)?;
-    Some(format!(
-        "{} {} {} {}",
-        service.id,
-        service.image,
-        service.id.stack.tool(),
-        service.total.mark().word()
-    ))
+    Some(format!("{} {} {} {}", service.id, service.image, service.id.stack.tool(), service.total.mark().word()))
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {

@@ -1,9 +1,6 @@
 //! What floats above a view: help, palette, menus, small forms.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::Position,
-};
+use ratatui::{buffer::Buffer, layout::Position};
 
 use super::{fill, line, lines, rect};
 use crate::{

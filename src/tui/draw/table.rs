@@ -5,8 +5,7 @@ use ratatui::buffer::Buffer;
 use super::{fill, line, lines};
 use crate::{
     app::{
-        State,
-        access_region,
+        State, access_region,
         filter::Filter,
         layout::Area,
         line::{Line, Role, Span},
@@ -57,7 +56,16 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
         let place = Area { y: y + offset, h: 1, ..area };
         let here = screen.top + usize::from(offset) == screen.row;
         let marked = !screen.marks.is_empty() && views::id(state, *row).is_some_and(|id| screen.marks.contains(&id));
-        let mut text = Line::of(Role::Accent, if marked { "+" } else if here && selects { "▸" } else { " " });
+        let mut text = Line::of(
+            Role::Accent,
+            if marked {
+                "+"
+            } else if here && selects {
+                "▸"
+            } else {
+                " "
+            },
+        );
         for (at, (column, cells)) in columns.iter().enumerate() {
             let Some(column) = state.rows.columns.get(*column) else { continue };
             if at > 0 {
@@ -79,7 +87,14 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
     }
 }
 
-fn head(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area, columns: &[(usize, usize)], cursor: Option<usize>) {
+fn head(
+    state: &State,
+    theme: &Theme,
+    buffer: &mut Buffer,
+    area: Area,
+    columns: &[(usize, usize)],
+    cursor: Option<usize>,
+) {
     let screen = state.screen();
     let mut text = Line::of(Role::Head, " ");
     for (at, (column, cells)) in columns.iter().enumerate() {
