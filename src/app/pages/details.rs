@@ -4,8 +4,8 @@ use super::{field, heading};
 use crate::{
     app::{
         ids::Id,
-        index::{ReplicaRow, Tally},
         line::{Line, Mark, Role},
+        rows::{ReplicaRow, Tally},
         state::State,
         status::{ago, of_link},
     },

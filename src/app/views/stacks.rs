@@ -2,8 +2,8 @@
 
 use super::common::{cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key};
 use crate::app::{
-    index::StackRow,
     line::{Line, Mark, Role},
+    rows::StackRow,
     screen::Within,
     state::State,
     status::ago,
