@@ -219,7 +219,8 @@ pub(crate) async fn ensure_volume(
 
 fn foreign(what: &str, name: &str) -> Fault {
     Fault::new(
-        ErrorKind::Conflict,
+        // Not a conflict, which time may end: only a person can.
+        ErrorKind::Invalid,
         &format!("the {what} {name} is there, but does not belong to this fleet"),
         format!("give the {what} of the stack another `name`, or set `external: true` to use that one"),
     )
