@@ -184,6 +184,19 @@ fn bombs_end_with_an_error() {
     let chain = format!("services:\n  s0: {{image: a}}\n{}", lines(1..500, link));
     assert!(load_texts(&[("c.yaml", &chain)]).unwrap_err().contains("extend one another"));
 
+    let wide = format!(
+        "services:\n  s: {{image: a, command: [{}]}}\n{}",
+        ["x"; 1000].join(", "),
+        lines(0..900, |i| format!("  s{i}: {{extends: s}}\n"))
+    );
+    assert!(load_texts(&[("c.yaml", &wide)]).unwrap_err().contains("by extending one another"));
+
+    let many = format!("services:\n{}", lines(0..1001, |i| format!("  s{i}: {{image: a}}\n")));
+    assert!(load_texts(&[("c.yaml", &many)]).unwrap_err().contains("more than 1000 services"));
+
+    let long = format!("services: {{a: {{image: \"{}\"}}}}", "x".repeat(1_000_000));
+    assert!(load_texts(&[("c.yaml", &long)]).unwrap_err().len() < 1000);
+
     let text = format!(
         "x: &a {}\nservices: {{a: {{image: b, command: [{}]}}}}\n",
         "y".repeat(100_000),
@@ -194,6 +207,18 @@ fn bombs_end_with_an_error() {
     let env = format!("V0=aaaaaaaa\n{}", lines(0..60, |i| format!("V{}=$V{i}$V{i}\n", i + 1)));
     let error = load_texts(&[("c.yaml", "services: {a: {image: $V60}}"), (".env", &env)]).unwrap_err();
     assert!(error.contains("longer than"), "{error}");
+}
+
+#[test]
+fn variables_come_from_the_process_then_from_the_file_beside() {
+    let text = "services: {a: {image: \"x:${TAG}\", hostname: \"${ONLY_FILE}\", environment: [FROM_ENV, ONLY_FILE]}}";
+    let env = "TAG=from-file\nONLY_FILE=beside-$TAG\n";
+    let loaded = load_texts(&[("c.yaml", text), (".env", env)]).unwrap();
+    let a = &loaded.stack.services[0];
+    assert_eq!((a.image.as_str(), a.hostname.as_deref()), ("x:1.27", Some("beside-1.27")));
+    assert_eq!(a.environment["FROM_ENV"].reveal(), "from the environment");
+    assert_eq!(a.environment["ONLY_FILE"].reveal(), "beside-1.27");
+    assert_eq!(loaded.warnings, []);
 }
 
 #[test]
@@ -213,6 +238,11 @@ fn no_file_and_no_directory_are_told() {
         load(&missing).unwrap_err().to_string(),
         "nowhere/compose.yaml: the Compose file cannot be read: there is no such file"
     );
+    let binary = tempfile::tempdir().unwrap();
+    let path = binary.path().join("c.yaml");
+    fs::write(&path, b"services: \xff\xfe").unwrap();
+    let error = load(&Source { files: vec![path], ..Source::default() }).unwrap_err().to_string();
+    assert!(error.ends_with("it is not UTF-8 text"), "{error}");
     let dir = Source { files: vec!["tests".into()], ..Source::default() };
     assert!(load(&dir).unwrap_err().to_string().contains("it is a directory"));
 }

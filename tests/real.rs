@@ -4,6 +4,16 @@
 //! Tests share the hosts, so they run one at a time (`cargo nextest run --test real -j1`); each has its own fleet name,
 //! store and stacks, and takes everything away again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::format_collect,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "real/bad.rs"]
 mod bad;
 #[path = "real/faults.rs"]

@@ -1,6 +1,10 @@
 //! Commands that change something: plan, show, ask, accept, wait.
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -151,7 +155,6 @@ fn ask(question: &str) -> Result<bool, Failure> {
             "standard input is not a terminal, so nobody can say yes: add --yes (or --dry-run)".into(),
         ));
     }
-    use std::io::Write;
     let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
     std::io::stdin()

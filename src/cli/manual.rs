@@ -7,11 +7,11 @@ use clap::Command;
 use super::{Failure, print};
 
 /// `wharf completions SHELL`.
-pub(super) fn completions(shell: clap_complete::Shell, command: &mut Command) -> Result<ExitCode, Failure> {
+pub(super) fn completions(shell: clap_complete::Shell, command: &mut Command) -> ExitCode {
     let mut buffer = Vec::new();
     clap_complete::generate(shell, command, "wharf", &mut buffer);
     print::out(&String::from_utf8_lossy(&buffer));
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 /// `wharf man`: one page with a section for each command.

@@ -88,7 +88,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Reconcile(args)) => serve::run(context()?, args).await,
         Some(Command::Host(HostCommand::Import { output, contexts })) => host::import(output.as_deref(), &contexts),
         Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
-        Some(Command::Completions { shell }) => manual::completions(shell, &mut Cli::command()),
+        Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
         Some(Command::Man) => manual::man(Cli::command()),
     }
 }

@@ -8,7 +8,7 @@ use crate::text;
 pub(super) fn out(text: &str) {
     let mut stdout = io::stdout().lock();
     if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        let code = if error.kind() == io::ErrorKind::BrokenPipe { 0 } else { 1 };
+        let code = i32::from(error.kind() != io::ErrorKind::BrokenPipe);
         std::process::exit(code);
     }
 }

@@ -1,12 +1,15 @@
 //! What is wrong with a file, where, and what would be right.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt, path::PathBuf};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet, fmt, path::PathBuf};
 
 use super::origin::At;
 use crate::text::Text;
 
 /// More than this many diagnostics help nobody.
 const MAX_DIAGNOSTICS: usize = 200;
+
+/// Longest message, in characters.
+const MAX_MESSAGE: usize = 500;
 
 /// One thing that is wrong, or that is ignored, in a Compose file or a file it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +112,19 @@ fn diagnostic(at: &At, key: &str, message: &str) -> Diagnostic {
         line: at.line,
         column: at.column,
         key: Text::new(key).to_string(),
-        message: Text::new(message).to_string(),
+        message: Text::new(&shortened(message)).to_string(),
     }
+}
+
+/// A value that is quoted in a message may be of any length: its middle is left out.
+fn shortened(message: &str) -> Cow<'_, str> {
+    let length = message.chars().count();
+    if length <= MAX_MESSAGE {
+        return Cow::Borrowed(message);
+    }
+    let part = MAX_MESSAGE / 2;
+    let (head, tail) = (message.chars().take(part), message.chars().skip(length - part));
+    Cow::Owned(head.chain("…".chars()).chain(tail).collect())
 }
 
 fn sorted(mut list: Vec<Diagnostic>) -> Vec<Diagnostic> {

@@ -50,6 +50,15 @@ fn plain(error: &std::io::Error) -> String {
 /// A line of an env file: a name, and its value unless the name stands alone (then the environment has it).
 pub(super) type Assignment = (String, Option<String>);
 
+/// What an env file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct EnvFile {
+    /// Its lines, in order.
+    pub assignments: Vec<Assignment>,
+    /// Variables in its values that are set nowhere, and the line of each.
+    pub unset: Vec<(usize, String)>,
+}
+
 /// What is wrong with an env file: the line from 1, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EnvError {
@@ -60,13 +69,9 @@ pub(super) struct EnvError {
 /// Reads `NAME=value` lines as Compose does: `export`, `#` comments, single quotes as they are, double quotes with
 /// escapes and variables, values over several lines, `NAME: value`. `raw` takes everything behind `=` as it is.
 /// Earlier lines are visible to later ones, behind `lookup`.
-pub(super) fn parse_env(
-    text: &str,
-    raw: bool,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Assignment>, EnvError> {
+pub(super) fn parse_env(text: &str, raw: bool, lookup: &dyn Fn(&str) -> Option<String>) -> Result<EnvFile, EnvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut out: Vec<Assignment> = Vec::new();
+    let mut out = EnvFile::default();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut rest = text;
     loop {
@@ -89,7 +94,7 @@ pub(super) fn parse_env(
         check_name(name).map_err(fail)?;
         let mut chars = value.chars();
         if chars.next().is_none() {
-            out.push((name.to_owned(), None));
+            out.assignments.push((name.to_owned(), None));
             rest = next;
             continue;
         }
@@ -99,7 +104,11 @@ pub(super) fn parse_env(
             value.trim_end_matches('\r').to_owned()
         } else {
             let find = |variable: &str| lookup(variable).or_else(|| known.get(variable).cloned());
-            let fill = |template: &str| interpolate(template, &find).map(|filled| filled.text).map_err(fail);
+            let mut fill = |template: &str| -> Result<String, EnvError> {
+                let filled = interpolate(template, &find).map_err(fail)?;
+                out.unset.extend(filled.unset.into_iter().map(|name| (line, name)));
+                Ok(filled.text)
+            };
             let start = value.trim_start_matches([' ', '\t']);
             match start.chars().next().filter(|c| matches!(c, '\'' | '"')) {
                 None => {
@@ -124,7 +133,7 @@ pub(super) fn parse_env(
             }
         };
         known.insert(name.to_owned(), value.clone());
-        out.push((name.to_owned(), Some(value)));
+        out.assignments.push((name.to_owned(), Some(value)));
     }
 }
 
@@ -189,7 +198,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Vec<(String, Option<String>)> {
-        parse_env(text, false, &|name| (name == "HOST").then(|| "h".to_owned())).unwrap()
+        parse_env(text, false, &|name| (name == "HOST").then(|| "h".to_owned())).unwrap().assignments
     }
 
     fn one(text: &str) -> String {
@@ -221,7 +230,9 @@ mod tests {
         }
         assert_eq!(parse("# only\n\n  # this\n"), []);
         assert_eq!(parse("HOST\nA=1"), [("HOST".into(), None), ("A".into(), Some("1".into()))]);
-        let raw = parse_env("A=\"$B\" # x\n", true, &|_| None).unwrap();
+        let unset = parse_env("A=1\nB=$A${C}${D:-}", false, &|_| None).unwrap().unset;
+        assert_eq!(unset, [(2, "C".to_owned())]);
+        let raw = parse_env("A=\"$B\" # x\n", true, &|_| None).unwrap().assignments;
         assert_eq!(raw, [("A".into(), Some("\"$B\" # x".into()))]);
     }
 

@@ -1,7 +1,13 @@
 //! `environment`, `env_file`, `labels` and `label_file`.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
 use super::{
-    env::{parse_env, read_text},
+    diagnostic::Sink,
+    env::{Assignment, EnvError, EnvFile, parse_env, read_text},
     load::{Place, file},
     origin::At,
     typed::Val,
@@ -52,8 +58,26 @@ fn env_files<'a>(v: &Val<'a>) -> Vec<Val<'a>> {
     if v.node.map().is_some() { vec![v.clone()] } else { v.one_or_more() }
 }
 
+/// The lines of an env file; what is wrong with it goes to the sink, with its own place.
+pub(super) fn told(read: Result<EnvFile, EnvError>, shown: &Path, sink: &Sink) -> Vec<Assignment> {
+    let place = Place { base: PathBuf::new(), shown: PathBuf::new(), env: Arc::default() };
+    let at = |line| At { file: place.origin(shown), line, column: 0 };
+    match read {
+        Ok(read) => {
+            for (line, name) in &read.unset {
+                sink.unset(&at(*line), "", name);
+            }
+            read.assignments
+        }
+        Err(error) => {
+            sink.error(&at(error.line), "", error.message);
+            Vec::new()
+        }
+    }
+}
+
 /// One file: its path, or a mapping with `path`, `required` and `format`.
-fn env_file(item: &Val<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(String, Option<String>)> {
+fn env_file(item: &Val<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<Assignment> {
     let (mut path, mut required, mut raw) = (None, true, false);
     if item.node.map().is_some() {
         item.keys(&["path", "required", "format"], |key, v| match key {
@@ -79,11 +103,5 @@ fn env_file(item: &Val<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(Str
             return Vec::new();
         }
     };
-    parse_env(&text, raw, lookup).unwrap_or_else(|error| {
-        let place =
-            Place { base: std::path::PathBuf::new(), shown: std::path::PathBuf::new(), env: std::sync::Arc::default() };
-        let at = At { file: place.origin(&file.shown), line: error.line, column: 0 };
-        item.sink.error(&at, "", error.message);
-        Vec::new()
-    })
+    told(parse_env(&text, raw, lookup), &file.shown, item.sink)
 }

@@ -16,6 +16,9 @@ use super::{
 /// Longest chain of services that extend one another.
 const MAX_CHAIN: usize = 32;
 
+/// Most values that services may have once they are extended, all together.
+const MAX_GROWN: usize = 200_000;
+
 /// Where the services that may be extended are looked for.
 #[derive(Clone, Copy)]
 struct Scope<'n> {
@@ -47,7 +50,17 @@ impl Loader<'_> {
             }
             let mut chain = Vec::new();
             match self.resolve(scope, &name, &mut chain) {
-                Some(node) => resolved.push((name, node)),
+                Some(node) => {
+                    self.grown += node.size();
+                    if self.grown > MAX_GROWN {
+                        let message =
+                            format!("the services grow to more than {MAX_GROWN} values by extending one another");
+                        self.sink.error(&node.at, &format!("services.{name}.extends"), message);
+                        self.broken = true;
+                        return;
+                    }
+                    resolved.push((name, node));
+                }
                 None => self.broken = true,
             }
         }

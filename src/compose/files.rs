@@ -97,7 +97,9 @@ fn content(v: &Val<'_>, what: &str) -> Option<Sensitive> {
     match read_text(&path.path) {
         Ok(text) => Some(Sensitive(text)),
         Err(why) => {
-            source.error(format!("{} cannot be read: {why}", path.shown.display()));
+            let hint =
+                if why.contains("UTF-8") { "; wharf hands on text only, so encode it or use a volume" } else { "" };
+            source.error(format!("{} cannot be read: {why}{hint}", path.shown.display()));
             None
         }
     }

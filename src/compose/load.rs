@@ -10,6 +10,7 @@ use std::{
 use super::{
     diagnostic::Sink,
     env::{Env, parse_env, read_text},
+    environment::told,
     interpolate::interpolate,
     merge::merge,
     origin::{At, Origin, clean},
@@ -55,6 +56,8 @@ pub(super) struct Loader<'a> {
     read: usize,
     texts: HashMap<PathBuf, Result<Rc<str>, String>>,
     filled: usize,
+    /// Values of the extended services so far.
+    pub(super) grown: usize,
     pub(super) extended: HashMap<PathBuf, Option<Rc<Node>>>,
     /// Services that extend themselves, which was told.
     pub(super) circles: HashSet<(PathBuf, String)>,
@@ -69,6 +72,7 @@ impl<'a> Loader<'a> {
             read: 0,
             texts: HashMap::new(),
             filled: 0,
+            grown: 0,
             extended: HashMap::new(),
             circles: HashSet::new(),
             broken: false,
@@ -220,16 +224,8 @@ impl<'a> Loader<'a> {
                 }
             };
             let lookup = |name: &str| env.get(name).map(str::to_owned).or_else(|| vars.get(name).cloned());
-            match parse_env(&text, false, &lookup) {
-                Ok(list) => {
-                    vars.extend(list.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
-                }
-                Err(error) => {
-                    let place = Place { base: PathBuf::new(), shown: PathBuf::new(), env: Arc::default() };
-                    let at = At { file: place.origin(&file.shown), line: error.line, column: 0 };
-                    self.sink.error(&at, "", error.message);
-                }
-            }
+            let list = told(parse_env(&text, false, &lookup), &file.shown, self.sink);
+            vars.extend(list.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
         }
         vars
     }

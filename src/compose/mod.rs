@@ -1,9 +1,9 @@
 //! Compose file to [`model::StackSpec`](crate::model::StackSpec), with errors that name file, line and key.
 //!
-//! The way of a file: YAML with every scalar as written ([`yaml`]), variables filled in ([`interpolate`]),
-//! `include`, `extends` and further files merged ([`load`], [`extends`], [`merge`]), profiles chosen and every key
-//! read as the type it has ([`stack`], [`service`] and its neighbours). A key that wharf does not carry out is an
-//! error, or a warning where ignoring it is harmless ([`refused`]); none is dropped without a word.
+//! The way of a file: YAML with every scalar as written (`yaml`), variables filled in (`interpolate`),
+//! `include`, `extends` and further files merged (`load`, `extends`, `merge`), profiles chosen and every key
+//! read as the type it has (`stack`, `service` and its neighbours). A key that wharf does not carry out is an
+//! error, or a warning where ignoring it is harmless (`refused`); none is dropped without a word.
 //!
 //! Values keep the text that was written: `1.0`, `0755` and `yes` in `environment` arrive as they stand, where
 //! other programs turn them into numbers first.

@@ -22,6 +22,9 @@ use crate::model::{Condition, MAX_NAME, Mode, Restart, ServiceName, ServiceSpec,
 
 const KEYS: &[&str] = &["version", "name", "services", "networks", "volumes", "secrets", "configs", "include"];
 
+/// Most services of one stack.
+const MAX_SERVICES: usize = 1000;
+
 /// Reads the merged tree.
 pub(super) fn stack(
     root: &Node,
@@ -46,6 +49,10 @@ pub(super) fn stack(
     }
     let members: Vec<(&str, Val<'_>)> =
         services.iter().flat_map(Val::members).filter(|(name, _)| !name.starts_with("x-")).collect();
+    if let (true, Some(services)) = (members.len() > MAX_SERVICES, &services) {
+        services.error(format!("more than {MAX_SERVICES} services: split them into several stacks"));
+        return None;
+    }
     let (active, inactive): (Vec<_>, Vec<_>) = members.into_iter().partition(|(_, v)| active(v, profiles));
     if active.is_empty()
         && let Some(services) = &services

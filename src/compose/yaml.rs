@@ -114,6 +114,11 @@ impl Node {
         }
     }
 
+    /// How many values it consists of.
+    pub(super) fn size(&self) -> usize {
+        self.weight().nodes
+    }
+
     fn weight(&self) -> Weight {
         match &self.kind {
             Kind::Null => Weight { nodes: 1, bytes: 0, depth: 1 },

@@ -34,7 +34,7 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
                 let _ = job.pulling.try_send((host.clone(), image.clone(), progress.percent));
             };
             match tokio::time::timeout(defaults.pull_deadline, handle.pull(image, tell)).await {
-                Ok(result) => result.map_err(failed)?,
+                Ok(result) => result.map_err(|error| failed(&error))?,
                 Err(_) => {
                     return Err(lost(&format!(
                         "the pull took longer than {}; raise pull_deadline or look at the registry",
@@ -46,7 +46,7 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
         }
         Action::Create { .. } => create(job, handle, &defaults).await.map(Some),
         Action::Start { container, .. } => {
-            handle.start(container).await.map_err(failed)?;
+            handle.start(container).await.map_err(|error| failed(&error))?;
             Ok(Some(container.clone()))
         }
         Action::Stop { replica, container, .. } => {
@@ -56,19 +56,19 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
                 .get(&replica.service)
                 .and_then(|revisions| revisions.values().next_back())
                 .and_then(|revision| revision.spec.stop_grace_period);
-            handle.stop(container, spec_grace.unwrap_or(defaults.stop_grace)).await.or_else(gone_is_fine)?;
-            handle.remove(container, true).await.or_else(gone_is_fine)?;
+            handle.stop(container, spec_grace.unwrap_or(defaults.stop_grace)).await.or_else(|error| gone_is_fine(&error))?;
+            handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
             Ok(Some(container.clone()))
         }
         Action::Tidy { stack, .. } => {
             let labelled = |network: &NetworkInfo, label: &str, value: &str| {
                 network.labels.get(label).is_some_and(|found| found.as_str() == value)
             };
-            for network in handle.networks().await.map_err(failed)? {
+            for network in handle.networks().await.map_err(|error| failed(&error))? {
                 if labelled(&network, label::FLEET, job.fleet.name.as_str())
                     && labelled(&network, label::STACK, stack.as_str())
                 {
-                    handle.remove_network(&job.fleet.name, network.name.as_str()).await.or_else(gone_is_fine)?;
+                    handle.remove_network(&job.fleet.name, network.name.as_str()).await.or_else(|error| gone_is_fine(&error))?;
                 }
             }
             Ok(None)
@@ -98,17 +98,17 @@ async fn create(job: &Job, handle: &Handle, defaults: &Defaults) -> Result<Conta
         round,
         defaults,
     };
-    let id = handle.create(&request).await.map_err(failed)?;
-    handle.start(&id).await.map_err(failed)?;
+    let id = handle.create(&request).await.map_err(|error| failed(&error))?;
+    handle.start(&id).await.map_err(|error| failed(&error))?;
     Ok(id)
 }
 
 /// A container that is not there any more needs no ending.
-fn gone_is_fine(error: EngineError) -> Result<(), Failed> {
+fn gone_is_fine(error: &EngineError) -> Result<(), Failed> {
     if error.is_not_found() { Ok(()) } else { Err(failed(error)) }
 }
 
-fn failed(error: EngineError) -> Failed {
+fn failed(error: &EngineError) -> Failed {
     Failed { is_final: error.is_final(), error: Text::new(&error.to_string()) }
 }
 

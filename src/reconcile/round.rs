@@ -84,7 +84,7 @@ pub async fn run(
     let (wanted_tx, wanted_rx) = watch::channel(BTreeSet::new());
     let (held, lease_task) = lease::keep(store.clone(), options.holder.clone(), wanted_rx, leases_stop.clone());
 
-    let (pulling, mut percents) = mpsc::channel(256);
+    let (pulling, percents) = mpsc::channel(256);
     let now = Timestamp::now();
     let mut this = Reconciler {
         observed: Observed::unseen(&fleet, now),
@@ -102,13 +102,24 @@ pub async fn run(
         report_due: false,
         journal: Vec::new(),
     };
-    let result = this.turn_until(updates, &mut percents, held, &wanted_tx, &mine, &options, &stop).await;
+    let turn = Turn { updates, percents, held, wanted: wanted_tx, mine, until_idle: options.until_idle };
+    let result = this.turn_until(turn, &stop).await;
 
     // Running actions are finished; what they told is written while the leases still hold.
     let _ = tokio::time::timeout(FINISH_WITHIN, this.finish()).await;
     leases_stop.cancel();
     let _ = lease_task.await;
     result
+}
+
+/// What comes to the loop, and what it asks for.
+struct Turn {
+    updates: mpsc::Receiver<HostUpdate>,
+    percents: mpsc::Receiver<(HostName, String, u8)>,
+    held: watch::Receiver<lease::Held>,
+    wanted: watch::Sender<BTreeSet<RegionName>>,
+    mine: BTreeSet<RegionName>,
+    until_idle: bool,
 }
 
 struct Reconciler {
@@ -129,16 +140,8 @@ struct Reconciler {
 }
 
 impl Reconciler {
-    async fn turn_until(
-        &mut self,
-        mut updates: mpsc::Receiver<HostUpdate>,
-        percents: &mut mpsc::Receiver<(HostName, String, u8)>,
-        mut held: watch::Receiver<lease::Held>,
-        wanted: &watch::Sender<BTreeSet<RegionName>>,
-        mine: &BTreeSet<RegionName>,
-        options: &Options,
-        stop: &CancellationToken,
-    ) -> Result<(), ReconcileError> {
+    async fn turn_until(&mut self, turn: Turn, stop: &CancellationToken) -> Result<(), ReconcileError> {
+        let Turn { mut updates, mut percents, mut held, wanted, mine, until_idle } = turn;
         let mut poll = tokio::time::interval(STORE_POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen_version = None;
@@ -190,7 +193,7 @@ impl Reconciler {
                 }
             }
             // Until idle, only regions with something pending are held: others are left to a permanent reconciler.
-            let want: BTreeSet<RegionName> = if options.until_idle {
+            let want: BTreeSet<RegionName> = if until_idle {
                 let pending = self.open.iter().flat_map(Operation::regions).filter(|region| mine.contains(region));
                 pending.chain(self.regions.keys().cloned()).collect()
             } else {
@@ -209,7 +212,7 @@ impl Reconciler {
                 || self.regions.values().any(Region::is_busy);
             if busy {
                 idle_since = Instant::now();
-            } else if options.until_idle && idle_since.elapsed() > LINGER {
+            } else if until_idle && idle_since.elapsed() > LINGER {
                 return Ok(());
             }
         }
@@ -291,7 +294,7 @@ impl Reconciler {
                     None => None,
                 };
                 let result = match handle {
-                    Some(handle) => exec::run(&job, &handle).await,
+                    Some(handle) => Box::pin(exec::run(&job, &handle)).await,
                     None => Err(Failed { error: Text::new("the host is not connected"), is_final: false }),
                 };
                 Ended { region: job.region, action: job.action, result }

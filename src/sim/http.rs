@@ -233,6 +233,8 @@ impl Engine {
             ["networks", "create"] => self.network_create(&json_body(body)?),
             ["networks", id, "connect"] => self.network_connect(id, &json_body(body)?, true),
             ["networks", id, "disconnect"] => self.network_connect(id, &json_body(body)?, false),
+            ["networks", "prune"] => self.networks_prune(query),
+            ["volumes", "prune"] => self.volumes_prune(query),
             ["volumes", "create"] => self.volume_create(&json_body(body)?),
             ["auth"] => Ok(reply::ok(&json!({"IdentityToken": "", "Status": "Login Succeeded"}))),
             ["swarm" | "services" | "nodes" | "tasks" | "secrets" | "configs", ..] => Err(no_swarm()),

@@ -42,6 +42,7 @@ mod shell;
 mod spec;
 mod stats;
 mod system;
+mod volumes;
 mod world;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Networks and volumes.
+//! Networks.
 
 use super::container::Endpoint;
 use super::engine::{Engine, State};
@@ -26,14 +26,6 @@ pub(super) struct Network {
     next_ip: u16,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Volume {
-    created: Timestamp,
-    driver: String,
-    labels: Pairs,
-    options: Value,
-}
-
 /// `bridge`, `host` and `none`.
 pub(super) fn defaults(rng: &mut fastrand::Rng, now: Timestamp) -> BTreeMap<String, Network> {
     let mut make = |driver: &str, subnet| Network {
@@ -55,11 +47,11 @@ pub(super) fn defaults(rng: &mut fastrand::Rng, now: Timestamp) -> BTreeMap<Stri
     ])
 }
 
-fn label_json(labels: &Pairs) -> Value {
+pub(super) fn label_json(labels: &Pairs) -> Value {
     labels.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect()
 }
 
-fn find<'a>(labels: &'a Pairs, key: &str) -> Option<&'a str> {
+pub(super) fn find<'a>(labels: &'a Pairs, key: &str) -> Option<&'a str> {
     labels.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
 }
 
@@ -115,13 +107,6 @@ impl State {
         };
         alive.filter_map(|c| c.networks.get(name).map(|endpoint| (&c.id, &c.name, endpoint))).map(member).collect()
     }
-
-    /// Adds a volume unless it is there; answers whether it was added.
-    pub(super) fn ensure_volume(&mut self, name: &str, volume: Volume) -> bool {
-        let fresh = !self.volumes.contains_key(name);
-        self.volumes.entry(name.to_owned()).or_insert(volume);
-        fresh
-    }
 }
 
 /// A hardware address made from the IP address, as Docker does.
@@ -129,20 +114,6 @@ pub(super) fn mac(endpoint: &Endpoint) -> String {
     let Some(ip) = &endpoint.ip else { return String::new() };
     let bytes = ip.split('.').filter_map(|part| part.parse::<u8>().ok());
     bytes.fold("02:42".to_owned(), |text, byte| format!("{text}:{byte:02x}"))
-}
-
-impl Volume {
-    pub(super) fn new(now: Timestamp) -> Self {
-        Self { created: now, driver: "local".to_owned(), labels: Vec::new(), options: Value::Null }
-    }
-
-    fn json(&self, name: &str) -> Value {
-        json!({
-            "CreatedAt": self.created.to_string(), "Driver": self.driver,
-            "Labels": if self.labels.is_empty() { Value::Null } else { label_json(&self.labels) },
-            "Mountpoint": format!("/var/lib/docker/volumes/{name}/_data"), "Name": name, "Options": self.options, "Scope": "local",
-        })
-    }
 }
 
 impl Engine {
@@ -263,60 +234,28 @@ impl Engine {
         self.emit(state, Kind::Network, action, &id, json!({"container": container, "name": name, "type": kind}));
     }
 
-    pub(super) fn volumes_list(&self, query: &Query) -> Answer {
-        let filters = query.filters()?;
-        let state = self.lock();
-        let wanted = |(name, volume): &(&String, &Volume)| {
-            filters.any("name", |part| name.contains(part))
-                && filters.any("driver", |driver| driver == volume.driver)
-                && filters.any("dangling", |on| matches!(on, "true" | "1") != state.volume_used(name))
-                && filters.labels(|key| find(&volume.labels, key))
-        };
-        let list: Vec<Value> = state.volumes.iter().filter(wanted).map(|(name, volume)| volume.json(name)).collect();
-        Ok(reply::ok(&json!({"Volumes": list, "Warnings": null})))
-    }
-
-    pub(super) fn volume_inspect(&self, name: &str) -> Answer {
-        let state = self.lock();
-        let volume = state.volumes.get(name).ok_or_else(|| no_volume(name))?;
-        Ok(reply::ok(&volume.json(name)))
-    }
-
-    pub(super) fn volume_create(&self, body: &Value) -> Answer {
+    /// Removes the networks of one's own that no container is on.
+    pub(super) fn networks_prune(&self, query: &Query) -> Answer {
+        let filters = query.filters()?.only(&["label", "label!", "until"])?;
         let mut state = self.lock();
-        let name = match body.get("Name").and_then(Value::as_str) {
-            Some(name) if !name.is_empty() => name.to_owned(),
-            _ => num::hex(&mut state.rng, 32),
+        let unused = |(name, network): &(&String, &Network)| {
+            !matches!(name.as_str(), "bridge" | "host" | "none")
+                && !state.containers.values().any(|container| container.networks.contains_key(*name))
+                && filters.labels(|key| find(&network.labels, key))
         };
-        let volume = Volume {
-            created: self.clock.now(),
-            driver: body.get("Driver").and_then(Value::as_str).filter(|d| !d.is_empty()).unwrap_or("local").to_owned(),
-            labels: body.get("Labels").and_then(Value::as_object).map(pairs).transpose()?.unwrap_or_default(),
-            options: body.get("DriverOpts").filter(|opts| opts.is_object()).cloned().unwrap_or(Value::Null),
-        };
-        if state.ensure_volume(&name, volume) {
-            self.emit(&mut state, Kind::Volume, "create", &name, json!({"driver": "local"}));
+        let victims: Vec<String> = state.networks.iter().filter(unused).map(|(name, _)| name.clone()).collect();
+        for name in &victims {
+            if let Some(network) = state.networks.remove(name) {
+                self.emit(
+                    &mut state,
+                    Kind::Network,
+                    "destroy",
+                    &network.id,
+                    json!({"name": name, "type": network.driver}),
+                );
+            }
         }
-        let json = state.volumes.get(&name).map(|volume| volume.json(&name)).unwrap_or_default();
-        Ok(reply::json_status(201, &json))
+        let deleted = if victims.is_empty() { Value::Null } else { json!(victims) };
+        Ok(reply::ok(&json!({"NetworksDeleted": deleted})))
     }
-
-    pub(super) fn volume_remove(&self, name: &str) -> Answer {
-        let mut state = self.lock();
-        if !state.volumes.contains_key(name) {
-            return Err(no_volume(name));
-        }
-        let users = state.volume_users(name);
-        if !users.is_empty() {
-            let users = users.join(", ");
-            return Err(Refusal::new(409, format!("remove {name}: volume is in use - [{users}]")));
-        }
-        state.volumes.remove(name);
-        self.emit(&mut state, Kind::Volume, "destroy", name, json!({"driver": "local"}));
-        Ok(reply::empty(204))
-    }
-}
-
-fn no_volume(name: &str) -> Refusal {
-    Refusal::new(404, format!("get {name}: no such volume"))
 }

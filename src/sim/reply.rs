@@ -46,7 +46,10 @@ pub(super) fn ok(value: &Value) -> Response<Body> {
 
 /// A JSON answer with the given status.
 pub(super) fn json_status(status: u16, value: &Value) -> Response<Body> {
-    let mut answer = bytes(status, format!("{value}\n"));
+    // A Value always serialises: its keys are strings.
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    let mut answer = bytes(status, text);
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

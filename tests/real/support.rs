@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -246,7 +247,6 @@ impl Running {
             std::thread::sleep(Duration::from_millis(50));
         }
         let mut err = String::new();
-        use std::io::Read;
         let _ = self.0.stderr.take().unwrap().read_to_string(&mut err);
         (self.0.wait().unwrap().code(), err)
     }

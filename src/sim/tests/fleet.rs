@@ -46,8 +46,26 @@ async fn the_demo_is_what_its_world_says() {
         .await
         .unwrap();
     assert_eq!(state["State"]["Health"]["Status"], "unhealthy");
+    for replica in fleet.world().replicas.iter().filter(|replica| replica.service == "index") {
+        let socket = &fleet.host(&replica.host).unwrap().socket;
+        let state = over_socket(socket, &format!("/containers/{}/json", replica.container)).await.unwrap();
+        let restarts = state["RestartCount"].as_u64().unwrap();
+        assert_eq!(restarts > 0, replica.region == "west", "{} has restarted {restarts} times", replica.container);
+    }
     drop(fleet);
     assert!(!dir.exists());
+}
+
+#[tokio::test]
+async fn a_flaky_host_hangs_and_returns() {
+    let mut fleet = Fleet::new(1, 1, 1).unwrap();
+    let engine = fleet.hosts()[0].engine.clone();
+    let mut link = engine.link.subscribe();
+    let name = fleet.hosts()[0].name.clone();
+    fleet.flaky(&name, Duration::ZERO, Duration::from_millis(20), Duration::from_secs(3600));
+    soon(link.wait_for(|link| *link == Link::Hung)).await.unwrap();
+    soon(link.wait_for(|link| *link == Link::Up)).await.unwrap();
+    assert_eq!(get(&engine, "/_ping").await.0, 200);
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ async fn networks() {
     let leave = NetworkDisconnectRequest { container: "web".to_owned(), ..Default::default() };
     docker.disconnect_network("shop", leave).await.unwrap();
     docker.remove_network("shop").await.unwrap();
+    docker.create_network(wanted()).await.unwrap();
+    let pruned = docker.prune_networks(None::<PruneNetworksOptions>).await.unwrap();
+    assert_eq!(pruned.networks_deleted, Some(vec!["shop".to_owned()]));
     assert_eq!(refused(docker.remove_network("bridge").await).0, 403);
     assert_eq!(docker.list_networks(None::<ListNetworksOptions>).await.unwrap().len(), 3);
     assert_eq!(get(&engine, "/networks/shop").await, (404, serde_json::json!({"message": "network shop not found"})));
@@ -52,6 +55,8 @@ async fn volumes() {
     docker.remove_volume("data", None::<RemoveVolumeOptions>).await.unwrap();
     assert_eq!(refused(docker.inspect_volume("data").await).0, 404);
     docker.inspect_volume("more").await.unwrap();
+    let pruned = docker.prune_volumes(None::<PruneVolumesOptions>).await.unwrap();
+    assert_eq!(pruned.volumes_deleted, Some(vec!["more".to_owned()]));
 }
 
 #[tokio::test]
