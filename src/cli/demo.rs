@@ -51,7 +51,7 @@ pub(super) async fn run(args: DemoArgs, look: Look) -> Result<ExitCode, Failure>
     seed(store.as_ref(), fleet.world(), Timestamp::now()).await?;
 
     let stop = CancellationToken::new();
-    let options = Options { regions: None, until_idle: false, holder: holder(&context.who) };
+    let options = Options::new(holder(&context.who));
     let reconciler = tokio::spawn(serve::reconcile(context.fleet.clone(), store.clone(), options, stop.clone()));
     let result = if args.serve {
         until_interrupted(&file).await

@@ -27,7 +27,7 @@ pub(super) async fn run(context: Context, args: ReconcileArgs) -> Result<ExitCod
     let store = context.store()?;
     log_to_stderr();
     print::line("ready");
-    let options = Options { regions, until_idle: args.until_idle, holder: holder(&context.who) };
+    let options = Options { regions, until_idle: args.until_idle, ..Options::new(holder(&context.who)) };
     reconcile(context.fleet.clone(), store, options, stop).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,11 +18,21 @@ use crate::{
     text::Text,
 };
 
-/// Time between renewals (design: heartbeat 5 s).
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How leases are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseTimes {
+    /// Time between renewals.
+    pub heartbeat: Duration,
+    /// A lease that could not be renewed for so long is treated as lost, before others may take it.
+    pub let_go: Duration,
+}
 
-/// A lease that could not be renewed for so long is treated as lost: 3 s before others may take it (expiry 15 s).
-const LET_GO: Duration = Duration::from_secs(12);
+impl Default for LeaseTimes {
+    /// The design's heartbeat of 5 s, and 3 s less than the expiry of 15 s.
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(5), let_go: Duration::from_secs(12) }
+    }
+}
 
 /// The leases held now, by region.
 pub(super) type Held = BTreeMap<RegionName, Epoch>;
@@ -32,23 +42,25 @@ pub(super) type Held = BTreeMap<RegionName, Epoch>;
 pub(super) fn keep(
     store: Arc<dyn Store>,
     holder: Text,
+    times: LeaseTimes,
     wanted: watch::Receiver<BTreeSet<RegionName>>,
     stop: CancellationToken,
 ) -> (watch::Receiver<Held>, tokio::task::JoinHandle<()>) {
     let (publish, held) = watch::channel(Held::new());
-    let task = tokio::spawn(keep_until(store, holder, wanted, publish, stop));
+    let task = tokio::spawn(keep_until(store, holder, times, wanted, publish, stop));
     (held, task)
 }
 
 async fn keep_until(
     store: Arc<dyn Store>,
     holder: Text,
+    times: LeaseTimes,
     mut wanted: watch::Receiver<BTreeSet<RegionName>>,
     publish: watch::Sender<Held>,
     stop: CancellationToken,
 ) {
     let mut renewed: BTreeMap<RegionName, (Epoch, Instant)> = BTreeMap::new();
-    let mut beat = tokio::time::interval(HEARTBEAT);
+    let mut beat = tokio::time::interval(times.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -70,7 +82,7 @@ async fn keep_until(
                 Err(error) => tracing::warn!(%region, %error, "lease not renewed"),
             }
         }
-        renewed.retain(|_, (_, at)| at.elapsed() < LET_GO);
+        renewed.retain(|_, (_, at)| at.elapsed() < times.let_go);
         let now: Held = renewed.iter().map(|(region, (epoch, _))| (region.clone(), *epoch)).collect();
         publish.send_if_modified(|held| {
             let changed = *held != now;

@@ -10,4 +10,5 @@ mod lease;
 mod region;
 mod round;
 
+pub use lease::LeaseTimes;
 pub use round::{Options, ReconcileError, run};

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deaths, exec, lease,
+    lease::LeaseTimes,
     region::{Ended, Failed, Region},
 };
 use crate::{
@@ -54,6 +55,18 @@ pub struct Options {
     pub until_idle: bool,
     /// Who we are, in the lease: `user@machine:pid`.
     pub holder: Text,
+    /// How the hosts are watched.
+    pub observe: ObserveOptions,
+    /// How leases are kept; both times must be shorter than the store's own expiry.
+    pub lease: LeaseTimes,
+}
+
+impl Options {
+    /// All regions, for good, with the times of the design.
+    pub fn new(holder: Text) -> Self {
+        let (observe, lease) = (ObserveOptions::default(), LeaseTimes::default());
+        Self { regions: None, until_idle: false, holder, observe, lease }
+    }
 }
 
 /// Why a reconciler ended before its time.
@@ -79,10 +92,10 @@ pub async fn run(
         .filter(|name| options.regions.as_ref().is_none_or(|only| only.contains(name)))
         .collect();
     let (tx, updates) = mpsc::channel(1024);
-    let observer = Observer::start_acting(&fleet, tx, ObserveOptions::default());
+    let observer = Observer::start_acting(&fleet, tx, options.observe);
     let leases_stop = CancellationToken::new();
     let (wanted_tx, wanted_rx) = watch::channel(BTreeSet::new());
-    let (held, lease_task) = lease::keep(store.clone(), options.holder.clone(), wanted_rx, leases_stop.clone());
+    let (held, lease_task) = lease::keep(store.clone(), options.holder, options.lease, wanted_rx, leases_stop.clone());
 
     let (pulling, percents) = mpsc::channel(256);
     let now = Timestamp::now();

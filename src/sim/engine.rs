@@ -82,6 +82,8 @@ pub(super) struct State {
     pub(super) next_pid: u32,
     /// Requests seen, for tests that count round trips.
     pub(super) requests: u64,
+    /// Method and path of those that ask for a change, as they came.
+    pub(super) asked: Vec<String>,
 }
 
 /// A simulated Docker engine. Reach it through [`Engine::connect`] or a [`super::Fleet`]'s sockets.
@@ -118,6 +120,7 @@ impl Engine {
             last_port: super::ports::FIRST - 1,
             next_pid: 1200,
             requests: 0,
+            asked: Vec::new(),
         };
         Arc::new_cyclic(|me| Self {
             profile,

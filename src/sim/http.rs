@@ -56,6 +56,9 @@ impl Engine {
         let (delay, fault) = {
             let mut state = self.lock();
             state.requests += 1;
+            if request.method() != Method::GET && request.method() != Method::HEAD {
+                state.note(request.method(), &path, request.uri().query());
+            }
             let span = state.script.latency;
             (span.draw(&mut state.rng), state.script.fault(request.method(), &path))
         };
