@@ -4,7 +4,7 @@
 mod support;
 
 use support::{
-    fleet::{World, USUAL, before, fleet, now, unseen},
+    fleet::{USUAL, World, before, fleet, now, unseen},
     screen::{screen, styled, text, type_keys},
 };
 use wharf::{
@@ -71,7 +71,9 @@ fn states_that_are_rare() {
     let size = (120, 30);
     let failed = OperationState::Failed {
         at: before(20),
-        reason: Text::new("api.8 on w-2: port 8080 is taken by legacy-db-1. Stop that container or choose another port."),
+        reason: Text::new(
+            "api.8 on w-2: port 8080 is taken by legacy-db-1. Stop that container or choose another port.",
+        ),
     };
     for (name, mut state, keys) in [
         ("failed-operation", World::usual().with_operation(failed.clone()).state(Mode::Normal, size), "9<enter>"),

@@ -60,7 +60,11 @@ pub fn faults(state: &State) -> Vec<Fault> {
             // The first connection needs a moment; that is no fault yet.
             Link::Connecting { reason, .. } if reason.is_empty() => continue,
             Link::Unknown { since, reason } => {
-                format!("not seen for {}: {}", ago(*since, now).replace("now", "a few seconds"), or(reason, "no answer"))
+                format!(
+                    "not seen for {}: {}",
+                    ago(*since, now).replace("now", "a few seconds"),
+                    or(reason, "no answer")
+                )
             }
             link => link.reason().to_owned(),
         };
@@ -86,11 +90,10 @@ fn services(state: &State) -> Vec<Fault> {
     let mut groups: BTreeMap<_, BTreeMap<String, u32>> = BTreeMap::new();
     for row in index.replicas.iter().filter(|row| row.mark == Mark::Failed) {
         let host = observed.hosts.get(&row.host);
-        let word = row
-            .container
-            .as_ref()
-            .and_then(|id| host.and_then(|host| host.containers.get(id)))
-            .map_or_else(|| format!("missing on {}", row.host), |container| state.judge(&row.host, container).1.into_owned());
+        let word = row.container.as_ref().and_then(|id| host.and_then(|host| host.containers.get(id))).map_or_else(
+            || format!("missing on {}", row.host),
+            |container| state.judge(&row.host, container).1.into_owned(),
+        );
         *groups.entry((&row.service, &row.region)).or_default().entry(word).or_default() += 1;
     }
     groups

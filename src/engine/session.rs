@@ -142,11 +142,13 @@ async fn explain(forward: Option<&Forward>, fault: Fault) -> Fault {
 /// What the first request's failure means: every engine knows its path.
 fn no_engine(way: &Way, fault: Fault) -> Fault {
     match (&fault.kind, way) {
-        (ErrorKind::Refused, Way::Connect(Connect::Tcp { host, tls: Some(Tls { identity: None, .. }), .. })) => Fault::new(
-            ErrorKind::Refused,
-            &format!("{host} wants a client certificate"),
-            "set `tls.cert` and `tls.key` of this host",
-        ),
+        (ErrorKind::Refused, Way::Connect(Connect::Tcp { host, tls: Some(Tls { identity: None, .. }), .. })) => {
+            Fault::new(
+                ErrorKind::Refused,
+                &format!("{host} wants a client certificate"),
+                "set `tls.cert` and `tls.key` of this host",
+            )
+        }
         (ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Conflict, _) => Fault::new(
             ErrorKind::Garbage,
             &format!("what answers is no Docker engine: {}", fault.why),
