@@ -1,1 +1,124 @@
 //! Command line: one file per group of commands.
+
+mod act;
+mod args;
+mod context;
+mod dashboard;
+mod demo;
+mod deploy;
+mod doctor;
+mod failure;
+mod host;
+mod json;
+mod logs;
+mod look;
+mod manual;
+mod plan_text;
+mod print;
+mod read;
+mod records;
+mod serve;
+mod start;
+mod targets;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use args::Cli;
+pub use failure::Failure;
+
+use args::{Command, HostCommand, Planned};
+use context::Context;
+
+/// Parses the arguments, does what they say, and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // A closed pipe is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::complain(&format!("the runtime does not start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(cli));
+    // A hung host must not keep the program from leaving.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            print::complain(&failure.to_string());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let look = dashboard::Look { ascii: cli.ascii, theme: cli.theme.clone() };
+    let context = || Context::load(cli.fleet.as_deref());
+    match cli.command {
+        None => dashboard::open(context()?, look).await,
+        Some(Command::Demo(args)) => demo::run(args, look).await,
+        Some(Command::Watch(args)) if args.once => read::overview(context()?, args.json).await,
+        Some(Command::Watch(_)) => dashboard::watch(context()?, look).await,
+        Some(Command::Hosts(output)) => read::hosts(context()?, output).await,
+        Some(Command::Stacks(output)) => read::stacks(context()?, output).await,
+        Some(Command::Ps(args)) => read::ps(context()?, args).await,
+        Some(Command::Ops(args)) => records::ops(context()?, args).await,
+        Some(Command::History(args)) => records::history(context()?, args).await,
+        Some(Command::Events(args)) => records::events(context()?, args).await,
+        Some(Command::Logs(args)) => logs::run(context()?, args).await,
+        Some(Command::Deploy(args)) => deploy::run(context()?, args).await,
+        Some(Command::Scale(args)) => act::scale(context()?, args).await,
+        Some(Command::Restart(args)) => act::restart(context()?, args).await,
+        Some(Command::Rm(args)) => act::rm(context()?, args).await,
+        Some(Command::Cordon(args)) => act::host(context()?, args, Some(crate::model::HostIntent::Cordoned)).await,
+        Some(Command::Uncordon(args)) => act::host(context()?, args, None).await,
+        Some(Command::Plan(plan)) => planned(context()?, plan.command).await,
+        Some(Command::Abort(args)) => act::abort(context()?, args).await,
+        Some(Command::Reconcile(args)) => serve::run(context()?, args).await,
+        Some(Command::Host(HostCommand::Import { output, contexts })) => host::import(output.as_deref(), &contexts),
+        Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
+        Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
+        Some(Command::Man) => manual::man(Cli::command()),
+    }
+}
+
+/// `wharf plan …` is the acting command with `--dry-run`.
+async fn planned(context: Context, command: Planned) -> Result<ExitCode, Failure> {
+    match command {
+        Planned::Deploy(mut args) => {
+            args.act.dry_run = true;
+            deploy::run(context, args).await
+        }
+        Planned::Scale(mut args) => {
+            args.act.dry_run = true;
+            act::scale(context, args).await
+        }
+        Planned::Restart(mut args) => {
+            args.act.dry_run = true;
+            act::restart(context, args).await
+        }
+        Planned::Rm(mut args) => {
+            args.act.dry_run = true;
+            act::rm(context, args).await
+        }
+        Planned::Cordon(mut args) => {
+            args.act.dry_run = true;
+            act::host(context, args, Some(crate::model::HostIntent::Cordoned)).await
+        }
+        Planned::Uncordon(mut args) => {
+            args.act.dry_run = true;
+            act::host(context, args, None).await
+        }
+    }
+}

@@ -1,1 +1,48 @@
 //! Docker engines: one actor per host, one transport for every kind of connection. All of bollard stays here.
+//!
+//! [`open`] gives a [`Handle`] for one task on one host. An [`Observer`] keeps watching many: it tells what it sees
+//! through a channel, and hands out a [`Reader`] (or, if it was started to act, a [`Handle`]) for each host, which
+//! follows the connection as it comes and goes.
+//!
+//! What an engine says becomes [`crate::text::Text`] in `convert`, once.
+
+mod auth;
+mod convert;
+mod create;
+mod dial;
+mod error;
+mod files;
+mod handle;
+mod http;
+mod image;
+mod logs;
+mod network;
+mod observe;
+mod open;
+mod pull;
+mod reader;
+mod resolve;
+mod said;
+mod session;
+mod ssh;
+mod stats;
+mod status;
+mod tls;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use create::CreateRequest;
+pub use dial::MemoryDial;
+pub use error::{EngineError, ErrorKind};
+pub use handle::Handle;
+pub use logs::{LogLine, LogOptions};
+pub use network::{network_name, volume_name};
+pub use observe::{Acting, ObserveOptions, Observer, Sampling, Watching};
+pub use open::{open, open_memory, open_reader};
+pub use pull::PullProgress;
+pub use reader::{DiskUse, NetworkInfo, Reader, VolumeInfo};
+pub use resolve::ResolvedImage;
+pub use session::{MAX_API, MIN_API};
+pub use stats::Counters;

@@ -9,6 +9,7 @@ mod fleet;
 mod ids;
 mod observed;
 mod spec;
+mod spec_diff;
 
 pub use command::*;
 pub use desired::*;
@@ -16,3 +17,4 @@ pub use fleet::*;
 pub use ids::*;
 pub use observed::*;
 pub use spec::*;
+pub use spec_diff::{Change, diff};

@@ -38,6 +38,14 @@ pub struct NetworkSpec {
     pub internal: bool,
     /// The subnet in CIDR form where the file gives one.
     pub subnet: Option<String>,
+    /// The gateway in `subnet`.
+    pub gateway: Option<String>,
+    /// The part of `subnet` that containers get addresses from, in CIDR form.
+    pub ip_range: Option<String>,
+    /// IPv6 is on.
+    pub ipv6: bool,
+    /// The IPv6 subnet in CIDR form where the file gives one.
+    pub subnet6: Option<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -151,6 +159,26 @@ pub struct ServiceSpec {
     pub pids_limit: Option<i64>,
     /// Badness for the out-of-memory killer.
     pub oom_score_adj: Option<i64>,
+    /// The out-of-memory killer leaves it alone.
+    pub oom_kill_disable: bool,
+    /// Annotations for the OCI runtime.
+    pub annotations: BTreeMap<String, String>,
+    /// OCI runtime by name; none means the engine's default.
+    pub runtime: Option<String>,
+    /// User namespace: `host` turns remapping off.
+    pub userns_mode: Option<String>,
+    /// UTS namespace: `host`.
+    pub uts: Option<String>,
+    /// Cgroup namespace: `host` or `private`.
+    pub cgroup: Option<String>,
+    /// Parent cgroup.
+    pub cgroup_parent: Option<String>,
+    /// Rules for the device cgroup: `c 1:3 mr`.
+    pub device_cgroup_rules: Vec<String>,
+    /// Options of the storage driver for the container's own layer.
+    pub storage_opt: BTreeMap<String, String>,
+    /// GPUs and CDI devices.
+    pub device_requests: Vec<DeviceRequest>,
     /// How many, and where.
     pub deploy: Deploy,
     /// What wharf adds to Compose (`x-wharf`).
@@ -405,6 +433,22 @@ pub struct Logging {
     pub options: BTreeMap<String, String>,
 }
 
+/// Devices asked for by what they can do: GPUs, or CDI devices by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceRequest {
+    /// The driver: `nvidia`, `cdi`; none lets the engine choose by capability.
+    pub driver: Option<String>,
+    /// How many; -1 means all. None where `device_ids` says which.
+    pub count: Option<i64>,
+    /// Which ones, by the driver's ids.
+    pub device_ids: Vec<String>,
+    /// All of these must be offered: `gpu`.
+    pub capabilities: Vec<String>,
+    /// Options of the driver.
+    pub options: BTreeMap<String, String>,
+}
+
 /// How many replicas, where, and with what.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -425,6 +469,8 @@ pub struct Deploy {
     pub update: Option<RolloutSpec>,
     /// How a roll-back is rolled out.
     pub rollback: Option<RolloutSpec>,
+    /// Labels of the service itself, not of its containers.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Replicated or one per host.
@@ -496,6 +542,14 @@ pub struct Resources {
     pub memory_reserved: Option<u64>,
     /// Limit of processes.
     pub pids: Option<i64>,
+    /// Weight against other containers when cores are short; the engine's default is 1024.
+    pub cpu_shares: Option<i64>,
+    /// Only on these cores: `0-3,5`.
+    pub cpuset: Option<String>,
+    /// Limit of memory and swap together in bytes; -1 means none.
+    pub memory_swap: Option<i64>,
+    /// How gladly the kernel swaps it out, 0 to 100.
+    pub swappiness: Option<i64>,
 }
 
 /// `update_config` and `rollback_config`.

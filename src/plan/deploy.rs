@@ -59,7 +59,7 @@ impl Draft<'_, '_> {
         self.warn(&key, spec, image);
         let revision = self.revision(&key, spec, image, by);
         for region in regions {
-            self.region(&key, region, &revision)?;
+            self.region(&key, region, spec, &revision)?;
         }
         // Regions that the file does not name any more.
         for (region, before) in self.world.desired.services.get(&key).into_iter().flatten() {
@@ -121,7 +121,13 @@ impl Draft<'_, '_> {
         RevisionNo(seen.map(|(_, _, of)| of.revision.0).max().unwrap_or_default().max(kept) + 1)
     }
 
-    fn region(&mut self, key: &ServiceKey, region: RegionName, revision: &Arc<Revision>) -> Result<(), Refusal> {
+    fn region(
+        &mut self,
+        key: &ServiceKey,
+        region: RegionName,
+        file: &ServiceSpec,
+        revision: &Arc<Revision>,
+    ) -> Result<(), Refusal> {
         let world = self.world;
         let Some(known) = world.fleet.region(&region) else { return Ok(()) };
         let before = world.desired.assignment(key, &region);
@@ -158,7 +164,7 @@ impl Draft<'_, '_> {
             "one on every host that fits".to_owned()
         } else {
             let now = before.map(|before| before.slots.len());
-            let to = number(spec, &region, now);
+            let to = number(file, &region, now);
             // Slots whose host does not fit any more keep their number, on another host.
             let again: Vec<Slot> =
                 must_move.iter().map(|(slot, ..)| *slot).take(to.saturating_sub(after.slots.len())).collect();

@@ -40,11 +40,13 @@ struct Teller<'w, 'a> {
     told: Told,
     /// Healthy now and at the lowest, per service that loses running replicas.
     dips: BTreeMap<ServiceKey, (u32, u32)>,
+    /// Pulls that are told already: each host needs an image once.
+    pulled: BTreeSet<(HostName, String)>,
 }
 
 /// Tells what the changes mean. `fresh` are the revisions that come with them.
 pub(crate) fn describe(world: &World<'_>, changes: &[Change], fresh: &[Revision]) -> Told {
-    let mut teller = Teller { world, fresh, told: Told::default(), dips: BTreeMap::new() };
+    let mut teller = Teller { world, fresh, told: Told::default(), dips: BTreeMap::new(), pulled: BTreeSet::new() };
     let mut indexes: BTreeMap<&RegionName, Index<'_>> = BTreeMap::new();
     for change in changes {
         let index = indexes.entry(&change.region).or_insert_with(|| Index::new(world, &change.region, None));
@@ -53,7 +55,8 @@ pub(crate) fn describe(world: &World<'_>, changes: &[Change], fresh: &[Revision]
     teller.tidy(changes);
     let Teller { mut told, dips, .. } = teller;
     told.steps.sort_by_key(|step| step.kind);
-    told.lowest = dips.into_values().max_by_key(|(low, now)| (now - low, std::cmp::Reverse(*now)));
+    told.lowest =
+        dips.into_values().filter(|(_, now)| *now > 0).max_by_key(|(low, now)| (now - low, std::cmp::Reverse(*now)));
     told.warnings.extend(silent_hosts(world, changes));
     told
 }
@@ -145,19 +148,18 @@ impl Teller<'_, '_> {
             sorted.started.iter().map(|(_, place)| *place).chain(sorted.replaced.iter().map(|(_, _, new)| *new));
         let targets: BTreeSet<(&HostName, RevisionNo)> = targets.map(|place| (&place.host, place.revision)).collect();
         let mut items = Vec::new();
+        let mut have = 0;
         for (host, no) in &targets {
-            let Some(image) = self.revision(&change.service, *no).map(|revision| revision.image.as_str()) else {
+            let Some(image) = self.revision(&change.service, *no).map(|revision| revision.image.clone()) else {
                 continue;
             };
-            let here = self.world.observed.hosts.get(*host).is_some_and(|view| images::is_present(view, image, None));
-            if !here {
-                items.push(format!("{} → {host}", images::short(image)));
+            if self.world.observed.hosts.get(*host).is_some_and(|view| images::is_present(view, &image, None)) {
+                have += 1;
+            } else if self.pulled.insert(((*host).clone(), image.clone())) {
+                items.push(format!("{} → {host}", images::short(&image)));
             }
         }
-        let why = match targets.len() - items.len() {
-            0 => String::new(),
-            have => format!("{have} of {} hosts have it", targets.len()),
-        };
+        let why = if have == 0 { String::new() } else { format!("{have} of {} hosts have it", targets.len()) };
         if !items.is_empty() {
             self.step(StepKind::Pull, change, items, why);
         }

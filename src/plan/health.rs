@@ -32,6 +32,19 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    /// One word: `ok`, `stopped`, `changing`, `unknown`, `failed`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Stopped => "stopped",
+            Self::Changing => "changing",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// How well a service is, in one region or summed over several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ServiceHealth {

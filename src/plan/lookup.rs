@@ -54,18 +54,24 @@ pub(crate) fn unknown(what: &'static str, name: &str, known: impl Iterator<Item 
     Refusal::Unknown { what, name: name.to_owned(), near }
 }
 
-/// Letters to change, put in or take out to make one word of the other.
+/// Letters to change, put in, take out or swap with their neighbour to make one word of the other.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut last = None;
     for (i, from) in a.chars().enumerate() {
         let mut next = vec![i + 1];
         let mut left = i + 1;
-        for ((to, above_left), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            left = (above_left + usize::from(from != *to)).min(above + 1).min(left + 1);
+        for (j, to) in b.iter().enumerate() {
+            let at = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX - 1);
+            let swapped = last == Some(*to) && j > 0 && b.get(j - 1) == Some(&from);
+            let swap = if swapped { at(&before, j - 1) + 1 } else { usize::MAX };
+            left = (at(&row, j) + usize::from(from != *to)).min(at(&row, j + 1) + 1).min(left + 1).min(swap);
             next.push(left);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
+        last = Some(from);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -91,5 +97,7 @@ mod tests {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("same", "same"), 0);
+        assert_eq!(distance("shpo", "shop"), 1);
+        assert_eq!(distance("west", "east"), 2);
     }
 }

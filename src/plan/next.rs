@@ -30,11 +30,6 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
     }
     moves::down_hosts(&mut work);
     operation::tidy(&mut work);
-    for operation in operations {
-        if let Some(at) = operation::progress_deadline(&index, &views, memory, operation) {
-            work.alarm(at);
-        }
-    }
     work.next
 }
 
@@ -48,6 +43,8 @@ pub(crate) struct Work<'w, 'a> {
     pub next: Next,
     /// What is in flight, by the replica that it is about.
     busy: BTreeMap<&'w ReplicaKey, &'w Action>,
+    /// When the open operation of a service is given up unless something new happens.
+    given_up: BTreeMap<ServiceKey, Timestamp>,
     /// Networks being removed.
     tidying: BTreeSet<(&'w HostName, &'w StackName)>,
 }
@@ -73,7 +70,20 @@ impl<'w, 'a> Work<'w, 'a> {
                 Action::Pull { .. } => {}
             }
         }
-        Self { index, views, order, memory, operations, next: Next::default(), busy, tidying }
+        let mut given_up = BTreeMap::new();
+        for operation in operations {
+            let deadline = operation::progress_deadline(index, views, memory, operation);
+            for key in operation::services(operation, index.region) {
+                given_up.extend(deadline.map(|deadline| (key.clone(), deadline)));
+            }
+        }
+        let next = Next::default();
+        let mut work = Self { index, views, order, memory, operations, next, busy, given_up, tidying };
+        let deadlines: Vec<Timestamp> = work.given_up.values().copied().collect();
+        for at in deadlines {
+            work.alarm(at);
+        }
+        work
     }
 
     pub fn now(&self) -> Timestamp {
@@ -94,7 +104,8 @@ impl<'w, 'a> Work<'w, 'a> {
         self.tidying.contains(&(host, stack))
     }
 
-    /// Something cannot go on yet.
+    /// Something cannot go on yet. Without a deadline of its own it has that of the service's open operation; what no
+    /// operation asked for is never given up.
     pub fn wait(
         &mut self,
         service: &ServiceKey,
@@ -102,6 +113,7 @@ impl<'w, 'a> Work<'w, 'a> {
         what: String,
         deadline: Option<Timestamp>,
     ) {
+        let deadline = deadline.or_else(|| self.given_up.get(service).copied());
         self.next.waits.push(Wait { service: service.clone(), replica: replica.cloned(), what, deadline });
         if let Some(deadline) = deadline {
             self.alarm(deadline);
@@ -149,7 +161,8 @@ impl<'w, 'a> Work<'w, 'a> {
             let replicas = if count == 1 { "1 replica".to_owned() } else { format!("{count} replicas") };
             match sight {
                 Sight::Silent { view: seen, since: at } => {
-                    let down_at = at.checked_add(self.defaults().down_after).ok();
+                    let down_at =
+                        at.checked_add(self.defaults().down_after).ok().filter(|down_at| *down_at > self.now());
                     let what = format!("{host}, not seen now{}, has {replicas}", reason(seen.link.reason()));
                     self.wait(view.key, None, what, down_at);
                 }

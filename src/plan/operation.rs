@@ -121,14 +121,16 @@ pub(crate) fn progress_deadline(
     operation: &Operation,
 ) -> Option<Timestamp> {
     let mut last = operation.at;
+    let mut limit = index.defaults.progress_deadline;
     for view in services(operation, index.region).filter_map(|key| views.get(key)) {
         let new = changed(index, operation, view);
         let made = new.iter().filter_map(|slot| slot.wanted.as_ref()).filter_map(|(seen, _)| made(seen)).max();
         last = last.max(made.unwrap_or(last));
+        limit = limit.max(patience(&index.defaults, view.spec()));
     }
     let lacking = lacking(index, views, memory, operation);
     let pulls = if lacking.is_empty() { Duration::ZERO } else { index.defaults.pull_deadline };
-    last.checked_add(index.defaults.progress_deadline + pulls).ok()
+    last.checked_add(limit + pulls).ok()
 }
 
 /// How long a new replica may take to become healthy: what the defaults say, or longer where its own health check

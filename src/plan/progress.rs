@@ -95,7 +95,11 @@ fn pulls(
         let failure = memory.failures.iter().find(|(action, _)| of(action)).map(|(_, failure)| failure);
         match failure {
             _ if pulled => steps.push(step(&what, StepState::Done, "pulled")),
-            _ if running => steps.push(step(&what, StepState::Running, "pulling")),
+            _ if running => {
+                let percent = memory.pulling.get(&(name.clone(), image.clone()));
+                let detail = percent.map_or_else(|| "pulling".to_owned(), |percent| format!("pulling {percent} %"));
+                steps.push(step(&what, StepState::Running, &detail));
+            }
             _ if slot.wanted.is_some() || images::is_present(host, image, None) => {}
             Some(failure) => steps.push(step(&what, StepState::Failed, failure.error.as_str())),
             None => steps.push(step(&what, StepState::Waiting, "")),

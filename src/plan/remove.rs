@@ -127,7 +127,8 @@ pub fn host(world: &World<'_>, host: &HostName, intent: Option<HostIntent>) -> R
         });
         let here = world.desired.replicas().filter(|(_, place)| place.host == *name).count();
         if intent.is_some() && here > 0 {
-            warnings.push(format!("{here} replicas stay on {name}"));
+            let stay = if here == 1 { "1 replica stays".to_owned() } else { format!("{here} replicas stay") };
+            warnings.push(format!("{stay} on {name}"));
         }
     }
     Ok(Plan {

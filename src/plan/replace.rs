@@ -10,7 +10,7 @@ use super::{
     operation,
     pulls::Gates,
     rollout::{Exchange, batch, same_name},
-    standing::{Standing, began, exit_words, made},
+    standing::{Standing, exit_words, made},
     view::{Copy, ServiceView, SlotView},
 };
 use crate::model::{HostName, HostView, Revision, ServiceSpec};
@@ -21,7 +21,7 @@ struct Budget {
     batch: usize,
     /// Slots whose new copy is on its way while the old one runs.
     replacing: usize,
-    /// Wanted slots without a copy that does its work.
+    /// Wanted slots without a copy that does its work, with those whose copy is stopped in this pass.
     unserved: usize,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
         }
     }
     if !closed {
-        unwanted(work, view);
+        unwanted(work, view, view.slots.len().saturating_sub(budget.unserved));
     }
 }
 
@@ -92,11 +92,11 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
             if let Some(at) = healthy_at {
                 work.alarm(at);
             }
-            work.wait(view.key, Some(key), format!("health of {key} (starting)"), healthy_by(work, seen));
+            work.wait(view.key, Some(key), format!("health of {key} (starting)"), healthy_by(work, view, seen));
         }
         Standing::Unhealthy | Standing::Restarting | Standing::Paused => {
             let what = format!("health of {key} ({} on {})", standing.words(), seen.host.name);
-            work.wait(view.key, Some(key), what, healthy_by(work, seen));
+            work.wait(view.key, Some(key), what, healthy_by(work, view, seen));
         }
         Standing::Created => {
             work.act(start(seen), view.key, Some(key));
@@ -127,9 +127,12 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
     }
 }
 
-/// When a replica that is not healthy is given up.
-fn healthy_by(work: &Work<'_, '_>, seen: &Seen<'_>) -> Option<Timestamp> {
-    made(seen).or_else(|| began(seen))?.checked_add(work.defaults().healthy_deadline).ok()
+/// When an operation gives up on a replica that it made and that does not become healthy.
+fn healthy_by(work: &Work<'_, '_>, view: &ServiceView<'_>, seen: &Seen<'_>) -> Option<Timestamp> {
+    if !operation::is_new(work, view.key, seen) {
+        return None;
+    }
+    made(seen)?.checked_add(operation::patience(work.defaults(), view.spec())).ok()
 }
 
 /// There is no wanted container: make one, when it is its turn.
@@ -281,11 +284,11 @@ fn port_holder(host: &HostView, spec: &ServiceSpec) -> Option<String> {
     )
 }
 
-/// Containers of slots that are not wanted: they go, but never the ones that still carry the service.
-fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>) {
+/// Containers of slots that are not wanted: they go, but never the ones that still carry the service. `served` counts
+/// the wanted slots that have a healthy copy after this pass.
+fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
     let wanted = view.slots.len();
     let healthy = |copies: &[Copy<'_>]| copies.iter().filter(|(_, standing)| *standing == Standing::Healthy).count();
-    let served = view.slots.iter().filter(|slot| slot.is_served()).count();
     let mut surplus = healthy(&view.unwanted);
     // The highest slots go first.
     for (seen, standing) in view.unwanted.iter().rev() {

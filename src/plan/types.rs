@@ -226,6 +226,8 @@ pub struct Wait {
 pub struct Memory {
     /// Actions that have been started and have not ended. [`Next`] never gives them again.
     pub in_flight: BTreeSet<Action>,
+    /// How far running pulls are, in percent, per host and image.
+    pub pulling: BTreeMap<(HostName, String), u8>,
     /// Pulls that succeeded, per host and image, in case the image list is late.
     pub pulled: BTreeSet<(HostName, String)>,
     /// Failed actions: how often in a row, the last time, and what the engine said.

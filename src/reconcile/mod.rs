@@ -1,1 +1,14 @@
 //! The process that makes desired and observed the same.
+//!
+//! Level-triggered: every round plans anew from what shall be and what is seen ([`plan::next`](crate::plan::next)) and
+//! never replays stored steps. Killed at any moment and started again, it goes on from what it sees. A region is acted
+//! on only under its lease; every write to the store carries the lease's epoch.
+
+mod deaths;
+mod exec;
+mod lease;
+mod region;
+mod round;
+
+pub use lease::LeaseTimes;
+pub use round::{Options, ReconcileError, run};

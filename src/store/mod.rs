@@ -1,1 +1,146 @@
 //! Desired state, revisions, commands, journal and leases, on disk, for many processes.
+//!
+//! [`ReadStore`] is what a wall screen gets, [`Store`] what acts. [`Sqlite`] is both; [`SqliteReader`] has no
+//! mutating method, as a type. What they promise:
+//!
+//! - [`Store::accept`] is one transaction: compare, append, write. When it returns, the command is on disk.
+//! - Every operation reaches exactly one final state. The store alone writes states, in the transaction that
+//!   changes the cause, and writes the journal line that says so.
+//! - Generations only grow. Whatever changes the desired state makes a new one.
+//! - What a reconciler writes carries a [`Fence`]; a reconciler that lost its lease changes nothing.
+//!
+//! A partly covered operation: when a later command takes over some of its services, those leave its books (its
+//! `before` and `after`), and it goes on with the rest. When nothing is left, it is superseded. So at most one
+//! open operation speaks for any service in any region.
+
+mod accept;
+mod clock;
+mod conflict;
+mod error;
+mod files;
+mod lease;
+mod open;
+mod outcome;
+mod read;
+mod reader;
+mod retention;
+mod rows;
+mod schema;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+pub use error::{Conflict, StoreError};
+pub use open::Options;
+pub use reader::SqliteReader;
+pub use retention::Retention;
+pub use schema::VERSION as SCHEMA_VERSION;
+pub use sqlite::Sqlite;
+
+use crate::{
+    model::{
+        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Place, Progress, Proposal, RegionName, ReplicaKey,
+        ServiceKey, StackName,
+    },
+    text::Text,
+};
+
+/// What reading gives: an answer that comes later, or why not.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Which operations to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationQuery {
+    /// Only those that are not final.
+    pub open_only: bool,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those that touch this stack.
+    pub stack: Option<StackName>,
+}
+
+impl Default for OperationQuery {
+    fn default() -> Self {
+        Self { open_only: false, limit: 100, stack: None }
+    }
+}
+
+/// Which journal entries to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalQuery {
+    /// Only those of this command.
+    pub command: Option<CommandId>,
+    /// Only those about this service.
+    pub service: Option<ServiceKey>,
+    /// At most so many, the newest ones.
+    pub limit: usize,
+}
+
+impl Default for JournalQuery {
+    fn default() -> Self {
+        Self { command: None, service: None, limit: 1000 }
+    }
+}
+
+/// The proof that a reconciler holds a region: what [`Store::take_lease`] gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The region.
+    pub region: RegionName,
+    /// Which holding it is.
+    pub epoch: Epoch,
+}
+
+/// Reads of the store. None of them waits for a writer.
+pub trait ReadStore: Send + Sync + 'static {
+    /// The accepted state. Cheap when nothing changed: the same `Arc` comes again.
+    fn desired(&self) -> Answer<'_, Arc<Desired>>;
+    /// Operations, newest first.
+    fn operations(&self, query: OperationQuery) -> Answer<'_, Vec<Operation>>;
+    /// One operation; none when it is not known (any more).
+    fn operation(&self, id: CommandId) -> Answer<'_, Option<Operation>>;
+    /// The one operation whose id ends in `suffix` (hex digits, hyphens ignored): what people type after reading
+    /// [`CommandId::short`]. Several: [`StoreError::Ambiguous`].
+    fn find_operation(&self, suffix: String) -> Answer<'_, Option<Operation>>;
+    /// Lines of the journal, newest first.
+    fn journal(&self, query: JournalQuery) -> Answer<'_, Vec<JournalEntry>>;
+    /// All leases that were ever taken, by region. Expired and released ones are not alive.
+    fn leases(&self) -> Answer<'_, Vec<Lease>>;
+    /// A number that differs after any commit by anyone, this process included. Cheap enough to poll at 20 Hz.
+    /// Two equal answers mean that nothing was written between them; it does not only grow.
+    fn version(&self) -> Answer<'_, u64>;
+}
+
+/// Reads and changes of the store. A future that is dropped after its first poll may still do its work.
+pub trait Store: ReadStore {
+    /// Accepts a change as a whole or refuses it as a whole ([`StoreError::Conflict`], [`StoreError::Invalid`]).
+    /// What touches no region (a host's intent, a stack without services) is converged at once.
+    fn accept(&self, proposal: Proposal, by: String, at: Timestamp) -> Answer<'_, Operation>;
+    /// Takes or renews the lease of a region; it expires [`Options::lease`] later. `None`: someone else holds it.
+    /// `holder` is for people; the lease belongs to this open store, so two processes never share one.
+    fn take_lease(&self, region: RegionName, holder: Text) -> Answer<'_, Option<Epoch>>;
+    /// Gives a lease back, so that the next one need not wait for its expiry. Nothing happens when it is lost.
+    fn release_lease(&self, fence: Fence) -> Answer<'_, ()>;
+    /// Writes how far the fence's region is with operations, and lines of the journal. Accepted operations become
+    /// running; an operation whose regions have all finished becomes converged, and the journal says so. What is
+    /// final or does not concern the region is left alone. Equal progress is not written again.
+    fn report(&self, fence: Fence, progress: Vec<(CommandId, Progress)>, journal: Vec<JournalEntry>) -> Answer<'_, ()>;
+    /// Gives an operation up. In all its regions, what it still decides is put back to what was there before, as a
+    /// new generation, for the reconcilers to make true. Gives the operation; one that was final already is
+    /// given as it is.
+    fn fail(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation>;
+    /// Moves one slot to another host, as a new generation. False when the slot is gone or wants another revision
+    /// by now, so that the caller must look again.
+    fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool>;
+    /// Ends an operation by an operator's will. What it still decides is put back, as in [`Store::fail`]. An
+    /// operation that is final already: [`StoreError::Final`].
+    fn abort(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation>;
+    /// Adds lines to the journal.
+    fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()>;
+}

@@ -1,0 +1,164 @@
+//! Commands that change something: plan, show, ask, accept, wait.
+
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Context, Failure,
+    args::{AbortArgs, ActArgs, HostArgs, RestartArgs, RmArgs, ScaleArgs},
+    json::{OperationRow, PlanDocument},
+    look::{self, Seen},
+    plan_text, print, records,
+    start::Starter,
+    targets, wait,
+};
+use crate::{
+    model::{HostIntent, RegionName, ServiceKey, StackName},
+    plan::{self, Plan, Refusal},
+    store::Store,
+    text::Text,
+};
+
+/// `wharf scale`.
+pub(super) async fn scale(context: Context, args: ScaleArgs) -> Result<ExitCode, Failure> {
+    let wishes = args
+        .targets
+        .iter()
+        .map(|target| targets::parse(target))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(Failure::Input)?;
+    carry_out(context, &args.act, |seen| {
+        let targets = targets::resolve(&wishes, &seen.desired).map_err(Refusal::Invalid)?;
+        plan::scale(&seen.world(), &targets)
+    })
+    .await
+}
+
+/// `wharf restart`.
+pub(super) async fn restart(context: Context, args: RestartArgs) -> Result<ExitCode, Failure> {
+    let service: ServiceKey = args.what.parse().map_err(|error| named(&args.what, "STACK/SERVICE", &error))?;
+    let region: Option<RegionName> =
+        args.region.as_deref().map(str::parse).transpose().map_err(|error| named("--region", "a region", &error))?;
+    carry_out(context, &args.act, |seen| plan::restart(&seen.world(), &service, region.as_ref())).await
+}
+
+/// `wharf rm`.
+pub(super) async fn rm(context: Context, args: RmArgs) -> Result<ExitCode, Failure> {
+    let (stack, service) = match args.what.split_once('/') {
+        Some((stack, service)) => (stack, Some(service)),
+        None => (args.what.as_str(), None),
+    };
+    let stack: StackName = stack.parse().map_err(|error| named(&args.what, "STACK or STACK/SERVICE", &error))?;
+    let service =
+        service.map(str::parse).transpose().map_err(|error| named(&args.what, "STACK or STACK/SERVICE", &error))?;
+    carry_out(context, &args.act, |seen| plan::remove(&seen.world(), &stack, service.as_ref())).await
+}
+
+/// `wharf cordon` and `wharf uncordon`.
+pub(super) async fn host(context: Context, args: HostArgs, intent: Option<HostIntent>) -> Result<ExitCode, Failure> {
+    let host = args.host.parse().map_err(|error| named(&args.host, "a host's name", &error))?;
+    carry_out(context, &args.act, |seen| plan::host(&seen.world(), &host, intent)).await
+}
+
+/// `wharf abort`.
+pub(super) async fn abort(context: Context, args: AbortArgs) -> Result<ExitCode, Failure> {
+    let store = context.store()?;
+    let operation = records::find(store.as_ref(), &args.id).await?;
+    if operation.state.is_final() {
+        return Err(Failure::Input(format!(
+            "operation {} is {} already: there is nothing to abort",
+            operation.id.short(),
+            operation.state.word()
+        )));
+    }
+    store.abort(operation.id, Text::new(&context.who), Timestamp::now()).await?;
+    let regions: Vec<RegionName> = operation.regions().into_iter().collect();
+    Starter::new(&context).ensure(store.as_ref(), &regions).await?;
+    print::line(&format!("aborted {}; what was wanted before is wanted again", operation.intent.summary()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named(what: &str, form: &str, error: &crate::model::NameError) -> Failure {
+    Failure::Input(format!("`{}`: {error}; write {form}", Text::new(what)))
+}
+
+/// Looks at the fleet, plans, shows, asks, accepts, waits.
+pub(super) async fn carry_out(
+    context: Context,
+    act: &ActArgs,
+    plan: impl Fn(&Seen) -> Result<Plan, Refusal>,
+) -> Result<ExitCode, Failure> {
+    let deadline = wait::parse(&act.wait)?;
+    let store = context.store()?;
+    let seen = look::look(context, store.as_ref()).await?.or_blind()?;
+    let plan = plan(&seen)?;
+    finish(&seen.context, store, act, plan, deadline).await
+}
+
+/// What follows once a plan is there.
+pub(super) async fn finish(
+    context: &Context,
+    store: Arc<dyn Store>,
+    act: &ActArgs,
+    plan: Plan,
+    deadline: std::time::Duration,
+) -> Result<ExitCode, Failure> {
+    if act.dry_run {
+        if act.json {
+            print::json(&PlanDocument::new(&plan));
+        } else {
+            print::out(&plan_text::render(&plan));
+        }
+        return Ok(ExitCode::from(if plan.is_empty() { 0 } else { 10 }));
+    }
+    if plan.is_empty() {
+        if act.json {
+            print::json(&PlanDocument::new(&plan));
+        } else {
+            print::line("nothing to do: it is as you want it");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !act.yes {
+        print::note(plan_text::render(&plan).trim_end());
+        if !ask("apply?")? {
+            print::note("nothing was changed");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let operation = store.accept(plan.proposal, context.who.clone(), Timestamp::now()).await?;
+    let regions: Vec<RegionName> = operation.regions().into_iter().collect();
+    let starter = Starter::new(context);
+    if !operation.state.is_final() {
+        starter.ensure(store.as_ref(), &regions).await?;
+    }
+    if act.detach {
+        if act.json {
+            print::json(&OperationRow::new(&operation));
+        } else {
+            print::line(&operation.id.to_string());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    wait::until_final(store.as_ref(), &starter, operation, deadline, act.json).await
+}
+
+/// Asks on the terminal. Without one, the answer must have been given by `--yes`.
+fn ask(question: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Input(
+            "standard input is not a terminal, so nobody can say yes: add --yes (or --dry-run)".into(),
+        ));
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::Input(format!("no answer could be read: {error}")))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,351 @@
+//! The command line: one definition feeds parsing, help, completions and the man page.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Terminal operations dashboard for fleets of Docker hosts.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wharf",
+    version,
+    about = "Terminal operations dashboard for fleets of Docker hosts",
+    long_about = "Connects to plain Docker Engines (SSH, TLS, unix socket), shows hosts, stacks and services of all \
+                  regions live, and lets you deploy and scale by keyboard and by command.\n\n\
+                  Without a command it opens the dashboard. Without a fleet file it shows the engine of the current \
+                  Docker context.",
+    after_help = "Exit codes: 0 converged · 1 failed or rolled back · 2 bad usage or input · 3 refused: conflicts with \
+                  newer state · 4 deadline passed, still going on · 5 no host reachable · 10 a dry run would change \
+                  something",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// Fleet file; without it $WHARF_FLEET, the config directory, /etc/wharf, then the Docker context
+    #[arg(long, global = true, value_name = "FILE")]
+    pub fleet: Option<PathBuf>,
+
+    /// Draw with ASCII characters only
+    #[arg(long, global = true, env = "WHARF_ASCII", value_parser = clap::builder::FalseyValueParser::new())]
+    pub ascii: bool,
+
+    /// Theme: default, dark, light, high-contrast, no-color, or a file
+    #[arg(long, global = true, env = "WHARF_THEME", value_name = "NAME")]
+    pub theme: Option<String>,
+
+    /// What to do; without one the dashboard opens
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Rehearse on a simulated fleet: needs no Docker
+    Demo(DemoArgs),
+    /// The dashboard, read-only: for a wall screen
+    Watch(WatchArgs),
+    /// List the hosts
+    Hosts(OutputArgs),
+    /// List the stacks
+    Stacks(OutputArgs),
+    /// List replicas
+    Ps(PsArgs),
+    /// List operations, or show one with its steps
+    Ops(OpsArgs),
+    /// List the revisions of a stack's services
+    History(HistoryArgs),
+    /// List what happened: the journal, newest last
+    Events(EventsArgs),
+    /// Print the log of a service's or stack's replicas
+    Logs(LogsArgs),
+    /// Run a stack as its Compose file says
+    Deploy(DeployArgs),
+    /// Change the number of replicas
+    Scale(ScaleArgs),
+    /// Replace every container of a service, some at a time
+    Restart(RestartArgs),
+    /// Take a stack or a service away
+    Rm(RmArgs),
+    /// Give a host no new replicas
+    Cordon(HostArgs),
+    /// Let a host take replicas again
+    Uncordon(HostArgs),
+    /// Show what an acting command would do: `wharf plan scale shop/web=6`
+    Plan(PlanArgs),
+    /// End an operation; what was wanted before is wanted again
+    Abort(AbortArgs),
+    /// Carry out what was accepted; runs until it is stopped
+    Reconcile(ReconcileArgs),
+    /// Work on the fleet file
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Check each host and say how to mend what is wrong
+    Doctor(OutputArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page (roff)
+    Man,
+}
+
+/// How a listing is printed.
+#[derive(Debug, Args, Clone, Copy)]
+pub struct OutputArgs {
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `wharf demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Hosts, spread over up to eight regions; without it the demo company with 12 hosts
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub hosts: Option<u16>,
+    /// Containers on each host
+    #[arg(long, value_name = "M", default_value_t = 50, requires = "hosts", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub containers: u16,
+    /// Delay of every answer in milliseconds; the demo company has its own
+    #[arg(long, value_name = "MS")]
+    pub latency: Option<u64>,
+    /// Only serve the simulated engines and print the fleet file's path, until it is stopped
+    #[arg(long)]
+    pub serve: bool,
+    /// Open read-only, as `wharf watch` does
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `wharf watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Print one overview and leave
+    #[arg(long)]
+    pub once: bool,
+    /// With --once: one JSON document
+    #[arg(long, requires = "once")]
+    pub json: bool,
+}
+
+/// `wharf ps`.
+#[derive(Debug, Args)]
+pub struct PsArgs {
+    /// STACK or STACK/SERVICE
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub what: Option<String>,
+    /// How it is printed
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Containers of other tools too
+    #[arg(long, short)]
+    pub all: bool,
+}
+
+/// `wharf ops`.
+#[derive(Debug, Args)]
+pub struct OpsArgs {
+    /// An operation's id, or the end of it
+    pub id: Option<String>,
+    /// How it is printed
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How many
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Only those that are not final
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// `wharf history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// STACK or STACK/SERVICE
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub what: String,
+    /// How it is printed
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `wharf events`.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// How it is printed
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How many
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub limit: usize,
+    /// Go on with what happens from now
+    #[arg(long, short, conflicts_with = "json")]
+    pub follow: bool,
+}
+
+/// `wharf logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// STACK, STACK/SERVICE or STACK/SERVICE.SLOT
+    #[arg(value_name = "STACK[/SERVICE[.SLOT]]")]
+    pub what: String,
+    /// Go on with new lines
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Lines from the end, of each replica
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub tail: u32,
+    /// Begin each line with its time
+    #[arg(long, short)]
+    pub timestamps: bool,
+    /// One JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What all acting commands take.
+#[derive(Debug, Args, Clone)]
+pub struct ActArgs {
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Print the plan and change nothing: exit 0 when nothing would change, 10 when something would
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Return once the command is accepted
+    #[arg(long, short)]
+    pub detach: bool,
+    /// One JSON document: the plan with --dry-run, else the operation
+    #[arg(long)]
+    pub json: bool,
+    /// Stop waiting after this time (the work goes on): `90s`, `10m`
+    #[arg(long, value_name = "TIME", default_value = "15m")]
+    pub wait: String,
+}
+
+/// `wharf deploy`.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// Compose file; may be given several times, later ones override
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The stack's name; without it `name:` of the file or the directory's name
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Profiles to include
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// Files of variables, instead of `.env` beside the first file
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<PathBuf>,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf scale`.
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// `shop/web=6`, `shop/web=+2`, `shop/web=-1`, each with `@REGION` or for every region of the service
+    #[arg(value_name = "STACK/SERVICE=N[@REGION]", required = true)]
+    pub targets: Vec<String>,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf restart`.
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// STACK/SERVICE
+    #[arg(value_name = "STACK/SERVICE")]
+    pub what: String,
+    /// Only in this region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// STACK or STACK/SERVICE
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub what: String,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf cordon` and `wharf uncordon`.
+#[derive(Debug, Args)]
+pub struct HostArgs {
+    /// The host
+    pub host: String,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The acting command
+    #[command(subcommand)]
+    pub command: Planned,
+}
+
+/// Commands that have a plan.
+#[derive(Debug, Subcommand)]
+pub enum Planned {
+    /// See `wharf deploy`
+    Deploy(DeployArgs),
+    /// See `wharf scale`
+    Scale(ScaleArgs),
+    /// See `wharf restart`
+    Restart(RestartArgs),
+    /// See `wharf rm`
+    Rm(RmArgs),
+    /// See `wharf cordon`
+    Cordon(HostArgs),
+    /// See `wharf uncordon`
+    Uncordon(HostArgs),
+}
+
+/// `wharf abort`.
+#[derive(Debug, Args)]
+pub struct AbortArgs {
+    /// The operation's id, or the end of it
+    pub id: String,
+}
+
+/// `wharf reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// Only these regions; without it all
+    #[arg(long = "region", value_name = "NAME")]
+    pub regions: Vec<String>,
+    /// Leave when nothing is pending
+    #[arg(long)]
+    pub until_idle: bool,
+    /// Leave the terminal's session: what a command does when it starts a reconciler on demand
+    #[arg(long, hide = true)]
+    pub own_session: bool,
+}
+
+/// `wharf host …`.
+#[derive(Debug, Subcommand)]
+pub enum HostCommand {
+    /// Write a fleet file from the Docker contexts of this machine
+    Import {
+        /// Where to; without it to standard output. An existing file is added to
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Only these contexts
+        #[arg(long = "context", value_name = "NAME")]
+        contexts: Vec<String>,
+    },
+}

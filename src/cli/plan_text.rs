@@ -1,0 +1,67 @@
+//! A plan as plain text.
+
+use std::fmt::Write as _;
+
+use crate::{
+    plan::{Plan, StepKind},
+    text,
+};
+
+/// Items of a step on one line, before it says how many more there are.
+const ITEMS: usize = 8;
+
+/// The plan as the terminal shows it when an acting command asks.
+pub(super) fn render(plan: &Plan) -> String {
+    let mut out = String::new();
+    let summary = plan.proposal.intent.summary();
+    if plan.is_empty() {
+        let _ = writeln!(out, "{summary}: nothing would change");
+        return out;
+    }
+    let _ = writeln!(out, "PLAN  {summary}  (from state {})", text::count(plan.proposal.base.0));
+    for (number, step) in plan.steps.iter().enumerate() {
+        let place = match (&step.service, &step.region) {
+            (Some(service), Some(region)) => format!("{service}  {region}"),
+            (Some(service), None) => service.to_string(),
+            (None, Some(region)) => region.to_string(),
+            (None, None) => String::new(),
+        };
+        let _ =
+            write!(out, "{:>2}  {}  {}", number + 1, text::pad_right(word(step.kind), 8), text::pad_right(&place, 24));
+        let shown: Vec<&str> = step.items.iter().take(ITEMS).map(String::as_str).collect();
+        let _ = write!(out, "  {}", shown.join("   "));
+        if step.items.len() > ITEMS {
+            let _ = write!(out, "   … {} more", step.items.len() - ITEMS);
+        }
+        if !step.why.is_empty() {
+            let _ = write!(out, "   ({})", step.why);
+        }
+        out.push('\n');
+    }
+    let (before, after) = plan.replicas;
+    let _ = write!(out, "replicas {before} → {after}");
+    if let Some((lowest, of)) = plan.lowest {
+        let _ = write!(out, " · never below {lowest} of {of} healthy");
+    }
+    out.push('\n');
+    if let Some(undo) = &plan.undo {
+        let _ = writeln!(out, "undo: {undo}");
+    }
+    let _ = writeln!(out, "same as: {}", plan.proposal.equivalent);
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "! {warning}");
+    }
+    out
+}
+
+fn word(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Pull => "pull",
+        StepKind::Start => "start",
+        StepKind::Health => "health",
+        StepKind::Replace => "replace",
+        StepKind::Stop => "stop",
+        StepKind::Tidy => "tidy",
+        StepKind::Host => "host",
+    }
+}

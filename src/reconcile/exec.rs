@@ -1,0 +1,123 @@
+//! Carries out one action on one host.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::{
+    engine::{CreateRequest, EngineError, Handle, NetworkInfo, PullProgress},
+    model::{ContainerId, Defaults, Desired, Fleet, HostName, RegionName, label},
+    plan::Action,
+    text::Text,
+};
+
+use super::region::Failed;
+
+/// What an action needs to know beside itself.
+pub(super) struct Job {
+    pub fleet: Arc<Fleet>,
+    pub desired: Arc<Desired>,
+    pub region: RegionName,
+    pub action: Action,
+    /// Where to tell how far a pull is, in percent.
+    pub pulling: mpsc::Sender<(HostName, String, u8)>,
+}
+
+/// Does it. Gives the container that was made or ended.
+pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId>, Failed> {
+    let region = job.fleet.region(&job.region);
+    let defaults = region.map(|region| region.defaults.clone()).unwrap_or_default();
+    match &job.action {
+        Action::Pull { image, host, .. } => {
+            let tell = |progress: PullProgress| {
+                // Only for the screen: when the loop is busy, the next one will do.
+                let _ = job.pulling.try_send((host.clone(), image.clone(), progress.percent));
+            };
+            match tokio::time::timeout(defaults.pull_deadline, handle.pull(image, tell)).await {
+                Ok(result) => result.map_err(|error| failed(&error))?,
+                Err(_) => {
+                    return Err(lost(&format!(
+                        "the pull took longer than {}; raise pull_deadline or look at the registry",
+                        crate::text::duration(defaults.pull_deadline)
+                    )));
+                }
+            }
+            Ok(None)
+        }
+        Action::Create { .. } => create(job, handle, &defaults).await.map(Some),
+        Action::Start { container, .. } => {
+            handle.start(container).await.map_err(|error| failed(&error))?;
+            Ok(Some(container.clone()))
+        }
+        Action::Stop { replica, container, .. } => {
+            let spec_grace = job
+                .desired
+                .revisions
+                .get(&replica.service)
+                .and_then(|revisions| revisions.values().next_back())
+                .and_then(|revision| revision.spec.stop_grace_period);
+            handle
+                .stop(container, spec_grace.unwrap_or(defaults.stop_grace))
+                .await
+                .or_else(|error| gone_is_fine(&error))?;
+            handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
+            Ok(Some(container.clone()))
+        }
+        Action::Tidy { stack, .. } => {
+            let labelled = |network: &NetworkInfo, label: &str, value: &str| {
+                network.labels.get(label).is_some_and(|found| found.as_str() == value)
+            };
+            for network in handle.networks().await.map_err(|error| failed(&error))? {
+                if labelled(&network, label::FLEET, job.fleet.name.as_str())
+                    && labelled(&network, label::STACK, stack.as_str())
+                {
+                    handle
+                        .remove_network(&job.fleet.name, network.name.as_str())
+                        .await
+                        .or_else(|error| gone_is_fine(&error))?;
+                }
+            }
+            Ok(None)
+        }
+    }
+}
+
+async fn create(job: &Job, handle: &Handle, defaults: &Defaults) -> Result<ContainerId, Failed> {
+    let Action::Create { host, replica, revision } = &job.action else {
+        return Err(lost("not a create"));
+    };
+    let Some(wanted) = job.desired.revision(&replica.service, *revision) else {
+        return Err(lost("its revision is no longer kept"));
+    };
+    let address = job.fleet.host(host).and_then(|(_, host)| host.address.clone());
+    let shared = job.desired.stacks.get(&replica.service.stack).cloned().unwrap_or_default();
+    let round = job.desired.assignment(&replica.service, &replica.region).map_or(0, |assignment| assignment.round);
+    let request = CreateRequest {
+        fleet: &job.fleet.name,
+        replica,
+        revision: *revision,
+        image: &wanted.image,
+        spec: &wanted.spec,
+        shared: &shared,
+        host_address: address.as_deref(),
+        subnet_pool: &job.fleet.subnet_pool,
+        round,
+        defaults,
+    };
+    let id = handle.create(&request).await.map_err(|error| failed(&error))?;
+    handle.start(&id).await.map_err(|error| failed(&error))?;
+    Ok(id)
+}
+
+/// A container that is not there any more needs no ending.
+fn gone_is_fine(error: &EngineError) -> Result<(), Failed> {
+    if error.is_not_found() { Ok(()) } else { Err(failed(error)) }
+}
+
+fn failed(error: &EngineError) -> Failed {
+    Failed { is_final: error.is_final(), error: Text::new(&error.to_string()) }
+}
+
+fn lost(why: &str) -> Failed {
+    Failed { error: Text::new(why), is_final: false }
+}

@@ -1,0 +1,416 @@
+//! The loop: see, plan, act, tell.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    deaths, exec, lease,
+    lease::LeaseTimes,
+    region::{Ended, Failed, Region},
+};
+use crate::{
+    engine::{Acting, ObserveOptions, Observer},
+    model::{
+        Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName,
+    },
+    plan::{self, Action, World},
+    store::{Fence, OperationQuery, Store, StoreError},
+    text::Text,
+};
+
+/// How often the store is asked whether anyone committed. One `PRAGMA`: microseconds.
+const STORE_POLL: Duration = Duration::from_millis(25);
+
+/// Progress is told at most so often, unless an operation ends.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// Actions at once on one host. An engine starts about as many containers at once as it has cores; a few more keep
+/// it busy while others wait for its disk.
+const PER_HOST: usize = 8;
+
+/// With `until_idle`: leave after so long without anything to do, so that a second command finds us still here.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// On stop: running actions may go on for so long.
+const FINISH_WITHIN: Duration = Duration::from_secs(30);
+
+/// How a reconciler runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Only these regions; none means all.
+    pub regions: Option<BTreeSet<RegionName>>,
+    /// Leave when nothing is pending.
+    pub until_idle: bool,
+    /// Who we are, in the lease: `user@machine:pid`.
+    pub holder: Text,
+    /// How the hosts are watched.
+    pub observe: ObserveOptions,
+    /// How leases are kept; both times must be shorter than the store's own expiry.
+    pub lease: LeaseTimes,
+}
+
+impl Options {
+    /// All regions, for good, with the times of the design.
+    pub fn new(holder: Text) -> Self {
+        let (observe, lease) = (ObserveOptions::default(), LeaseTimes::default());
+        Self { regions: None, until_idle: false, holder, observe, lease }
+    }
+}
+
+/// Why a reconciler ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Runs until `stop`, or until idle. On `stop` no new action begins, the running ones are finished, the leases
+/// released.
+pub async fn run(
+    fleet: Arc<Fleet>,
+    store: Arc<dyn Store>,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<(), ReconcileError> {
+    let mine: BTreeSet<RegionName> = fleet
+        .regions
+        .iter()
+        .map(|region| region.name.clone())
+        .filter(|name| options.regions.as_ref().is_none_or(|only| only.contains(name)))
+        .collect();
+    let (tx, updates) = mpsc::channel(1024);
+    let observer = Observer::start_acting(&fleet, tx, options.observe);
+    let leases_stop = CancellationToken::new();
+    let (wanted_tx, wanted_rx) = watch::channel(BTreeSet::new());
+    let (held, lease_task) = lease::keep(store.clone(), options.holder, options.lease, wanted_rx, leases_stop.clone());
+
+    let (pulling, percents) = mpsc::channel(256);
+    let now = Timestamp::now();
+    let mut this = Reconciler {
+        observed: Observed::unseen(&fleet, now),
+        permits: fleet.hosts().map(|(_, host)| (host.name.clone(), Arc::new(Semaphore::new(PER_HOST)))).collect(),
+        fleet,
+        store,
+        desired: Arc::default(),
+        open: Vec::new(),
+        regions: BTreeMap::new(),
+        observer,
+        pulling,
+        tasks: JoinSet::new(),
+        look_again: None,
+        last_report: Instant::now(),
+        report_due: false,
+        journal: Vec::new(),
+    };
+    let turn = Turn { updates, percents, held, wanted: wanted_tx, mine, until_idle: options.until_idle };
+    let result = this.turn_until(turn, &stop).await;
+
+    // Running actions are finished; what they told is written while the leases still hold.
+    let _ = tokio::time::timeout(FINISH_WITHIN, this.finish()).await;
+    leases_stop.cancel();
+    let _ = lease_task.await;
+    result
+}
+
+/// What comes to the loop, and what it asks for.
+struct Turn {
+    updates: mpsc::Receiver<HostUpdate>,
+    percents: mpsc::Receiver<(HostName, String, u8)>,
+    held: watch::Receiver<lease::Held>,
+    wanted: watch::Sender<BTreeSet<RegionName>>,
+    mine: BTreeSet<RegionName>,
+    until_idle: bool,
+}
+
+struct Reconciler {
+    fleet: Arc<Fleet>,
+    store: Arc<dyn Store>,
+    observed: Observed,
+    desired: Arc<Desired>,
+    open: Vec<Operation>,
+    regions: BTreeMap<RegionName, Region>,
+    observer: Observer<Acting>,
+    permits: BTreeMap<HostName, Arc<Semaphore>>,
+    pulling: mpsc::Sender<(HostName, String, u8)>,
+    tasks: JoinSet<Ended>,
+    look_again: Option<Timestamp>,
+    last_report: Instant,
+    report_due: bool,
+    journal: Vec<(RegionName, JournalEntry)>,
+}
+
+impl Reconciler {
+    async fn turn_until(&mut self, turn: Turn, stop: &CancellationToken) -> Result<(), ReconcileError> {
+        let Turn { mut updates, mut percents, mut held, wanted, mine, until_idle } = turn;
+        let mut poll = tokio::time::interval(STORE_POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen_version = None;
+        let mut idle_since = Instant::now();
+        let mut store_gone_since: Option<Instant> = None;
+        loop {
+            let mut dirty = false;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                Some(ended) = self.tasks.join_next() => {
+                    self.take_ended(ended);
+                    dirty = true;
+                }
+                Some(update) = updates.recv() => {
+                    dirty |= self.see(update);
+                    while let Ok(update) = updates.try_recv() {
+                        dirty |= self.see(update);
+                    }
+                }
+                Some((host, image, percent)) = percents.recv() => {
+                    let region = self.fleet.host(&host).and_then(|(region, _)| self.regions.get_mut(&region.name));
+                    if let Some(region) = region {
+                        region.memory.pulling.insert((host, image), percent);
+                    }
+                    self.report_due = true;
+                }
+                Ok(()) = held.changed() => {
+                    self.take_leases(&held.borrow_and_update().clone());
+                    dirty = true;
+                }
+                _ = poll.tick() => {
+                    match self.poll_store(&mut seen_version).await {
+                        Ok(changed) => {
+                            dirty |= changed;
+                            store_gone_since = None;
+                        }
+                        Err(error) => {
+                            // A store that cannot be read for a while: the leases run out; leave rather than guess.
+                            let since = *store_gone_since.get_or_insert_with(Instant::now);
+                            if since.elapsed() > Duration::from_secs(10) {
+                                return Err(error.into());
+                            }
+                            tracing::warn!(%error, "the store cannot be read; trying again");
+                        }
+                    }
+                    dirty |= self.look_again.is_some_and(|at| at <= Timestamp::now());
+                    dirty |= self.report_due && self.last_report.elapsed() >= REPORT_EVERY;
+                }
+            }
+            // Until idle, only regions with something pending are held: others are left to a permanent reconciler.
+            let want: BTreeSet<RegionName> = if until_idle {
+                let pending = self.open.iter().flat_map(Operation::regions).filter(|region| mine.contains(region));
+                pending.chain(self.regions.keys().cloned()).collect()
+            } else {
+                mine.clone()
+            };
+            wanted.send_if_modified(|now| {
+                let changed = *now != want;
+                now.clone_from(&want);
+                changed
+            });
+            if dirty {
+                self.round().await?;
+            }
+            let busy = !self.tasks.is_empty()
+                || self.open.iter().any(|operation| operation.regions().iter().any(|region| mine.contains(region)))
+                || self.regions.values().any(Region::is_busy);
+            if busy {
+                idle_since = Instant::now();
+            } else if until_idle && idle_since.elapsed() > LINGER {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Plans every held region anew, starts what can start, tells how far it is.
+    async fn round(&mut self) -> Result<(), ReconcileError> {
+        let now = Timestamp::now();
+        let report = self.last_report.elapsed() >= REPORT_EVERY;
+        self.report_due = !report;
+        self.look_again = None;
+        let names: Vec<RegionName> = self.regions.keys().cloned().collect();
+        for name in names {
+            let outcome = self.round_of(&name, now, report).await;
+            match outcome {
+                Ok(()) => {}
+                Err(StoreError::LeaseLost { .. }) => {
+                    tracing::warn!(region = %name, "the lease is lost; leaving the region alone");
+                    self.regions.remove(&name);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if report {
+            self.last_report = Instant::now();
+        }
+        Ok(())
+    }
+
+    async fn round_of(&mut self, name: &RegionName, now: Timestamp, report: bool) -> Result<(), StoreError> {
+        let Some(region) = self.regions.get_mut(name) else { return Ok(()) };
+        region.settle(&self.observed, now);
+        deaths::forget(&mut region.memory, now);
+        let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
+        let next = plan::next(&world, name, &region.memory, &self.open);
+        self.look_again = [self.look_again, next.look_again].into_iter().flatten().min();
+
+        let mut progress: Vec<(crate::model::CommandId, Progress)> = Vec::new();
+        let mut ending = false;
+        for operation in self.open.iter().filter(|operation| operation.regions().contains(name)) {
+            if let Some(reason) = plan::verdict(&world, name, operation, &region.memory) {
+                self.store.fail(region.fence.clone(), operation.id, reason, now).await?;
+                return Ok(());
+            }
+            let part = plan::progress(&world, name, operation, &region.memory);
+            if region.reported.get(&operation.id) != Some(&part) {
+                ending |= part.finished;
+                progress.push((operation.id, part));
+            }
+        }
+        if progress.is_empty() && self.journal.is_empty() {
+            // Nothing to tell.
+        } else if report || ending {
+            let journal: Vec<JournalEntry> =
+                self.journal.extract_if(.., |(region, _)| region == name).map(|(_, entry)| entry).collect();
+            self.store.report(region.fence.clone(), progress.clone(), journal).await?;
+            region.reported.extend(progress);
+        } else {
+            self.report_due = true;
+        }
+
+        for (replica, place, why) in next.moves {
+            self.store.replace(region.fence.clone(), replica, place, Text::new(&why)).await?;
+        }
+        for action in next.actions {
+            region.memory.in_flight.insert(action.clone());
+            let job = exec::Job {
+                fleet: self.fleet.clone(),
+                desired: self.desired.clone(),
+                region: name.clone(),
+                action,
+                pulling: self.pulling.clone(),
+            };
+            let handle = self.observer.handle(job.action.host());
+            let permits = self.permits.get(job.action.host()).cloned();
+            self.tasks.spawn(async move {
+                let _permit = match permits {
+                    Some(permits) => permits.acquire_owned().await.ok(),
+                    None => None,
+                };
+                let result = match handle {
+                    Some(handle) => Box::pin(exec::run(&job, &handle)).await,
+                    None => Err(Failed { error: Text::new("the host is not connected"), is_final: false }),
+                };
+                Ended { region: job.region, action: job.action, result }
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes in what an observer tells. True when a new plan may differ.
+    fn see(&mut self, update: HostUpdate) -> bool {
+        let now = Timestamp::now();
+        if let HostChange::Container(after) = &update.change {
+            let host = self.observed.hosts.get(&update.host);
+            let before = host.and_then(|host| host.containers.get(&after.id));
+            let region = host.and_then(|host| self.regions.get_mut(&host.region));
+            if let Some(region) = region {
+                deaths::note(&mut region.memory, &update.host, before, after, now);
+            }
+        }
+        let matters = !matches!(update.change, HostChange::Usage(_) | HostChange::Event(_));
+        self.observed.apply(update) && matters
+    }
+
+    fn take_ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        let Ok(ended) = ended else {
+            tracing::error!("an action ended without a word; it is planned again");
+            return;
+        };
+        let now = Timestamp::now();
+        let Some(region) = self.regions.get_mut(&ended.region) else { return };
+        self.journal.push((ended.region.clone(), entry_of(&ended, now)));
+        region.ended(ended, now);
+    }
+
+    fn take_leases(&mut self, held: &lease::Held) {
+        self.regions.retain(|name, region| held.get(name) == Some(&region.fence.epoch));
+        for (name, epoch) in held {
+            self.regions
+                .entry(name.clone())
+                .or_insert_with(|| Region::new(Fence { region: name.clone(), epoch: *epoch }));
+        }
+    }
+
+    async fn poll_store(&mut self, seen: &mut Option<u64>) -> Result<bool, StoreError> {
+        let version = self.store.version().await?;
+        if *seen == Some(version) {
+            return Ok(false);
+        }
+        let desired = self.store.desired().await?;
+        let mut open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
+        open.reverse();
+        let changed = self.desired.generation != desired.generation
+            || !open.iter().map(|operation| operation.id).eq(self.open.iter().map(|operation| operation.id));
+        self.desired = desired;
+        self.open = open;
+        *seen = Some(version);
+        for region in self.regions.values_mut() {
+            let open = &self.open;
+            region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
+        }
+        Ok(changed)
+    }
+
+    /// Waits for the running actions and writes what they told.
+    async fn finish(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            self.take_ended(ended);
+        }
+        let writes: FuturesUnordered<_> = self
+            .regions
+            .iter()
+            .map(|(name, region)| {
+                let entries =
+                    self.journal.iter().filter(|(region, _)| region == name).map(|(_, entry)| entry.clone()).collect();
+                self.store.report(region.fence.clone(), Vec::new(), entries)
+            })
+            .collect();
+        let _: Vec<_> = writes.collect().await;
+    }
+}
+
+/// The journal's line for an action that ended.
+fn entry_of(ended: &Ended, at: Timestamp) -> JournalEntry {
+    let (what, service) = match &ended.action {
+        Action::Pull { image, service, .. } => (format!("pull {image}"), Some(service.clone())),
+        Action::Create { replica, revision, .. } => {
+            (format!("start {replica} at r{revision}"), Some(replica.service.clone()))
+        }
+        Action::Start { replica, .. } => (format!("start {replica} again"), Some(replica.service.clone())),
+        Action::Stop { replica, why, .. } => (format!("stop {replica}: {why}"), Some(replica.service.clone())),
+        Action::Tidy { stack, .. } => (format!("remove the networks of {stack}"), None),
+    };
+    let (what, is_error) = match &ended.result {
+        Ok(_) => (what, false),
+        Err(failed) => (format!("{what}: {}", failed.error), true),
+    };
+    JournalEntry {
+        at,
+        command: None,
+        region: Some(ended.region.clone()),
+        service,
+        host: Some(ended.action.host().clone()),
+        what: Text::new(&what),
+        is_error,
+    }
+}

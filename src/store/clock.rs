@@ -1,0 +1,58 @@
+//! Time for leases: it does not jump when someone sets the clock, and goes on while the machine sleeps.
+
+use std::sync::Arc;
+
+/// A moment of this machine since it was booted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// Which boot: moments of different boots cannot be compared.
+    pub(super) boot: String,
+    /// Milliseconds.
+    pub(super) ms: i64,
+}
+
+/// Where moments come from; tests bring their own.
+#[derive(Clone)]
+pub(super) struct Clock(Arc<dyn Fn() -> Moment + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl Clock {
+    /// This machine's.
+    pub(super) fn machine() -> Self {
+        let boot = boot_id();
+        Self(Arc::new(move || Moment { boot: boot.clone(), ms: uptime_ms() }))
+    }
+
+    /// Another one.
+    #[cfg(test)]
+    pub(super) fn from_fn(now: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// Now.
+    pub(super) fn now(&self) -> Moment {
+        (self.0)()
+    }
+}
+
+/// The kernel's id of this boot; where there is none, all boots look the same and leases just expire.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(target_os = "linux")]
+fn uptime_ms() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+}
+
+/// Elsewhere the wall clock must do.
+#[cfg(not(target_os = "linux"))]
+fn uptime_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,258 @@
+//! How operations go on and end. Every change of state is here, and only an open operation changes its state.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    StoreError,
+    accept::{assign, next_generation, pairs, share},
+    conflict::{self, Thing, Touch},
+    error::Fault,
+    open::Tx,
+    read,
+    rows::{self, add_journal, from_json, hex, signed, to_json},
+};
+use crate::{
+    model::{
+        Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Place, Progress, RegionName,
+        ReplicaKey, StackName, StackShared,
+    },
+    text::Text,
+};
+
+/// Who changes things without an operator's word.
+const RECONCILER: &str = "the reconciler";
+
+/// Writes the region's progress; what has finished everywhere is converged.
+pub(super) fn report(tx: &Tx<'_>, region: &RegionName, progress: &[(CommandId, Progress)]) -> Result<(), Fault> {
+    for (id, part) in progress {
+        let known: Option<(String, String)> = tx
+            .sql
+            .prepare_cached(
+                "SELECT state, body FROM operation JOIN progress ON operation = id
+                 WHERE id = ? AND is_open = 1 AND region = ?",
+            )?
+            .query_row(params![hex(*id), region.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((state, old)) = known else { continue };
+        let new = to_json(part)?;
+        if new != old {
+            tx.sql
+                .prepare_cached("UPDATE progress SET body = ? WHERE operation = ? AND region = ?")?
+                .execute(params![new, hex(*id), region.as_str()])?;
+        }
+        if from_json::<OperationState>("operation state", &state)? == OperationState::Accepted {
+            tx.sql.execute(
+                "UPDATE operation SET state = ? WHERE id = ?",
+                params![to_json(&OperationState::Running)?, hex(*id)],
+            )?;
+        }
+        settle(tx, *id, Timestamp::now())?;
+    }
+    Ok(())
+}
+
+/// Ends an open operation as converged when all its regions have finished.
+pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fault> {
+    let mut all = true;
+    read::each(&tx.sql, "SELECT body FROM progress WHERE operation = ?", &[&hex(id)], |row| {
+        all &= from_json::<Progress>("progress", &row.get::<_, String>(0)?)?.finished;
+        Ok(())
+    })?;
+    if !all {
+        return Ok(());
+    }
+    let operation = require(tx, id)?;
+    finish(tx, &operation, &OperationState::Converged { at }, "", at)
+}
+
+fn require(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
+    Ok(read::operation(&tx.sql, id)?.ok_or(StoreError::NoOperation { id })?)
+}
+
+/// Gives an open operation its final state, once, with its line in the journal.
+pub(super) fn finish(
+    tx: &Tx<'_>,
+    operation: &Operation,
+    state: &OperationState,
+    more: &str,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    let changed = tx.sql.execute(
+        "UPDATE operation SET state = ?, is_open = 0 WHERE id = ? AND is_open = 1",
+        params![to_json(state)?, hex(operation.id)],
+    )?;
+    if changed == 0 {
+        return Ok(());
+    }
+    let what = match state {
+        OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => {
+            format!("{}: {reason}{more}", state.word())
+        }
+        OperationState::Aborted { by, .. } => format!("aborted by {by}{more}"),
+        OperationState::Superseded { by, .. } => format!("superseded by op {}{more}", by.short()),
+        _ => format!("{}{more}", state.word()),
+    };
+    let is_error = matches!(state, OperationState::Failed { .. } | OperationState::RolledBack { .. });
+    let command = Some(operation.id);
+    let what = Text::new(&format!("{}: {what}", operation.intent.summary()));
+    add_journal(&tx.sql, &JournalEntry { at, command, region: None, service: None, host: None, what, is_error })
+}
+
+/// Gives it up; what it still decides is put back.
+pub(super) fn fail(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> Result<Operation, Fault> {
+    let operation = require(tx, id)?;
+    if !operation.state.is_final() {
+        let back = put_back(tx, &operation, RECONCILER, at)?;
+        finish(tx, &operation, &OperationState::Failed { at, reason }, &back, at)?;
+    }
+    require(tx, id)
+}
+
+/// Ends it by an operator's will; what it still decides is put back.
+pub(super) fn abort(tx: &Tx<'_>, id: CommandId, by: Text, at: Timestamp) -> Result<Operation, Fault> {
+    let operation = require(tx, id)?;
+    if operation.state.is_final() {
+        return Err(StoreError::Final { id, word: operation.state.word() }.into());
+    }
+    let back = put_back(tx, &operation, by.as_str(), at)?;
+    finish(tx, &operation, &OperationState::Aborted { at, by }, &back, at)?;
+    require(tx, id)
+}
+
+/// Puts back what was there before the operation, where nobody decided otherwise since. Words for the journal.
+fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Result<String, Fault> {
+    let mut words = Vec::new();
+    let mut generation: Option<Generation> = None;
+    for (service, region) in pairs(&operation.after) {
+        let thing = Thing::Service(service, region);
+        if conflict::touched(tx, thing)?.and_then(|touch| touch.operation) != Some(operation.id) {
+            continue;
+        }
+        let generation = match generation {
+            Some(generation) => generation,
+            None => *generation.insert(next_generation(tx)?),
+        };
+        let before = operation.before.get(service).and_then(|regions| regions.get(region)).cloned().flatten();
+        let before = before.map(|before| Assignment { generation, ..before });
+        let now = rows::assignment(&tx.sql, service, region)?;
+        assign(tx, service, region, before.as_ref())?;
+        let did = "put back to what it was".to_owned();
+        conflict::touch(tx, thing, &Touch { generation, at, did, by: by.to_owned(), operation: Some(operation.id) })?;
+        let count = |a: Option<&Assignment>| a.map_or(0, |a| a.slots.len());
+        words.push(format!("{thing} ({} → {} replicas)", count(now.as_ref()), count(before.as_ref())));
+    }
+    put_stacks_back(tx, operation, generation, by, at)?;
+    Ok(match words.len() {
+        0 => String::new(),
+        1..=5 => format!("; put back: {}", words.join(", ")),
+        many => format!("; put back: {many} services and regions"),
+    })
+}
+
+/// Puts back what stacks shared, unless someone else has changed it since or runs services on it by now.
+fn put_stacks_back(
+    tx: &Tx<'_>,
+    operation: &Operation,
+    mut generation: Option<Generation>,
+    by: &str,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    let before: String =
+        tx.sql.query_row("SELECT stacks FROM operation WHERE id = ?", [hex(operation.id)], |row| row.get(0))?;
+    let before: BTreeMap<StackName, Option<StackShared>> = from_json("operation stacks", &before)?;
+    for (name, shared) in before {
+        let thing = Thing::Stack(&name);
+        if conflict::touched(tx, thing)?.and_then(|touch| touch.operation) != Some(operation.id) {
+            continue;
+        }
+        let others = tx
+            .sql
+            .prepare(
+                "SELECT 1 FROM assignment a JOIN touch t ON kind = 'service' AND key = service AND t.region = a.region
+                 WHERE substr(service, 1, length(?1)) = ?1 AND generation > ?2 AND t.operation IS NOT ?3",
+            )?
+            .exists(params![format!("{name}/"), signed(operation.generation.0), hex(operation.id)])?;
+        if others {
+            continue;
+        }
+        let generation = match generation {
+            Some(generation) => generation,
+            None => *generation.insert(next_generation(tx)?),
+        };
+        share(tx, &name, shared.as_ref())?;
+        let did = "put back to what it was".to_owned();
+        conflict::touch(tx, thing, &Touch { generation, at, did, by: by.to_owned(), operation: Some(operation.id) })?;
+    }
+    Ok(())
+}
+
+/// Writes what an operation wants and would put back.
+pub(super) fn write_books(tx: &Tx<'_>, operation: &Operation) -> Result<(), Fault> {
+    tx.sql.execute(
+        "UPDATE operation SET before = ?, after = ? WHERE id = ?",
+        params![to_json(&operation.before)?, to_json(&operation.after)?, hex(operation.id)],
+    )?;
+    Ok(())
+}
+
+/// Moves a slot to another host. The open operation that decides the service wants the new place from now on, and
+/// would put back the new one too where the old one was the same host: that host is what failed.
+pub(super) fn replace(
+    tx: &Tx<'_>,
+    region: &RegionName,
+    replica: &ReplicaKey,
+    place: &Place,
+    why: &Text,
+) -> Result<bool, Fault> {
+    if replica.region != *region {
+        let words = format!("{replica} is in region {}, the lease is for {region}", replica.region);
+        return Err(StoreError::Invalid(words).into());
+    }
+    let service = &replica.service;
+    let Some(mut wanted) = rows::assignment(&tx.sql, service, region)? else { return Ok(false) };
+    let Some(slot) = wanted.slots.get_mut(&replica.slot).filter(|slot| slot.revision == place.revision) else {
+        return Ok(false);
+    };
+    if slot == place {
+        return Ok(true);
+    }
+    let old = std::mem::replace(slot, place.clone());
+    wanted.generation = next_generation(tx)?;
+    assign(tx, service, region, Some(&wanted))?;
+    let at = Timestamp::now();
+    let thing = Thing::Service(service, region);
+    let owner = conflict::touched(tx, thing)?.and_then(|touch| touch.operation);
+    let did = format!("changed (slot {} moved from {} to {})", replica.slot, old.host, place.host);
+    let touch = Touch { generation: wanted.generation, at, did, by: RECONCILER.to_owned(), operation: owner };
+    conflict::touch(tx, thing, &touch)?;
+    let owner = owner.map(|id| read::operation(&tx.sql, id)).transpose()?.flatten();
+    let owner = owner.filter(|operation| !operation.state.is_final());
+    let command = owner.as_ref().map(|operation| operation.id);
+    if let Some(mut operation) = owner {
+        if let Some(after) = operation.after.get_mut(service).and_then(|regions| regions.get_mut(region)) {
+            *after = Some(wanted);
+        }
+        let before = operation.before.get_mut(service).and_then(|regions| regions.get_mut(region));
+        if let Some(slot) = before.and_then(Option::as_mut).and_then(|before| before.slots.get_mut(&replica.slot))
+            && slot.host == old.host
+        {
+            slot.host = place.host.clone();
+        }
+        write_books(tx, &operation)?;
+    }
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let entry = JournalEntry {
+        at,
+        command,
+        region: Some(region.clone()),
+        service: Some(service.clone()),
+        host: Some(place.host.clone()),
+        what: Text::new(&format!("{replica} moves from {} to {}{why}", old.host, place.host)),
+        is_error: false,
+    };
+    add_journal(&tx.sql, &entry)?;
+    Ok(true)
+}

@@ -1,0 +1,153 @@
+//! The store on disk: one writing thread, one reading thread, any number of processes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Answer, Fence, JournalQuery, OperationQuery, Options, ReadStore, SqliteReader, Store, StoreError, accept,
+    clock::Clock,
+    error::Fault,
+    files, lease,
+    open::{Tx, Writer},
+    outcome, rows,
+    worker::Worker,
+};
+use crate::{
+    model::{
+        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Place, Progress, Proposal, RegionName, ReplicaKey,
+    },
+    text::Text,
+};
+
+/// The store as an SQLite file in WAL mode.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    writer: Worker<Writer>,
+    reader: SqliteReader,
+}
+
+impl Sqlite {
+    /// Opens the store with default options. Makes directory and file where they are missing. This blocks: for a
+    /// few milliseconds as a rule, up to 5 s when others keep the file locked.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, Options::default())
+    }
+
+    /// [`Sqlite::open`] with other options.
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        Self::start(path.as_ref(), options, Clock::machine())
+    }
+
+    /// Reads only. The file need not exist yet.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<SqliteReader, StoreError> {
+        SqliteReader::start(path.as_ref(), Clock::machine())
+    }
+
+    pub(super) fn start(path: &Path, options: Options, clock: Clock) -> Result<Self, StoreError> {
+        let writer = Writer::open(path, options, clock.clone())?;
+        let writer = Worker::start("store-write", writer).map_err(|error| files::explain(path, &error))?;
+        Ok(Self { path: path.to_owned(), writer, reader: SqliteReader::start(path, clock)? })
+    }
+
+    /// What the operator should know about where the file is: that it is on a network file system.
+    pub fn warning(&self) -> Option<String> {
+        files::warning(&self.path)
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(self.writer.run(move |writer| writer.write(work)))
+    }
+
+    /// [`Sqlite::write`] that first checks the fence.
+    fn fenced<T: Send + 'static>(
+        &self,
+        fence: Fence,
+        work: impl FnOnce(&Tx<'_>, &Fence) -> Result<T, Fault> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.write(move |tx| {
+            lease::check(tx, &fence)?;
+            work(tx, &fence)
+        })
+    }
+
+    /// Makes the disk full after so many pages of the file.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) -> Answer<'_, ()> {
+        Box::pin(self.writer.run(move |writer| writer.limit_pages(pages)))
+    }
+}
+
+impl ReadStore for Sqlite {
+    fn desired(&self) -> Answer<'_, Arc<Desired>> {
+        self.reader.desired()
+    }
+
+    fn operations(&self, query: OperationQuery) -> Answer<'_, Vec<Operation>> {
+        self.reader.operations(query)
+    }
+
+    fn operation(&self, id: CommandId) -> Answer<'_, Option<Operation>> {
+        self.reader.operation(id)
+    }
+
+    fn find_operation(&self, suffix: String) -> Answer<'_, Option<Operation>> {
+        self.reader.find_operation(suffix)
+    }
+
+    fn journal(&self, query: JournalQuery) -> Answer<'_, Vec<JournalEntry>> {
+        self.reader.journal(query)
+    }
+
+    fn leases(&self) -> Answer<'_, Vec<Lease>> {
+        self.reader.leases()
+    }
+
+    fn version(&self) -> Answer<'_, u64> {
+        self.reader.version()
+    }
+}
+
+impl Store for Sqlite {
+    fn accept(&self, proposal: Proposal, by: String, at: Timestamp) -> Answer<'_, Operation> {
+        self.write(move |tx| accept::accept(tx, &proposal, &by, at))
+    }
+
+    fn take_lease(&self, region: RegionName, holder: Text) -> Answer<'_, Option<Epoch>> {
+        self.write(move |tx| lease::take(tx, &region, &holder))
+    }
+
+    fn release_lease(&self, fence: Fence) -> Answer<'_, ()> {
+        self.write(move |tx| lease::release(tx, &fence))
+    }
+
+    fn report(&self, fence: Fence, progress: Vec<(CommandId, Progress)>, journal: Vec<JournalEntry>) -> Answer<'_, ()> {
+        self.fenced(fence, move |tx, fence| {
+            outcome::report(tx, &fence.region, &progress)?;
+            journal.iter().try_for_each(|entry| rows::add_journal(&tx.sql, entry))
+        })
+    }
+
+    fn fail(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation> {
+        self.fenced(fence, move |tx, _| outcome::fail(tx, id, reason, at))
+    }
+
+    fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool> {
+        self.fenced(fence, move |tx, fence| outcome::replace(tx, &fence.region, &replica, &place, &why))
+    }
+
+    fn abort(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation> {
+        self.write(move |tx| outcome::abort(tx, id, by, at))
+    }
+
+    fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()> {
+        self.write(move |tx| entries.iter().try_for_each(|entry| rows::add_journal(&tx.sql, entry)))
+    }
+}

@@ -1,0 +1,121 @@
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicI64, Ordering},
+};
+
+use super::*;
+use crate::{
+    model::{Epoch, RegionName},
+    store::{
+        Options,
+        clock::{Clock, Moment},
+    },
+    text::Text,
+};
+
+/// A clock that the test sets.
+#[derive(Clone, Default)]
+struct Hand {
+    ms: Arc<AtomicI64>,
+    boot: Arc<Mutex<String>>,
+}
+
+impl Hand {
+    fn clock(&self) -> Clock {
+        let hand = self.clone();
+        Clock::from_fn(move || Moment { boot: hand.boot.lock().unwrap().clone(), ms: hand.ms.load(Ordering::SeqCst) })
+    }
+}
+
+/// Two processes at one file.
+fn two(hand: &Hand) -> (Sqlite, Sqlite, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Sqlite::start(&dir.path().join("fleet.db"), Options::default(), hand.clock()).unwrap();
+    (open(), open(), dir)
+}
+
+fn take(store: &Sqlite, holder: &str) -> Option<Epoch> {
+    now(store.take_lease(east(), holder.into())).unwrap()
+}
+
+fn east() -> RegionName {
+    "east".parse().unwrap()
+}
+
+#[test]
+fn one_holder_at_a_time() {
+    let hand = Hand::default();
+    let (one, two, _dir) = two(&hand);
+    assert_eq!(take(&one, "one"), Some(Epoch(1)));
+    assert_eq!(take(&two, "two"), None);
+    // The same words do not make the same holder.
+    assert_eq!(take(&two, "one"), None);
+    hand.ms.store(14_999, Ordering::SeqCst);
+    assert_eq!(take(&one, "one"), Some(Epoch(1)), "renewed in time");
+    hand.ms.store(29_998, Ordering::SeqCst);
+    assert_eq!(take(&two, "two"), None, "15 s count from the renewal");
+    let lease = now(two.leases()).unwrap().remove(0);
+    assert_eq!((lease.holder, lease.epoch, lease.alive), (Text::new("one"), Epoch(1), true));
+    hand.ms.store(29_999, Ordering::SeqCst);
+    assert!(!now(one.leases()).unwrap()[0].alive);
+    assert_eq!(take(&two, "two"), Some(Epoch(2)));
+    assert_eq!(take(&one, "one"), None);
+}
+
+#[test]
+fn a_stale_fence_changes_nothing() {
+    let hand = Hand::default();
+    let (one, two, _dir) = two(&hand);
+    let op = accept(&one, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let old = Fence { region: east(), epoch: take(&one, "one").unwrap() };
+    hand.ms.store(20_000, Ordering::SeqCst);
+    // Expired, taken by nobody: what it does still counts.
+    now(one.report(old.clone(), vec![(op.id, part(false))], vec![])).unwrap();
+    let new = Fence { region: east(), epoch: take(&two, "two").unwrap() };
+    let lost = StoreError::LeaseLost { region: east(), epoch: 1 };
+    assert_eq!(now(one.report(old.clone(), vec![(op.id, part(true))], vec![entry("late")])), Err(lost.clone()));
+    assert_eq!(now(one.fail(old.clone(), op.id, "late".into(), at(1))), Err(lost.clone()));
+    let replica = crate::model::ReplicaKey { region: east(), service: key("shop/web"), slot: Slot(1) };
+    let place = Place { host: "h-2".parse().unwrap(), revision: RevisionNo(1) };
+    assert_eq!(now(one.replace(old.clone(), replica, place, "late".into())), Err(lost));
+    assert!(!operation(&one, op.id).state.is_final());
+    assert_eq!(journal(&one).len(), 1);
+    // Releasing what is not ours does not take it from the other.
+    now(one.release_lease(old)).unwrap();
+    now(two.report(new, vec![(op.id, part(true))], vec![])).unwrap();
+    assert_eq!(operation(&two, op.id).state.word(), "converged");
+    let forged = Fence { region: east(), epoch: Epoch(2) };
+    assert!(now(one.report(forged, vec![], vec![])).is_err(), "the epoch alone is not the lease");
+}
+
+#[test]
+fn released_is_free_at_once_and_a_new_holding() {
+    let hand = Hand::default();
+    let (one, two, _dir) = two(&hand);
+    let fence = Fence { region: east(), epoch: take(&one, "one").unwrap() };
+    now(one.release_lease(fence.clone())).unwrap();
+    assert!(!now(one.leases()).unwrap()[0].alive);
+    assert!(matches!(now(one.report(fence, vec![], vec![])), Err(StoreError::LeaseLost { .. })));
+    assert_eq!(take(&one, "one"), Some(Epoch(2)));
+    assert_eq!(take(&two, "two"), None);
+}
+
+#[test]
+fn nobody_holds_anything_after_a_reboot() {
+    let hand = Hand::default();
+    let (one, two, _dir) = two(&hand);
+    hand.ms.store(1_000_000, Ordering::SeqCst);
+    take(&one, "one").unwrap();
+    *hand.boot.lock().unwrap() = "later".to_owned();
+    hand.ms.store(5, Ordering::SeqCst);
+    assert!(!now(one.leases()).unwrap()[0].alive);
+    assert_eq!(take(&two, "two"), Some(Epoch(2)));
+}
+
+#[test]
+fn this_machines_clock_goes_on() {
+    let clock = Clock::machine();
+    let (one, two) = (clock.now(), clock.now());
+    assert_eq!(one.boot, two.boot);
+    assert!(one.ms > 0 && one.ms <= two.ms);
+}

@@ -1,0 +1,161 @@
+use super::*;
+use crate::{
+    model::{OperationState, ReplicaKey},
+    store::{JournalQuery, OperationQuery},
+};
+
+fn both() -> [(&'static str, &'static str, u32); 2] {
+    [("shop/web", "east", 3), ("shop/web", "west", 2)]
+}
+
+#[test]
+fn converged_when_every_region_has_finished() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &both()), "ana", 0).unwrap();
+    let (east, west) = (fence(&*store, "east"), fence(&*store, "west"));
+    now(store.report(east.clone(), vec![(op.id, part(false))], vec![entry("pulling")])).unwrap();
+    assert_eq!(operation(&*store, op.id).state, OperationState::Running);
+    assert_eq!(operation(&*store, op.id).done_of_total(), (0, 1));
+    now(store.report(east, vec![(op.id, part(true))], vec![])).unwrap();
+    assert_eq!(operation(&*store, op.id).state, OperationState::Running);
+    now(store.report(west, vec![(op.id, part(true))], vec![])).unwrap();
+    assert_eq!(operation(&*store, op.id).state.word(), "converged");
+    let lines = now(store.journal(JournalQuery { command: Some(op.id), ..Default::default() })).unwrap();
+    let words: Vec<&str> = lines.iter().map(|line| line.what.as_str()).collect();
+    assert_eq!(words, ["converged", "accepted: deploy shop, by ana"]);
+    assert!(journal(&*store).contains(&"pulling".to_owned()));
+}
+
+#[test]
+fn a_region_reports_for_itself_only() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let west = fence(&*store, "west");
+    now(store.report(west, vec![(op.id, part(true))], vec![])).unwrap();
+    assert_eq!(operation(&*store, op.id).state, OperationState::Accepted);
+}
+
+#[test]
+fn a_report_of_nothing_new_writes_nothing() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let east = fence(&*store, "east");
+    now(store.report(east.clone(), vec![(op.id, part(false))], vec![])).unwrap();
+    let version = now(store.version()).unwrap();
+    now(store.report(east, vec![(op.id, part(false))], vec![])).unwrap();
+    assert_eq!(now(store.version()).unwrap(), version);
+}
+
+#[test]
+fn failing_puts_back_what_was_before() {
+    let store = fresh();
+    let first = accept(&*store, deploy(Generation(0), 1, &both()), "ana", 0).unwrap();
+    let (east, west) = (fence(&*store, "east"), fence(&*store, "west"));
+    now(store.report(east.clone(), vec![(first.id, part(true))], vec![])).unwrap();
+    now(store.report(west, vec![(first.id, part(true))], vec![])).unwrap();
+    let bigger = [("shop/web", "east", 6), ("shop/web", "west", 4), ("shop/new", "west", 1)];
+    let mut second = deploy(first.generation, 2, &bigger);
+    second.revisions[1].no = RevisionNo(1);
+    second.assignments.insert((key("shop/new"), "west".parse().unwrap()), Some(slots(1, 1)));
+    let second = accept(&*store, second, "ana", 10).unwrap();
+
+    let failed = now(store.fail(east, second.id, "h-1: no such image".into(), at(20))).unwrap();
+    assert_eq!(failed.state, OperationState::Failed { at: at(20), reason: "h-1: no such image".into() });
+    assert_eq!(operation(&*store, second.id), failed);
+    let desired = now(store.desired()).unwrap();
+    assert_eq!(wanted(&desired, "shop/web", "east"), Some(3));
+    assert_eq!(wanted(&desired, "shop/web", "west"), Some(2), "in all its regions");
+    assert_eq!(wanted(&desired, "shop/new", "west"), None);
+    let back = desired.assignment(&key("shop/web"), &"east".parse().unwrap()).unwrap();
+    assert_eq!(back.slots[&Slot(1)].revision, RevisionNo(1));
+    assert_eq!(back.generation, desired.generation);
+    assert!(desired.generation > second.generation);
+    assert_eq!(
+        journal(&*store)[0],
+        "failed: h-1: no such image; put back: shop/new in west (1 → 0 replicas), shop/web in east (6 → 3 replicas), \
+         shop/web in west (4 → 2 replicas)"
+    );
+    // A plan from before the failure is refused.
+    let refused = accept(&*store, scale(second.generation, "shop/web", "east", 6, 7, 2), "bo", 25).unwrap_err();
+    assert!(
+        refused.to_string().starts_with("shop/web in east was put back to what it was by the reconciler 5s ago"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_failed_first_deploy_leaves_no_empty_stack() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &both()), "ana", 0).unwrap();
+    now(store.fail(fence(&*store, "east"), op.id, "no".into(), at(1))).unwrap();
+    let desired = now(store.desired()).unwrap();
+    assert!(desired.services.is_empty());
+    assert!(desired.stacks.is_empty());
+    assert!(desired.revision(&key("shop/web"), RevisionNo(1)).is_some(), "revisions are never taken back");
+}
+
+#[test]
+fn failing_twice_is_failing_once() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &both()), "ana", 0).unwrap();
+    let east = fence(&*store, "east");
+    now(store.fail(east.clone(), op.id, "first".into(), at(1))).unwrap();
+    let after = generation(&*store);
+    let again = now(store.fail(east.clone(), op.id, "second".into(), at(2))).unwrap();
+    assert_eq!(again.state, OperationState::Failed { at: at(1), reason: "first".into() });
+    assert_eq!(generation(&*store), after);
+    assert!(matches!(now(store.abort(op.id, "bo".into(), at(3))), Err(StoreError::Final { word: "failed", .. })));
+    let nobody = CommandId(uuid::Uuid::nil());
+    assert!(matches!(now(store.fail(east, nobody, "x".into(), at(3))), Err(StoreError::NoOperation { .. })));
+}
+
+#[test]
+fn an_operator_aborts() {
+    let store = fresh();
+    let first = accept(&*store, deploy(Generation(0), 1, &both()), "ana", 0).unwrap();
+    let second = accept(&*store, scale(first.generation, "shop/web", "east", 3, 9, 1), "ana", 1).unwrap();
+    let aborted = now(store.abort(second.id, "bo@bastion".into(), at(2))).unwrap();
+    assert_eq!(aborted.state, OperationState::Aborted { at: at(2), by: "bo@bastion".into() });
+    assert_eq!(wanted(&now(store.desired()).unwrap(), "shop/web", "east"), Some(3));
+    assert_eq!(journal(&*store)[0], "scale shop/web east 3 → 9: aborted by bo@bastion; put back: shop/web in east (9 → 3 replicas)");
+    let open = now(store.operations(OperationQuery { open_only: true, ..Default::default() })).unwrap();
+    assert_eq!(open.len(), 1, "the deploy still waits for west");
+}
+
+#[test]
+fn a_slot_moves() {
+    let store = fresh();
+    let first = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let second = accept(&*store, scale(first.generation, "shop/web", "east", 3, 4, 1), "ana", 1).unwrap();
+    let east = fence(&*store, "east");
+    let replica = |slot| ReplicaKey { region: "east".parse().unwrap(), service: key("shop/web"), slot: Slot(slot) };
+    let place = |no| Place { host: "h-2".parse().unwrap(), revision: RevisionNo(no) };
+    let moved = |slot, no| now(store.replace(east.clone(), replica(slot), place(no), "h-1 is down".into())).unwrap();
+    assert!(moved(2, 1));
+    let desired = now(store.desired()).unwrap();
+    let assignment = desired.assignment(&key("shop/web"), &"east".parse().unwrap()).unwrap();
+    assert_eq!(assignment.slots[&Slot(2)], place(1));
+    assert_eq!(assignment.generation, desired.generation);
+    assert_eq!(journal(&*store)[0], "shop/web.2 moves from h-1 to h-2: h-1 is down");
+
+    // Stale wishes are refused without words; equal ones change nothing.
+    assert!(!moved(9, 1));
+    assert!(!moved(2, 2));
+    assert!(moved(2, 1));
+    assert_eq!(generation(&*store), desired.generation);
+    let words = accept(&*store, scale(second.generation, "shop/web", "east", 4, 5, 1), "bo", 5).unwrap_err();
+    assert!(words.to_string().contains("was changed (slot 2 moved from h-1 to h-2) by the reconciler"), "{words}");
+
+    // The open operation wants the new place now, and going back does not go back to the dead host.
+    let open = operation(&*store, second.id);
+    assert_eq!(open.after[&key("shop/web")].values().flatten().next().unwrap(), assignment);
+    now(store.fail(east.clone(), second.id, "no".into(), at(9))).unwrap();
+    let desired = now(store.desired()).unwrap();
+    let assignment = desired.assignment(&key("shop/web"), &"east".parse().unwrap()).unwrap();
+    assert_eq!(assignment.slots.len(), 3);
+    assert_eq!(assignment.slots[&Slot(2)], place(1));
+
+    let mut west = replica(1);
+    west.region = "west".parse().unwrap();
+    assert!(matches!(now(store.replace(east, west, place(1), "".into())), Err(StoreError::Invalid(_))));
+}

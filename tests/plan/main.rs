@@ -1,0 +1,14 @@
+//! Planning, by tables (`tests/tables/plan/*.txt`) and by laws.
+
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod spec;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod tell;

@@ -1,0 +1,26 @@
+//! End to end on real Docker hosts: the `wharf` program against the test world (`tests/world/up`).
+//!
+//! `WHARF_WORLD` names the world's `world.env`. Without it every test fails: a world that is not there proves nothing.
+//! Tests share the hosts, so they run one at a time (`cargo nextest run --test real -j1`); each has its own fleet name,
+//! store and stacks, and takes everything away again.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::format_collect,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "real/bad.rs"]
+mod bad;
+#[path = "real/faults.rs"]
+mod faults;
+#[path = "real/life.rs"]
+mod life;
+#[path = "real/support.rs"]
+mod support;
+#[path = "real/terminal.rs"]
+mod terminal;
