@@ -87,7 +87,9 @@ impl State {
         let here = screen.row;
         let count = self.rows.rows.len();
         let id_at = |at: usize| self.rows.rows.get(at).and_then(|row| views::id(self, *row));
-        let found = screen.selected.as_ref().and_then(|wanted| {
+        // At the top of the news, the newest is what one looks at.
+        let newest = screen.view == View::Events && here == 0 && self.pane.is_none() && screen.marks.is_empty();
+        let found = screen.selected.as_ref().filter(|_| !newest).and_then(|wanted| {
             if id_at(here).as_ref() == Some(wanted) {
                 return Some(here);
             }
