@@ -3,7 +3,7 @@
 use crate::{
     app::{
         access,
-        command::{Command, Target, registry},
+        command::{Command, REGISTRY, Target},
         filter::rank,
         line::{Line, Mark, Role},
         msg::Mode,
@@ -52,7 +52,8 @@ pub fn palette(state: &State) -> Vec<MenuEntry> {
         _ => String::new(),
     };
     let scopes = state.scopes();
-    let mut commands: Vec<Command> = registry()
+    let mut commands: Vec<Command> = REGISTRY
+        .iter()
         .filter(|entry| state.mode != Mode::Watch || !entry.mutates)
         .filter(|entry| entry.scopes.iter().any(|scope| scopes.contains(scope)))
         .filter(|entry| entry.command != Command::Palette)
@@ -73,7 +74,8 @@ pub fn palette(state: &State) -> Vec<MenuEntry> {
 /// What can be done with the selected row.
 pub fn actions(state: &State) -> Vec<MenuEntry> {
     let scopes = state.scopes();
-    let mut entries: Vec<MenuEntry> = registry()
+    let mut entries: Vec<MenuEntry> = REGISTRY
+        .iter()
         .filter(|entry| state.mode != Mode::Watch || !entry.mutates)
         .filter(|entry| entry.target != Target::None && entry.command != Command::Actions)
         .filter(|entry| entry.scopes.iter().any(|scope| scopes.contains(scope)))
