@@ -90,7 +90,7 @@ pub(crate) fn touches(work: &Work<'_, '_>, service: &ServiceKey) -> bool {
 pub(crate) fn is_new(work: &Work<'_, '_>, service: &ServiceKey, seen: &Seen<'_>) -> bool {
     let mut concerned =
         work.operations.iter().filter(|operation| services(operation, work.index.region).any(|key| key == service));
-    concerned.any(|operation| made(seen).is_some_and(|made| made >= operation.at))
+    concerned.any(|operation| made(seen).is_some_and(|made| made >= operation.since()))
 }
 
 /// Images that changed slots still need, with the host that lacks them.
@@ -123,7 +123,7 @@ pub(crate) fn progress_deadline(
     memory: &Memory,
     operation: &Operation,
 ) -> Option<Timestamp> {
-    let mut last = operation.at;
+    let mut last = operation.since();
     let mut limit = index.defaults.progress_deadline;
     for view in services(operation, index.region).filter_map(|key| views.get(key)) {
         let new = changed(index, operation, view);

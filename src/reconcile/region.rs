@@ -20,8 +20,8 @@ pub(super) struct Region {
     pub fence: Fence,
     /// What cannot be seen on the hosts.
     pub memory: Memory,
-    /// What was last told of each open operation.
-    pub reported: BTreeMap<CommandId, Progress>,
+    /// What was last told of each open operation, and since when it went on in this direction.
+    pub reported: BTreeMap<CommandId, (Timestamp, Progress)>,
     /// Ended actions whose effect is not seen yet: they stay in flight, so that they are not given again.
     settling: BTreeMap<Action, Settling>,
 }

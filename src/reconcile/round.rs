@@ -16,14 +16,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    deaths, exec, lease,
+    deaths, exec, last_words, lease,
     lease::LeaseTimes,
     region::{Ended, Failed, Region},
 };
 use crate::{
     engine::{Acting, ObserveOptions, Observer},
     model::{
-        Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName,
+        CommandId, Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Observed, Operation, OperationState,
+        Progress, RegionName,
     },
     plan::{self, Action, World},
     store::{Fence, OperationQuery, Store, StoreError},
@@ -42,6 +43,10 @@ const PER_HOST: usize = 8;
 
 /// With `until_idle`: leave after so long without anything to do, so that a second command finds us still here.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// With `until_idle`: what no operation asks for any more, such as putting back what an aborted one did, is mended for
+/// so long after the last one ended. What cannot be mended shall not keep us here for ever.
+const MEND_WITHIN: Duration = Duration::from_secs(10 * 60);
 
 /// On stop: running actions may go on for so long.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
@@ -93,10 +98,6 @@ pub async fn run(
         .collect();
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::start_acting(&fleet, tx, options.observe);
-    let leases_stop = CancellationToken::new();
-    let (wanted_tx, wanted_rx) = watch::channel(BTreeSet::new());
-    let (held, lease_task) = lease::keep(store.clone(), options.holder, options.lease, wanted_rx, leases_stop.clone());
-
     let (pulling, percents) = mpsc::channel(256);
     let now = Timestamp::now();
     let mut this = Reconciler {
@@ -111,27 +112,38 @@ pub async fn run(
         pulling,
         tasks: JoinSet::new(),
         look_again: None,
+        is_unsettled: false,
         last_report: Instant::now(),
         report_due: false,
         journal: Vec::new(),
     };
-    let turn = Turn { updates, percents, held, wanted: wanted_tx, mine, until_idle: options.until_idle };
-    let result = this.turn_until(turn, &stop).await;
-
-    // Running actions are finished; what they told is written while the leases still hold.
-    let _ = tokio::time::timeout(FINISH_WITHIN, this.finish()).await;
-    leases_stop.cancel();
-    let _ = lease_task.await;
-    result
+    // Asked to look after regions by name: they are ours even while no operation is open.
+    let named = options.regions.is_some();
+    let mut turn = Turn { updates, percents, mine, named, until_idle: options.until_idle };
+    loop {
+        let leases_stop = CancellationToken::new();
+        let (wanted, wanted_rx) = watch::channel(BTreeSet::new());
+        let holder = options.holder.clone();
+        let (held, lease_task) = lease::keep(this.store.clone(), holder, options.lease, wanted_rx, leases_stop.clone());
+        let result = this.turn_until(&mut turn, held, &wanted, &stop).await;
+        // Running actions are finished; what they told is written while the leases still hold.
+        let _ = tokio::time::timeout(FINISH_WITHIN, this.finish()).await;
+        leases_stop.cancel();
+        let _ = lease_task.await;
+        this.regions.clear();
+        // Who accepted a command while we still held the lease relied on us: nothing is left behind.
+        if result.is_err() || stop.is_cancelled() || !this.is_asked(&turn.mine).await {
+            return result;
+        }
+    }
 }
 
 /// What comes to the loop, and what it asks for.
 struct Turn {
     updates: mpsc::Receiver<HostUpdate>,
     percents: mpsc::Receiver<(HostName, String, u8)>,
-    held: watch::Receiver<lease::Held>,
-    wanted: watch::Sender<BTreeSet<RegionName>>,
     mine: BTreeSet<RegionName>,
+    named: bool,
     until_idle: bool,
 }
 
@@ -147,18 +159,28 @@ struct Reconciler {
     pulling: mpsc::Sender<(HostName, String, u8)>,
     tasks: JoinSet<Ended>,
     look_again: Option<Timestamp>,
+    /// Something is still to be done, or is looked at again later.
+    is_unsettled: bool,
     last_report: Instant,
     report_due: bool,
     journal: Vec<(RegionName, JournalEntry)>,
 }
 
 impl Reconciler {
-    async fn turn_until(&mut self, turn: Turn, stop: &CancellationToken) -> Result<(), ReconcileError> {
-        let Turn { mut updates, mut percents, mut held, wanted, mine, until_idle } = turn;
+    async fn turn_until(
+        &mut self,
+        turn: &mut Turn,
+        mut held: watch::Receiver<lease::Held>,
+        wanted: &watch::Sender<BTreeSet<RegionName>>,
+        stop: &CancellationToken,
+    ) -> Result<(), ReconcileError> {
+        let Turn { updates, percents, mine, named, until_idle } = turn;
+        let (named, until_idle) = (*named, *until_idle);
         let mut poll = tokio::time::interval(STORE_POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen_version = None;
         let mut idle_since = Instant::now();
+        let mut asked_until = Instant::now();
         let mut store_gone_since: Option<Instant> = None;
         loop {
             let mut dirty = false;
@@ -206,7 +228,7 @@ impl Reconciler {
                 }
             }
             // Until idle, only regions with something pending are held: others are left to a permanent reconciler.
-            let want: BTreeSet<RegionName> = if until_idle {
+            let want: BTreeSet<RegionName> = if until_idle && !named {
                 let pending = self.open.iter().flat_map(Operation::regions).filter(|region| mine.contains(region));
                 pending.chain(self.regions.keys().cloned()).collect()
             } else {
@@ -220,10 +242,13 @@ impl Reconciler {
             if dirty {
                 self.round().await?;
             }
-            let busy = !self.tasks.is_empty()
-                || self.open.iter().any(|operation| operation.regions().iter().any(|region| mine.contains(region)))
-                || self.regions.values().any(Region::is_busy);
-            if busy {
+            let is_asked =
+                self.open.iter().any(|operation| operation.regions().iter().any(|region| mine.contains(region)));
+            if is_asked {
+                asked_until = Instant::now();
+            }
+            let is_mending = self.is_unsettled && asked_until.elapsed() < MEND_WITHIN;
+            if is_asked || is_mending || !self.tasks.is_empty() || self.regions.values().any(Region::is_busy) {
                 idle_since = Instant::now();
             } else if until_idle && idle_since.elapsed() > LINGER {
                 return Ok(());
@@ -237,6 +262,7 @@ impl Reconciler {
         let report = self.last_report.elapsed() >= REPORT_EVERY;
         self.report_due = !report;
         self.look_again = None;
+        self.is_unsettled = false;
         let names: Vec<RegionName> = self.regions.keys().cloned().collect();
         for name in names {
             let outcome = self.round_of(&name, now, report).await;
@@ -262,18 +288,20 @@ impl Reconciler {
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
         self.look_again = [self.look_again, next.look_again].into_iter().flatten().min();
+        self.is_unsettled |= self.look_again.is_some() || !next.actions.is_empty() || !next.moves.is_empty();
 
-        let mut progress: Vec<(crate::model::CommandId, Progress)> = Vec::new();
+        let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
         let mut ending = false;
         for operation in self.open.iter().filter(|operation| operation.regions().contains(name)) {
-            if let Some(reason) = plan::verdict(&world, name, operation, &region.memory) {
-                self.store.fail(region.fence.clone(), operation.id, reason, now).await?;
-                return Ok(());
+            if let Some(verdict) = plan::verdict(&world, name, operation, &region.memory) {
+                let fence = region.fence.clone();
+                return self.give_up(fence, operation.clone(), verdict).await;
             }
             let part = plan::progress(&world, name, operation, &region.memory);
-            if region.reported.get(&operation.id) != Some(&part) {
-                ending |= part.finished;
-                progress.push((operation.id, part));
+            let told = (operation.since(), part);
+            if region.reported.get(&operation.id) != Some(&told) {
+                ending |= told.1.finished;
+                progress.push((operation.id, told));
             }
         }
         if progress.is_empty() && self.journal.is_empty() {
@@ -281,7 +309,8 @@ impl Reconciler {
         } else if report || ending {
             let journal: Vec<JournalEntry> =
                 self.journal.extract_if(.., |(region, _)| region == name).map(|(_, entry)| entry).collect();
-            self.store.report(region.fence.clone(), progress.clone(), journal).await?;
+            let parts = progress.iter().map(|(id, (_, part))| (*id, part.clone())).collect();
+            self.store.report(region.fence.clone(), parts, journal).await?;
             region.reported.extend(progress);
         } else {
             self.report_due = true;
@@ -312,6 +341,26 @@ impl Reconciler {
                 };
                 Ended { region: job.region, action: job.action, result }
             });
+        }
+        Ok(())
+    }
+
+    /// Ends an operation that has failed, or lets it roll back where it has changed something.
+    async fn give_up(&self, fence: Fence, operation: Operation, verdict: plan::Verdict) -> Result<(), StoreError> {
+        let mut reason = verdict.reason.to_string();
+        if let Some((host, container)) = &verdict.culprit
+            && let Some(reader) = self.observer.reader(host)
+        {
+            let owner = self.observed.hosts.get(host).and_then(|host| host.containers.get(container)?.replica());
+            let revision = owner.and_then(|owner| self.desired.revision(&owner.key.service, owner.revision));
+            reason += &last_words::of(&reader, container, revision.map(|revision| &revision.spec)).await;
+        }
+        let (id, reason, now) = (operation.id, Text::new(&reason), Timestamp::now());
+        let has_begun = verdict.has_begun || operation.progress.values().any(|part| part.done > 0);
+        if has_begun && !matches!(operation.state, OperationState::RollingBack { .. }) {
+            self.store.roll_back(fence, id, reason, now).await?;
+        } else {
+            self.store.fail(fence, id, reason, now).await?;
         }
         Ok(())
     }
@@ -369,6 +418,13 @@ impl Reconciler {
             region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
         }
         Ok(changed)
+    }
+
+    /// True when an operation of these regions is open. A store that does not tell asks for nothing.
+    async fn is_asked(&self, mine: &BTreeSet<RegionName>) -> bool {
+        let query = OperationQuery { open_only: true, ..OperationQuery::default() };
+        let open = self.store.operations(query).await.unwrap_or_default();
+        open.iter().any(|operation| operation.regions().iter().any(|region| mine.contains(region)))
     }
 
     /// Waits for the running actions and writes what they told.
