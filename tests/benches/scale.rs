@@ -15,6 +15,7 @@
 //! Everything, three engines and their 30 containers too, shares this machine's cores: most of the time is the
 //! engines' own work. Network delay is next to none, so what is not measured is a far region.
 
+#[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../real/support.rs"]

@@ -7,7 +7,6 @@
 //! The file system's caches are warm, the terminal takes everything at once. Processor time is read from /proc, which
 //! counts hundredths of a second.
 
-#[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[path = "common/screen.rs"]
 mod screen;
