@@ -352,12 +352,21 @@ impl Reconciler {
     }
 
     async fn poll_store(&mut self, seen: &mut Option<u64>) -> Result<bool, StoreError> {
-        let version = self.store.version().await?;
+        let mut version = self.store.version().await?;
         if *seen == Some(version) {
             return Ok(false);
         }
-        let desired = self.store.desired().await?;
-        let mut open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
+        // What is wanted and the commands that want it must be of one moment: a command without its change would look
+        // done, and a change without its command would not wait for its images.
+        let (desired, mut open) = loop {
+            let desired = self.store.desired().await?;
+            let open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
+            let after = self.store.version().await?;
+            if after == version {
+                break (desired, open);
+            }
+            version = after;
+        };
         open.reverse();
         let changed = self.desired.generation != desired.generation
             || !open.iter().map(|operation| operation.id).eq(self.open.iter().map(|operation| operation.id));
