@@ -1,5 +1,5 @@
 //! Keys in, state and effects out.
-#![allow(missing_docs, reason = "a test program")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
 mod support;
 
@@ -9,14 +9,7 @@ use support::{
     screen::{screen, text, type_keys},
 };
 use wharf::{
-    app::{
-        Effect, Mode, Msg, State,
-        ids::Id,
-        key::Key,
-        overlay::Overlay,
-        screen::View,
-        update,
-    },
+    app::{Effect, Mode, Msg, State, ids::Id, key::Key, overlay::Overlay, screen::View, update},
     model::{Intent, Operation, OperationState},
     text::Text,
     tui::Theme,
@@ -236,7 +229,8 @@ fn ending_an_operation_says_what_stays_first() {
     assert!(asked(type_keys(&mut state, "9A<esc>")).is_empty());
     let id = state.operations()[0].id;
     assert_eq!(asked(type_keys(&mut state, "A<enter>")), [format!("{:?}", Effect::Abort(id))]);
-    let mut over = World::usual().with_operation(OperationState::Converged { at: before(5) }).state(Mode::Normal, (120, 40));
+    let mut over =
+        World::usual().with_operation(OperationState::Converged { at: before(5) }).state(Mode::Normal, (120, 40));
     assert!(asked(type_keys(&mut over, "9A<enter>")).is_empty());
 }
 
@@ -323,7 +317,10 @@ fn a_wall_knows_no_action() {
     for keys in ["4+", "4=3<enter>", "4s<enter>", "2u", "4r", "9A<enter>", ":remove<enter>"] {
         type_keys(&mut state, keys);
         assert!(state.draft.is_empty(), "{keys}");
-        assert!(!matches!(state.overlay, Some(Overlay::Exact { .. } | Overlay::Scale(_) | Overlay::Abort { .. })), "{keys}");
+        assert!(
+            !matches!(state.overlay, Some(Overlay::Exact { .. } | Overlay::Scale(_) | Overlay::Abort { .. })),
+            "{keys}"
+        );
         type_keys(&mut state, "<esc><esc>");
     }
 }

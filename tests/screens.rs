@@ -1,10 +1,10 @@
 //! What the screen looks like, characters and styles.
-#![allow(missing_docs, reason = "a test program")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
 mod support;
 
 use support::{
-    fleet::{World, USUAL, before, fleet, now, unseen},
+    fleet::{USUAL, World, before, fleet, now, unseen},
     screen::{screen, styled, text, type_keys},
 };
 use wharf::{
@@ -20,7 +20,7 @@ fn theme() -> Theme {
     Theme::named("default").unwrap()
 }
 
-fn check(name: &str, shown: String) {
+fn check(name: &str, shown: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("screens/snapshots");
     settings.set_prepend_module_to_snapshot(false);
@@ -61,7 +61,7 @@ fn every_view_at_three_sizes() {
         for size in SIZES {
             let mut state = day(size);
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), styled(&screen(&state, &theme())));
+            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
         }
     }
 }
@@ -71,9 +71,11 @@ fn states_that_are_rare() {
     let size = (120, 30);
     let failed = OperationState::Failed {
         at: before(20),
-        reason: Text::new("api.8 on w-2: port 8080 is taken by legacy-db-1. Stop that container or choose another port."),
+        reason: Text::new(
+            "api.8 on w-2: port 8080 is taken by legacy-db-1. Stop that container or choose another port.",
+        ),
     };
-    for (name, mut state, keys) in [
+    for (name, mut state, keys) in vec![
         ("failed-operation", World::usual().with_operation(failed.clone()).state(Mode::Normal, size), "9<enter>"),
         ("failed-overview", World::usual().with_operation(failed).state(Mode::Normal, size), ""),
         ("empty-fleet", World::new(&USUAL).state(Mode::Normal, size), ""),
@@ -89,15 +91,24 @@ fn states_that_are_rare() {
         ("watch", World::usual().with_operation(OperationState::Running).state(Mode::Watch, size), ""),
     ] {
         type_keys(&mut state, keys);
-        check(name, styled(&screen(&state, &theme())));
+        check(name, &styled(&screen(&state, &theme())));
     }
     let mut state = day(size);
     type_keys(&mut state, "4+.<enter>");
     update(&mut state, Msg::Applied(Err(Text::new("ben changed payments/api in east to 8 (state 4,183)."))));
-    check("conflict", styled(&screen(&state, &theme())));
+    check("conflict", &styled(&screen(&state, &theme())));
+    let mut state = World::new(&[("local", &["here"])]).state(Mode::Normal, size);
+    state = State::new(state.fleet.clone(), "ops@bastion".into(), Mode::Normal, now());
+    update(&mut state, Msg::Resize(size.0, size.1));
+    update(
+        &mut state,
+        unseen("here", 3, "permission denied on /var/run/docker.sock: add yourself to the group docker"),
+    );
+    state.settle();
+    check("unknown-host", &styled(&screen(&state, &theme())));
     let mut state = day(size);
     update(&mut state, Msg::StoreFailed(Text::new("the file is of a newer wharf")));
-    check("store-failed", styled(&screen(&state, &theme())));
+    check("store-failed", &styled(&screen(&state, &theme())));
 }
 
 #[test]
@@ -107,7 +118,7 @@ fn without_colours_states_and_selection_still_show() {
     type_keys(&mut state, "4j+");
     let buffer = screen(&state, &theme);
     assert!(buffer.content.iter().all(|cell| cell.fg == ratatui::style::Color::Reset && cell.bg == cell.fg));
-    check("no-color", styled(&buffer));
+    check("no-color", &styled(&buffer));
 }
 
 #[test]
@@ -145,7 +156,7 @@ fn wide_and_hostile_names_stay_in_their_columns() {
             type_keys(&mut state, keys);
             let buffer = screen(&state, &theme());
             assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(['\x1b', '\u{202e}'])));
-            check(&format!("{name}-{}", size.0), text(&buffer));
+            check(&format!("{name}-{}", size.0), &text(&buffer));
         }
     }
 }
@@ -162,7 +173,7 @@ fn small_terminals_lose_parts_and_never_break() {
     for (name, keys) in [("tiny-overview", ""), ("tiny-services", "4+"), ("tiny-plan", "4+."), ("tiny-palette", ":")] {
         let mut state = day((20, 5));
         type_keys(&mut state, keys);
-        check(name, text(&screen(&state, &theme())));
+        check(name, &text(&screen(&state, &theme())));
     }
 }
 

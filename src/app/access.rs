@@ -24,6 +24,11 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
         Command::OpenPlan | Command::DropDraft if state.draft.is_empty() => {
             Some("there is no draft: `+` and `-` on a service begin one".into())
         }
+        Command::Apply | Command::CopyCommand
+            if state.planned.as_ref().is_none_or(|planned| planned.plans().all(crate::plan::Plan::is_empty)) =>
+        {
+            Some("no part of the draft can be applied".into())
+        }
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort | Command::Wide | Command::Mark | Command::MarkAll | Command::Details | Command::CopyRow
             if state.screen().view == View::Operation =>

@@ -25,8 +25,8 @@ pub struct Fault {
     pub place: String,
     /// What is the matter.
     pub what: String,
-    /// Where to look.
-    pub target: Id,
+    /// Where to look, when that is something to select.
+    pub target: Option<Id>,
 }
 
 /// Failed operations are shown so long.
@@ -36,6 +36,15 @@ const RECENT_HOURS: i64 = 1;
 pub fn faults(state: &State) -> Vec<Fault> {
     let (fleet, observed, operations, now) = (&state.fleet, state.observed(), state.operations(), state.now);
     let mut out = Vec::new();
+    if let Some(error) = &state.store_error {
+        out.push(Fault {
+            mark: Mark::Failed,
+            about: "store".into(),
+            place: String::new(),
+            what: format!("cannot be read: {error}"),
+            target: None,
+        });
+    }
     for op in operations {
         let (at, reason) = match &op.state {
             OperationState::Failed { at, reason } | OperationState::RolledBack { at, reason } => (*at, reason),
@@ -49,7 +58,7 @@ pub fn faults(state: &State) -> Vec<Fault> {
             about: op.intent.summary(),
             place: op.state.word().to_owned(),
             what: reason.to_string(),
-            target: Id::Operation(op.id),
+            target: Some(Id::Operation(op.id)),
         });
     }
     out.extend(services(state));
@@ -60,7 +69,11 @@ pub fn faults(state: &State) -> Vec<Fault> {
             // The first connection needs a moment; that is no fault yet.
             Link::Connecting { reason, .. } if reason.is_empty() => continue,
             Link::Unknown { since, reason } => {
-                format!("not seen for {}: {}", ago(*since, now).replace("now", "a few seconds"), or(reason, "no answer"))
+                format!(
+                    "not seen for {}: {}",
+                    ago(*since, now).replace("now", "a few seconds"),
+                    or(reason, "no answer")
+                )
             }
             link => link.reason().to_owned(),
         };
@@ -69,7 +82,7 @@ pub fn faults(state: &State) -> Vec<Fault> {
             about: host.name.to_string(),
             place: region.name.to_string(),
             what,
-            target: Id::Host(host.name.clone()),
+            target: Some(Id::Host(host.name.clone())),
         });
     }
     out.sort_by_key(|fault| std::cmp::Reverse(fault.mark));
@@ -86,11 +99,10 @@ fn services(state: &State) -> Vec<Fault> {
     let mut groups: BTreeMap<_, BTreeMap<String, u32>> = BTreeMap::new();
     for row in index.replicas.iter().filter(|row| row.mark == Mark::Failed) {
         let host = observed.hosts.get(&row.host);
-        let word = row
-            .container
-            .as_ref()
-            .and_then(|id| host.and_then(|host| host.containers.get(id)))
-            .map_or_else(|| format!("missing on {}", row.host), |container| state.judge(&row.host, container).1.into_owned());
+        let word = row.container.as_ref().and_then(|id| host.and_then(|host| host.containers.get(id))).map_or_else(
+            || format!("missing on {}", row.host),
+            |container| state.judge(&row.host, container).1.into_owned(),
+        );
         *groups.entry((&row.service, &row.region)).or_default().entry(word).or_default() += 1;
     }
     groups
@@ -108,7 +120,7 @@ fn services(state: &State) -> Vec<Fault> {
                 about: service.to_string(),
                 place: region.to_string(),
                 what: if wanted == 1 { word } else { format!("{failed} of {wanted}: {word}") },
-                target: Id::Service(service.clone()),
+                target: Some(Id::Service(service.clone())),
             }
         })
         .collect()

@@ -1,6 +1,6 @@
 //! Which part of the screen is where. Small screens lose panes first, then bars, then everything but the list.
 
-use super::{screen::View, state::State};
+use super::{pages, screen::View, state::State};
 
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,13 +80,14 @@ pub fn layout(state: &State) -> Layout {
     }
     if state.screen().view == View::Overview && h >= 14 {
         let wide = w >= 110;
-        let faults = u16::try_from(state.faults.len()).unwrap_or(u16::MAX).max(1);
+        let left = if wide { w * 11 / 20 } else { w };
+        // Without its head, which is counted below.
+        let faults = u16::try_from(pages::faults(state, left.into()).len()).unwrap_or(u16::MAX).saturating_sub(1);
         let running = u16::try_from(state.running().count()).unwrap_or(u16::MAX).saturating_mul(2).max(1);
         let limit = rest.h / 3;
         if wide {
             let rows = (faults.max(running) + 2).clamp(3, limit.max(3));
             let both = rest.take_bottom(rows);
-            let left = w * 11 / 20;
             out.faults = Area { w: left, ..both };
             out.running = Area { x: left, w: w - left, ..both };
         } else {

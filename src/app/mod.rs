@@ -22,6 +22,7 @@ pub mod news;
 pub mod overlay;
 pub mod pages;
 pub mod planning;
+pub mod rows;
 pub mod screen;
 mod settle;
 pub mod state;

@@ -77,3 +77,31 @@ pub fn dump(state: &State) -> String {
     }
     out
 }
+
+/// Breaks words into lines of at most `cells` cells.
+fn wrap(text: &str, cells: usize) -> Vec<String> {
+    let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    join(&words, " ", cells)
+}
+
+/// Breaks items into lines of at most `cells` cells.
+fn wrap_items(items: &[String], cells: usize) -> Vec<String> {
+    join(items, "   ", cells)
+}
+
+fn join(pieces: &[String], gap: &str, cells: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for piece in pieces {
+        let room = crate::text::width(&line) + gap.len() + crate::text::width(piece);
+        if !line.is_empty() && room > cells {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push_str(gap);
+        }
+        line.push_str(piece);
+    }
+    lines.push(line);
+    lines
+}

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::draft::Changes;
 use crate::{
-    model::{Desired, Fleet, HostName, Observed, RegionName},
+    model::{Desired, Fleet, Generation, HostName, Observed, Proposal, RegionName},
     plan::{self, Plan, Refusal, ScaleTarget, World},
 };
 
@@ -84,21 +84,26 @@ impl Planned {
         self.parts.iter().filter_map(|part| part.result.as_ref().err())
     }
 
-    /// True when both would do the same, whatever generation they start from.
+    /// True when both would ask for the same, whatever generation they start from. Reasons and warnings do not count:
+    /// they name ages, and those change with every second.
     pub fn same_as(&self, other: &Self) -> bool {
-        let plain = |planned: &Self| {
-            let mut parts = planned.parts.clone();
-            for part in &mut parts {
-                if let Ok(plan) = &mut part.result {
-                    plan.proposal.base = crate::model::Generation(0);
-                    for assignment in plan.proposal.assignments.values_mut().flatten() {
-                        assignment.generation = crate::model::Generation(0);
+        let asked = |planned: &Self| -> Vec<(Changes, Option<Proposal>)> {
+            planned
+                .parts
+                .iter()
+                .map(|part| {
+                    let mut proposal = part.result.as_ref().ok().map(|plan| plan.proposal.clone());
+                    if let Some(proposal) = &mut proposal {
+                        proposal.base = Generation(0);
+                        for assignment in proposal.assignments.values_mut().flatten() {
+                            assignment.generation = Generation(0);
+                        }
                     }
-                }
-            }
-            parts
+                    (part.changes.clone(), proposal)
+                })
+                .collect()
         };
-        plain(self) == plain(other)
+        asked(self) == asked(other)
     }
 
     /// The change in the number of wanted replicas.

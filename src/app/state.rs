@@ -9,18 +9,19 @@ use super::{
     draft::{Changes, Draft},
     faults::Fault,
     ids::Id,
-    index::{Index, ReplicaRow},
+    index::Index,
     keymap::Keymap,
     line::Mark,
     msg::{Mode, StoreView},
     news::{Events, News},
     overlay::Overlay,
     planning::Planned,
+    rows::ReplicaRow,
     screen::{Screen, Way},
     table::Rows,
 };
 use crate::{
-    model::{Container, ContainerId, Fleet, HostName, Observed, Operation},
+    model::{Container, ContainerId, Fleet, HostName, HostView, Link, Observed, Operation},
     text::Text,
 };
 
@@ -232,8 +233,19 @@ impl State {
         super::index::judge(&self.fleet, &self.store.desired, self.observed(), host, container, self.now).of(container)
     }
 
-    /// True when hosts are still being reached for the first time.
+    /// True when nothing has been seen yet and hosts are still being reached for the first time.
     pub fn is_starting(&self) -> bool {
-        self.observed().hosts.values().all(|host| host.listed_at.is_none())
+        let hosts = &self.observed().hosts;
+        let under_way = |host: &HostView| match &host.link {
+            Link::Connecting { reason, .. } => reason.is_empty(),
+            Link::Ready { .. } | Link::Slow { .. } => true,
+            Link::Unknown { .. } => false,
+        };
+        hosts.values().all(|host| host.listed_at.is_none()) && hosts.values().any(under_way)
+    }
+
+    /// True when no host has ever been seen and none is about to be.
+    pub fn is_blind(&self) -> bool {
+        !self.is_starting() && self.observed().hosts.values().all(|host| host.listed_at.is_none())
     }
 }

@@ -203,10 +203,8 @@ impl SortKey {
             (Self::Text(a), Self::Text(b)) => natural(a, b),
             (Self::Number(a), Self::Number(b)) => b.total_cmp(a),
             (Self::Nothing, Self::Nothing) => Ordering::Equal,
-            (Self::Nothing, _) => Ordering::Greater,
-            (_, Self::Nothing) => Ordering::Less,
-            (Self::Number(_), Self::Text(_)) => Ordering::Less,
-            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+            (_, Self::Nothing) | (Self::Number(_), Self::Text(_)) => Ordering::Less,
+            (Self::Nothing, _) | (Self::Text(_), Self::Number(_)) => Ordering::Greater,
         }
     }
 }
@@ -290,7 +288,7 @@ mod tests {
     fn columns_give_way_by_importance() {
         let shown = |room, scrolled, all| fit_columns(&columns(), &[15, 6, 30, 30], room, scrolled, all, None);
         assert_eq!(shown(80, 0, false), [(0, 15), (1, 6), (2, 30)]);
-        assert_eq!(shown(40, 0, false), [(0, 14), (1, 6), (2, 16)]);
+        assert_eq!(shown(40, 0, false), [(0, 15), (1, 6), (2, 15)]);
         assert_eq!(shown(20, 0, false), [(0, 12), (1, 6)]);
         assert_eq!(shown(10, 0, false), [(0, 10)]);
         assert_eq!(shown(1, 0, false), [(0, 1)]);

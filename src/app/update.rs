@@ -43,6 +43,7 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
         Msg::StoreFailed(error) => {
             let new = state.store_error.as_ref() != Some(&error);
             state.store_error = Some(error);
+            state.dirty.index = true;
             if new { Redraw::Soon } else { Redraw::No }
         }
         Msg::Applied(answer) => {
@@ -106,7 +107,7 @@ fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
     if state.store_read && view.desired.generation < state.store.desired.generation {
         return Redraw::No;
     }
-    Arc::make_mut(&mut view).operations.sort_by(|a, b| (b.at, b.id).cmp(&(a.at, a.id)));
+    Arc::make_mut(&mut view).operations.sort_by_key(|op| std::cmp::Reverse((op.at, op.id)));
     let changed = !state.store_read || state.store_error.is_some() || *view != *state.store;
     state.store_read = true;
     state.store_error = None;

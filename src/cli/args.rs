@@ -248,7 +248,7 @@ pub struct DeployArgs {
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
     /// `shop/web=6`, `shop/web=+2`, `shop/web=-1`, each with `@REGION` or for every region of the service
-    #[arg(value_name = "STACK/SERVICE=N[@REGION]", required = true, allow_hyphen_values = true)]
+    #[arg(value_name = "STACK/SERVICE=N[@REGION]", required = true)]
     pub targets: Vec<String>,
     /// How it acts
     #[command(flatten)]

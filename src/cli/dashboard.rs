@@ -29,7 +29,8 @@ impl Look {
     /// A theme of that name, or the file at that path.
     fn theme(&self) -> Result<tui::Theme, Failure> {
         let wrong = |error: tui::theme::ThemeError| Failure::Input(error.to_string());
-        let file = self.theme.as_deref().filter(|name| name.contains('/') || std::path::Path::new(name).extension().is_some());
+        let file =
+            self.theme.as_deref().filter(|name| name.contains('/') || std::path::Path::new(name).extension().is_some());
         let mut theme = match file {
             None => tui::Theme::from_environment(self.theme.as_deref()).map_err(wrong)?,
             Some(path) => {

@@ -74,7 +74,8 @@ async fn resolve_one(image: &str, readers: &[Reader]) -> Result<String, String> 
     for reader in readers {
         match reader.resolve_digest(image).await {
             Ok(found) => return Ok(found.image_with_digest),
-            Err(error) => last = error.to_string(),
+            // The engine's words name the image only now and then.
+            Err(error) => last = format!("image {image}: {error}"),
         }
     }
     Err(last)

@@ -35,7 +35,7 @@ pub(super) async fn run(context: Context, args: LogsArgs) -> Result<ExitCode, Fa
             key.to_string() == what || key.service.to_string() == what || key.service.stack.as_str() == what
         })
         .map(|(host, container, replica)| Source {
-            replica: replica.key.to_string(),
+            replica: format!("{}@{}", replica.key, replica.key.region),
             host: host.name.clone(),
             container: container.id.clone(),
         })

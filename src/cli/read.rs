@@ -193,7 +193,8 @@ fn stack_rows(seen: &Seen) -> Vec<StackRow> {
     for (key, regions) in &healths.services {
         let newest = seen.desired.latest(key);
         let id = (0, key.stack.to_string());
-        let row = rows.entry(id).or_insert_with(|| (StackRow::empty(key.stack.as_str(), "wharf"), ServiceHealth::default()));
+        let row =
+            rows.entry(id).or_insert_with(|| (StackRow::empty(key.stack.as_str(), "wharf"), ServiceHealth::default()));
         row.0.services.push(ServiceRow {
             service: key.service.to_string(),
             revision: newest.map(|revision| revision.no),

@@ -30,7 +30,8 @@ struct Config {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Auth {
-    auth: Option<String>,
+    #[serde(rename = "auth")]
+    packed: Option<String>,
     username: Option<String>,
     password: Option<String>,
     #[serde(rename = "identitytoken")]
@@ -89,7 +90,7 @@ async fn header_from(file: &Path, image: &str) -> Result<Option<String>, Fault> 
 
 fn fields(auth: Auth, key: &str) -> Result<Option<serde_json::Value>, Fault> {
     let (mut user, mut password) = (auth.username, auth.password);
-    if let Some(packed) = auth.auth.filter(|packed| !packed.is_empty()) {
+    if let Some(packed) = auth.packed.filter(|packed| !packed.is_empty()) {
         let bad = || setup(&format!("the credentials for {key} in the Docker configuration are no good base64"));
         let plain = general_purpose::STANDARD.decode(packed.trim()).map_err(|_| bad())?;
         let plain = String::from_utf8(plain).map_err(|_| bad())?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{status, wire};
 use crate::{
@@ -13,31 +13,23 @@ use crate::{
     text::Text,
 };
 
-/// Clocks that differ less are not told apart: one request cannot measure better.
-const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(1);
-
-/// What the conversion must know of the fleet and of the engine.
+/// What the conversion must know of the fleet. All times stay by the engine's clock: who compares them with ours
+/// knows the difference from [`HostFacts`].
 #[derive(Debug, Clone)]
 pub(crate) struct Convert {
     /// Whose labels count.
     pub fleet: FleetName,
-    /// The engine's clock less ours.
-    pub skew: SignedDuration,
+}
+
+/// An engine's time stamp; none for its zero.
+fn time(text: &str) -> Option<Timestamp> {
+    text.parse().ok().filter(|at: &Timestamp| at.as_second() > 0)
 }
 
 impl Convert {
-    /// An engine's time stamp by our clock; none for its zero.
-    fn time(&self, text: &str) -> Option<Timestamp> {
-        let at: Timestamp = text.parse().ok()?;
-        self.ours(at).filter(|at| at.as_second() > 0)
-    }
-
-    fn ours(&self, at: Timestamp) -> Option<Timestamp> {
-        if self.skew.abs() <= CLOCKS_AGREE { Some(at) } else { at.checked_sub(self.skew).ok() }
-    }
-
-    /// A container of a list. Its start is the latest that the list's words allow; see [`settle`].
-    pub(crate) fn listed(&self, from: wire::Listed, now: Timestamp) -> Option<Container> {
+    /// A container of a list taken at `now` by the engine's clock. Its start is the latest that the list's words
+    /// allow; see [`settle`].
+    pub(crate) fn listed(&self, from: &wire::Listed, now: Timestamp) -> Option<Container> {
         if from.id.is_empty() {
             return None;
         }
@@ -59,7 +51,7 @@ impl Convert {
             health: if state == ContainerState::Running { status::health(&from.status) } else { Health::None },
             state,
             owner: owner_of(&self.fleet, |key| from.labels.get(key).map(String::as_str)),
-            created: Timestamp::from_second(from.created).ok().and_then(|at| self.ours(at)),
+            created: Timestamp::from_second(from.created).ok(),
             started,
             restarts: 0,
             ports,
@@ -71,11 +63,9 @@ impl Convert {
     /// A container of an inspection.
     pub(crate) fn inspected(&self, from: &wire::Inspected) -> Container {
         let state = match from.state.status.as_str() {
-            "exited" => ContainerState::Exited {
-                code: from.state.code,
-                at: self.time(&from.state.finished),
-                oom: from.state.oom,
-            },
+            "exited" => {
+                ContainerState::Exited { code: from.state.code, at: time(&from.state.finished), oom: from.state.oom }
+            }
             word => status::state(word, ""),
         };
         let mut ports = Vec::new();
@@ -104,8 +94,8 @@ impl Convert {
             },
             state,
             owner: owner_of(&self.fleet, |key| from.config.labels.get(key).map(String::as_str)),
-            created: self.time(&from.created),
-            started: self.time(&from.state.started),
+            created: time(&from.created),
+            started: time(&from.state.started),
             restarts: from.restarts,
             ports,
             networks: from.networks.networks.keys().map(|name| Text::new(name)).collect(),
@@ -146,7 +136,8 @@ fn sort(ports: &mut Vec<Binding>) {
     ports.dedup();
 }
 
-/// Keeps what an earlier inspection told where a list, which knows less, does not contradict it.
+/// Keeps what an earlier inspection told where a list, which knows less, does not contradict it. `now` is by the
+/// engine's clock.
 pub(crate) fn settle(listed: &mut Container, before: &Container, now: Timestamp) {
     listed.restarts = before.restarts;
     if listed.created.is_none()
@@ -224,7 +215,7 @@ pub(crate) fn facts(version: &wire::Version, minor: u32, info: &wire::Info, aske
     let skew = info.time.parse::<Timestamp>().map(|theirs| theirs.duration_since(asked)).unwrap_or_default();
     let arch = if info.arch.is_empty() { &version.arch } else { &info.arch };
     HostFacts {
-        engine: Text::new(&version.version),
+        engine: Text::new(&version.number),
         api: Text::from(format!("1.{minor}")),
         os: Text::new(&version.os),
         arch: Text::new(arch),
@@ -241,7 +232,7 @@ mod tests {
     use crate::model::Owner;
 
     fn convert() -> Convert {
-        Convert { fleet: FleetName::new("acme").unwrap(), skew: SignedDuration::ZERO }
+        Convert { fleet: FleetName::new("acme").unwrap() }
     }
 
     fn now() -> Timestamp {
@@ -259,7 +250,7 @@ mod tests {
                        "wharf.slot":"3","wharf.revision":"7"},
             "NetworkSettings": {"Networks": {"shop_default": {"IPAddress": "10.1.2.3"}}},
         });
-        convert().listed(serde_json::from_value(json).unwrap(), now()).unwrap()
+        convert().listed(&serde_json::from_value(json).unwrap(), now()).unwrap()
     }
 
     fn inspected(state: &serde_json::Value) -> Container {
@@ -307,17 +298,16 @@ mod tests {
     }
 
     #[test]
-    fn times_are_by_our_clock() {
-        let ahead = Convert { skew: SignedDuration::from_secs(90), ..convert() };
-        assert_eq!(ahead.time("2026-03-01T12:01:30Z"), Some(now()));
-        assert_eq!(ahead.time("0001-01-01T00:00:00Z"), None);
-        assert_eq!(convert().time("yesterday"), None);
+    fn the_zero_time_is_none() {
+        assert_eq!(time("2026-03-01T12:00:00Z"), Some(now()));
+        assert_eq!(time("0001-01-01T00:00:00Z"), None);
+        assert_eq!(time("yesterday"), None);
     }
 
     #[test]
     fn hostile_names_are_harmless() {
         let json = r#"{"Id":"a","Names":["/x\u001b[31m\u202etxt"],"State":"running\u0007","Labels":{"com.docker.compose.project":"p\u001b]0;x\u0007"}}"#;
-        let found = convert().listed(serde_json::from_str(json).unwrap(), now()).unwrap();
+        let found = convert().listed(&serde_json::from_str(json).unwrap(), now()).unwrap();
         let all = format!("{found:?}");
         assert!(!all.contains('\u{1b}') && !all.contains('\u{202e}') && !all.contains('\u{7}'), "{all}");
     }

@@ -351,7 +351,7 @@ async fn adopt(session: &Session, request: &CreateRequest<'_>, conflict: Fault) 
             let id = ContainerId(Text::new(&there.id));
             Ok(if there.state.status == "created" { Adopted::Unstarted(id) } else { Adopted::Ready(id) })
         }
-        Some((create::ROUND_LABEL, _)) => Err(Fault::new(
+        Some((label::ROUND, _)) => Err(Fault::new(
             ErrorKind::Conflict,
             &format!("the container {name} is there from an earlier round"),
             "it must be removed first",

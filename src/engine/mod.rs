@@ -30,10 +30,10 @@ mod status;
 mod tls;
 mod wire;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
-pub use create::{CreateRequest, ROUND_LABEL};
+pub use create::CreateRequest;
 pub use dial::MemoryDial;
 pub use error::{EngineError, ErrorKind};
 pub use handle::Handle;

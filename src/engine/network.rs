@@ -119,13 +119,14 @@ async fn make_network(
             }
             None => None,
         };
-        let config: Vec<_> = subnet.iter().map(|subnet| serde_json::json!({ "Subnet": subnet })).collect();
+        let config = ranges(spec, subnet.as_deref());
         let body = serde_json::json!({
             "Name": name,
             // Without it, two at the same moment would both succeed.
             "CheckDuplicate": true,
             "Driver": driver,
             "Internal": spec.internal,
+            "EnableIPv6": spec.ipv6,
             "Attachable": driver == "overlay",
             "Options": spec.driver_opts,
             "Labels": labels(fleet, stack, &spec.labels),
@@ -152,6 +153,19 @@ async fn make_network(
         &format!("no subnet for the network {name} was accepted"),
         "set its subnet in the stack file",
     ))
+}
+
+/// The address ranges of a new network.
+fn ranges(spec: &NetworkSpec, subnet: Option<&str>) -> Vec<BTreeMap<&'static str, String>> {
+    let mut out = Vec::new();
+    if let Some(subnet) = subnet {
+        let mut range = BTreeMap::from([("Subnet", subnet.to_owned())]);
+        range.extend(spec.gateway.clone().map(|gateway| ("Gateway", gateway)));
+        range.extend(spec.ip_range.clone().map(|part| ("IPRange", part)));
+        out.push(range);
+    }
+    out.extend(spec.subnet6.clone().map(|subnet| BTreeMap::from([("Subnet", subnet)])));
+    out
 }
 
 /// Removes a network of ours. One that is not ours, or not there, is left as it is.
@@ -205,7 +219,8 @@ pub(crate) async fn ensure_volume(
 
 fn foreign(what: &str, name: &str) -> Fault {
     Fault::new(
-        ErrorKind::Conflict,
+        // Not a conflict, which time may end: only a person can.
+        ErrorKind::Invalid,
         &format!("the {what} {name} is there, but does not belong to this fleet"),
         format!("give the {what} of the stack another `name`, or set `external: true` to use that one"),
     )

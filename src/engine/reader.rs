@@ -167,8 +167,8 @@ impl Reader {
         self.ask("list its containers", async |session| {
             let path = format!("/containers/json?all=true{more}");
             let found: Vec<wire::Listed> = session.http.json(&path, LIST).await?;
-            let (now, convert) = (Timestamp::now(), session.convert());
-            Ok(found.into_iter().filter_map(|listed| convert.listed(listed, now)).collect())
+            let (now, convert) = (session.engine_now(), session.convert());
+            Ok(found.iter().filter_map(|listed| convert.listed(listed, now)).collect())
         })
         .await
     }
@@ -263,10 +263,11 @@ impl Reader {
         Ok(futures::stream::try_unfold((lines, reader), move |(mut lines, reader)| async move {
             loop {
                 match lines.next().await {
-                    Ok(Some(line)) => match parse_event(&reader.host, &line) {
-                        Some(event) => return Ok(Some((event, (lines, reader)))),
-                        None => continue,
-                    },
+                    Ok(Some(line)) => {
+                        if let Some(event) = parse_event(&reader.host, &line) {
+                            return Ok(Some((event, (lines, reader))));
+                        }
+                    }
                     Ok(None) => return Ok(None),
                     Err(fault) => return Err(fault.at(&reader.host, tried)),
                 }

@@ -77,7 +77,7 @@ impl Reader {
                 value.set_sensitive(true);
                 headers.insert("x-registry-auth", value);
             }
-            let path = format!("/distribution/{}:{}/json", slashes(name.repository), encode(name.tag_or_latest()));
+            let path = format!("/distribution/{}:{}/json", slashes(name.repository), slashes(name.tag_or_latest()));
             let response = session.http.send(Method::GET, &path, headers, None).await?;
             let body = http_body_util::BodyExt::collect(http_body_util::Limited::new(response.into_body(), 1 << 20))
                 .await
@@ -120,7 +120,7 @@ impl Reader {
     }
 }
 
-/// A name in a path: its slashes stay, as engines expect there.
+/// A name in a path: what separates its parts stays, as engines expect there.
 fn slashes(name: &str) -> String {
-    name.split('/').map(encode).collect::<Vec<_>>().join("/")
+    encode(name).replace("%2F", "/").replace("%3A", ":").replace("%40", "@")
 }

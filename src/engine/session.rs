@@ -27,8 +27,8 @@ pub const MIN_API: u32 = 41;
 /// Newest API minor version that is spoken: Docker 27.
 pub const MAX_API: u32 = 47;
 
-/// The first answer must come by then.
-const VERSION_DEADLINE: Duration = Duration::from_secs(8);
+/// The first answer must come by then. Tests of silent engines do not wait so long.
+const VERSION_DEADLINE: Duration = if cfg!(test) { Duration::from_secs(2) } else { Duration::from_secs(8) };
 
 /// A connection. Its SSH forward, where there is one, lives as long as it.
 pub(crate) struct Session {
@@ -80,11 +80,20 @@ impl Session {
             }
         };
         let http = Http::new(dial);
-        let asked = Timestamp::now();
-        let (headers, body) = match http::within(VERSION_DEADLINE, http.bytes("/version")).await {
-            Ok(answer) => answer,
-            Err(fault) => return Err(no_engine(way, explain(forward.as_ref(), fault).await)),
-        };
+        let mut asked = Timestamp::now();
+        let mut first = http::within(VERSION_DEADLINE, http.bytes("/version")).await;
+        if let (Err(fault), Some(forward)) = (&first, &forward) {
+            match explain(forward, fault.clone()).await {
+                // It does not answer through the forward, but there. It may have started just now: once more.
+                Some(fault) if fault.kind == ErrorKind::Refused => {
+                    asked = Timestamp::now();
+                    first = http::within(VERSION_DEADLINE, http.bytes("/version")).await.map_err(|_| fault);
+                }
+                Some(fault) => first = Err(fault),
+                None => {}
+            }
+        }
+        let (headers, body) = first.map_err(|fault| no_engine(way, fault))?;
         let answered = Timestamp::now();
         let version: wire::Version = http::parse(&body)?;
         let minor = agree(&version)?;
@@ -92,6 +101,8 @@ impl Session {
         let middle = asked + answered.duration_since(asked) / 2;
         // The header counts whole seconds: half of one is the best guess.
         let skew = date.map_or(0, |date| date.as_millisecond() + 500 - middle.as_millisecond());
+        // Less than that is the header's own coarseness. A better measurement follows with the machine's facts.
+        let skew = if skew.abs() <= 1000 { 0 } else { skew };
         let http = http.versioned(minor);
         let docker = http.bollard()?;
         Ok(Self {
@@ -109,8 +120,13 @@ impl Session {
 
     /// What conversions need.
     pub(crate) fn convert(&self) -> Convert {
-        let skew = SignedDuration::from_millis(self.skew_ms.load(Ordering::Relaxed));
-        Convert { fleet: self.fleet.clone(), skew }
+        Convert { fleet: self.fleet.clone() }
+    }
+
+    /// What the engine's clock shows now, as far as is known.
+    pub(crate) fn engine_now(&self) -> Timestamp {
+        let (now, skew) = (Timestamp::now(), SignedDuration::from_millis(self.skew_ms.load(Ordering::Relaxed)));
+        now.checked_add(skew).unwrap_or(now)
     }
 
     /// A better measurement of the clocks' difference.
@@ -127,26 +143,26 @@ impl Session {
     }
 }
 
-/// Why nothing answers: with SSH, ssh or the host itself know more than the connection.
-async fn explain(forward: Option<&Forward>, fault: Fault) -> Fault {
-    match forward {
-        Some(forward) if forward.has_ended() => forward.ended().await,
-        // The local end accepts always; what is behind it shows only when bytes do not come.
-        Some(forward) if matches!(fault.kind, ErrorKind::LostAnswer | ErrorKind::Unreachable) => {
-            forward.diagnose().await
-        }
-        _ => fault,
+/// Why nothing answers behind a forward: ssh or the host itself know more than the connection.
+async fn explain(forward: &Forward, fault: Fault) -> Option<Fault> {
+    if forward.has_ended() {
+        return Some(forward.ended().await);
     }
+    // The local end accepts always; what is behind it shows only when bytes do not come.
+    let silent = matches!(fault.kind, ErrorKind::LostAnswer | ErrorKind::Unreachable);
+    if silent { Some(forward.diagnose().await) } else { None }
 }
 
 /// What the first request's failure means: every engine knows its path.
 fn no_engine(way: &Way, fault: Fault) -> Fault {
     match (&fault.kind, way) {
-        (ErrorKind::Refused, Way::Connect(Connect::Tcp { host, tls: Some(Tls { identity: None, .. }), .. })) => Fault::new(
-            ErrorKind::Refused,
-            &format!("{host} wants a client certificate"),
-            "set `tls.cert` and `tls.key` of this host",
-        ),
+        (ErrorKind::Refused, Way::Connect(Connect::Tcp { host, tls: Some(Tls { identity: None, .. }), .. })) => {
+            Fault::new(
+                ErrorKind::Refused,
+                &format!("{host} wants a client certificate"),
+                "set `tls.cert` and `tls.key` of this host",
+            )
+        }
         (ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Conflict, _) => Fault::new(
             ErrorKind::Garbage,
             &format!("what answers is no Docker engine: {}", fault.why),
@@ -169,7 +185,7 @@ fn agree(version: &wire::Version) -> Result<u32, Fault> {
     if theirs < MIN_API {
         return Err(Fault::new(
             ErrorKind::ApiVersion,
-            &format!("the engine {} speaks API 1.{theirs}, which is too old: 1.{MIN_API} is needed", version.version),
+            &format!("the engine {} speaks API 1.{theirs}, which is too old: 1.{MIN_API} is needed", version.number),
             "update the engine to Docker 20.10 or later",
         ));
     }
@@ -178,7 +194,7 @@ fn agree(version: &wire::Version) -> Result<u32, Fault> {
             ErrorKind::ApiVersion,
             &format!(
                 "the engine {} speaks API {} and later only; this wharf speaks up to 1.{MAX_API}",
-                version.version, version.min_api
+                version.number, version.min_api
             ),
             "update wharf",
         ));

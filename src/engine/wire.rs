@@ -35,7 +35,7 @@ type Words = BTreeMap<String, String>;
 wire! {
     /// `GET /version`.
     Version {
-        "Version" version: String,
+        "Version" number: String,
         "ApiVersion" api: String,
         "MinAPIVersion" min_api: String,
         "Os" os: String,
@@ -72,7 +72,7 @@ wire! {
     }
     /// The networks of a container.
     Networks {
-        "Networks" networks: BTreeMap<String, serde::de::IgnoredAny>,
+        "Networks" networks: BTreeMap<String, Option<serde::de::IgnoredAny>>,
         "Ports" ports: BTreeMap<String, Option<Vec<Bound>>>,
     }
     /// A port in an inspection.

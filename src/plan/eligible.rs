@@ -1,6 +1,6 @@
 //! Which hosts can take a replica, and in words why the others cannot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{World, index::defaults};
 use crate::{
@@ -21,6 +21,8 @@ pub struct Books<'a> {
     pub region: &'a RegionName,
     /// Its hosts by name.
     pub hosts: Vec<HostBook<'a>>,
+    /// Where a host's page is.
+    pages: HashMap<&'a HostName, usize>,
 }
 
 /// What is wanted on one host.
@@ -45,7 +47,7 @@ impl<'a> Books<'a> {
     /// The books of a region as desired state has them, without the services of `except`.
     pub fn new(world: &World<'a>, region: &'a RegionName, except: &BTreeSet<ServiceKey>) -> Self {
         let suspect_after = defaults(world, region).suspect_after;
-        let hosts = world
+        let hosts: Vec<HostBook<'a>> = world
             .observed
             .hosts
             .values()
@@ -60,7 +62,8 @@ impl<'a> Books<'a> {
                 ports: foreign_ports(view),
             })
             .collect();
-        let mut books = Self { region, hosts };
+        let pages = hosts.iter().enumerate().map(|(at, book)| (&book.view.name, at)).collect();
+        let mut books = Self { region, hosts, pages };
         books.fill(world.desired, except);
         books
     }
@@ -69,8 +72,9 @@ impl<'a> Books<'a> {
         let region = self.region;
         for (service, regions) in &desired.services {
             let Some(assignment) = regions.get(region).filter(|_| !except.contains(service)) else { continue };
+            let kept = desired.revisions.get(service);
             for (slot, place) in &assignment.slots {
-                let spec = desired.revision(service, place.revision).map(|revision| &revision.spec);
+                let spec = kept.and_then(|kept| kept.get(&place.revision)).map(|revision| &revision.spec);
                 self.add(&place.host, service, *slot, spec);
             }
         }
@@ -78,20 +82,21 @@ impl<'a> Books<'a> {
 
     /// A host's page.
     pub fn host(&self, name: &HostName) -> Option<&HostBook<'a>> {
-        let at = self.hosts.binary_search_by(|book| book.view.name.cmp(name)).ok()?;
-        self.hosts.get(at)
+        self.hosts.get(*self.pages.get(name)?)
     }
 
     fn host_mut(&mut self, name: &HostName) -> Option<&mut HostBook<'a>> {
-        let at = self.hosts.binary_search_by(|book| book.view.name.cmp(name)).ok()?;
-        self.hosts.get_mut(at)
+        self.hosts.get_mut(*self.pages.get(name)?)
     }
 
     /// Enters a replica.
     pub fn add(&mut self, host: &HostName, service: &ServiceKey, slot: Slot, spec: Option<&ServiceSpec>) {
         let Some(book) = self.host_mut(host) else { return };
         book.total += 1;
-        *book.services.entry(service.clone()).or_default() += 1;
+        match book.services.get_mut(service) {
+            Some(count) => *count += 1,
+            None => drop(book.services.insert(service.clone(), 1)),
+        }
         if let Some(spec) = spec {
             book.cpu += spec.deploy.resources.cpu_reserved.unwrap_or_default();
             book.memory += spec.deploy.resources.memory_reserved.unwrap_or_default();

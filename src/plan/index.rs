@@ -65,7 +65,8 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn sight_of(&self, view: &'a HostView) -> Sight<'a> {
+    /// The same for a host of this region that is at hand.
+    pub fn sight_of(&self, view: &'a HostView) -> Sight<'a> {
         if view.is_seen() {
             return Sight::Seen(view);
         }

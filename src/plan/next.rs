@@ -80,7 +80,9 @@ impl<'w, 'a> Work<'w, 'a> {
         let next = Next::default();
         let mut work = Self { index, views, order, memory, operations, next, busy, given_up, tidying };
         let deadlines: Vec<Timestamp> = work.given_up.values().copied().collect();
-        deadlines.into_iter().for_each(|at| work.alarm(at));
+        for at in deadlines {
+            work.alarm(at);
+        }
         work
     }
 

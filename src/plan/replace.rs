@@ -21,7 +21,7 @@ struct Budget {
     batch: usize,
     /// Slots whose new copy is on its way while the old one runs.
     replacing: usize,
-    /// Wanted slots without a copy that does its work.
+    /// Wanted slots without a copy that does its work, with those whose copy is stopped in this pass.
     unserved: usize,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
         }
     }
     if !closed {
-        unwanted(work, view);
+        unwanted(work, view, view.slots.len().saturating_sub(budget.unserved));
     }
 }
 
@@ -284,11 +284,11 @@ fn port_holder(host: &HostView, spec: &ServiceSpec) -> Option<String> {
     )
 }
 
-/// Containers of slots that are not wanted: they go, but never the ones that still carry the service.
-fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>) {
+/// Containers of slots that are not wanted: they go, but never the ones that still carry the service. `served` counts
+/// the wanted slots that have a healthy copy after this pass.
+fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
     let wanted = view.slots.len();
     let healthy = |copies: &[Copy<'_>]| copies.iter().filter(|(_, standing)| *standing == Standing::Healthy).count();
-    let served = view.slots.iter().filter(|slot| slot.is_served()).count();
     let mut surplus = healthy(&view.unwanted);
     // The highest slots go first.
     for (seen, standing) in view.unwanted.iter().rev() {

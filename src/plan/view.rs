@@ -107,8 +107,11 @@ impl<'a> Index<'a> {
         };
         let mut same = Sameness::new(desired, key);
         let seen = self.containers.get(key).map(Vec::as_slice).unwrap_or_default();
+        // One look-up per service and not one per container.
+        let kept = desired.revisions.get(key);
         let standing_of = |seen: &Seen<'a>| {
-            let spec = desired.revision(key, seen.of.revision).or(revision).map(|revision| &revision.spec);
+            let own = kept.and_then(|kept| kept.get(&seen.of.revision));
+            let spec = own.or(revision).map(|revision| &revision.spec);
             (*seen, standing(self, seen, spec))
         };
         let mut slots = Vec::new();
@@ -140,10 +143,15 @@ impl<'a> Index<'a> {
                 })
                 .map(|(at, _)| at);
             let wanted = best.map(|at| copies.remove(at));
+            // The container's own host is at hand; by name it would be a search for each of perhaps 50,000 slots.
+            let sight = match &wanted {
+                Some((seen, _)) => self.sight_of(seen.host),
+                None => self.sight(&place.host),
+            };
             slots.push(SlotView {
                 key: ReplicaKey { region: self.region.clone(), service: key.clone(), slot: *slot },
                 place,
-                sight: self.sight(&place.host),
+                sight,
                 wanted,
                 old: copies,
             });

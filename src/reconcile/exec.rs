@@ -56,7 +56,10 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
                 .get(&replica.service)
                 .and_then(|revisions| revisions.values().next_back())
                 .and_then(|revision| revision.spec.stop_grace_period);
-            handle.stop(container, spec_grace.unwrap_or(defaults.stop_grace)).await.or_else(|error| gone_is_fine(&error))?;
+            handle
+                .stop(container, spec_grace.unwrap_or(defaults.stop_grace))
+                .await
+                .or_else(|error| gone_is_fine(&error))?;
             handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
             Ok(Some(container.clone()))
         }
@@ -68,7 +71,10 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
                 if labelled(&network, label::FLEET, job.fleet.name.as_str())
                     && labelled(&network, label::STACK, stack.as_str())
                 {
-                    handle.remove_network(&job.fleet.name, network.name.as_str()).await.or_else(|error| gone_is_fine(&error))?;
+                    handle
+                        .remove_network(&job.fleet.name, network.name.as_str())
+                        .await
+                        .or_else(|error| gone_is_fine(&error))?;
                 }
             }
             Ok(None)

@@ -97,7 +97,7 @@ pub(super) fn finish(
     };
     let is_error = matches!(state, OperationState::Failed { .. } | OperationState::RolledBack { .. });
     let command = Some(operation.id);
-    let what = Text::new(&what);
+    let what = Text::new(&format!("{}: {what}", operation.intent.summary()));
     add_journal(&tx.sql, &JournalEntry { at, command, region: None, service: None, host: None, what, is_error })
 }
 

@@ -6,7 +6,7 @@ mod table;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
-    style::Style,
+    style::{Color, Modifier, Style},
 };
 
 use super::theme::{Theme, ascii};
@@ -52,7 +52,6 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
         }
         panes(state, theme, buffer, &areas);
         if !areas.plan_bar.is_empty() {
-            fill(buffer, areas.plan_bar, theme.bar());
             line(buffer, theme, areas.plan_bar, 0, &pages::plan_bar(state, cells));
             fill(buffer, areas.plan_bar, theme.bar());
         }
@@ -135,14 +134,24 @@ fn below(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::
     }
 }
 
-/// Lays a style over an area.
+/// Lays a style over an area. A reversed one takes the colours away: reversed one by one they would make patches.
 fn fill(buffer: &mut Buffer, area: Area, style: Style) {
+    if style.add_modifier.contains(Modifier::REVERSED) {
+        let area = rect(area).intersection(buffer.area);
+        for position in area.positions() {
+            if let Some(cell) = buffer.cell_mut(position) {
+                cell.fg = Color::Reset;
+                cell.bg = Color::Reset;
+                cell.modifier.remove(Modifier::DIM);
+            }
+        }
+    }
     buffer.set_style(rect(area).intersection(buffer.area), style);
 }
 
 fn panes(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::layout::Layout) {
     for (area, text) in [
-        (areas.faults, if areas.faults.is_empty() { Vec::new() } else { pages::faults(state) }),
+        (areas.faults, if areas.faults.is_empty() { Vec::new() } else { pages::faults(state, areas.faults.w.into()) }),
         (
             areas.running,
             if areas.running.is_empty() { Vec::new() } else { pages::running(state, areas.running.w.into()) },

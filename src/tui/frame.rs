@@ -47,11 +47,11 @@ impl Frames {
     /// one builds on it.
     pub fn next(&mut self, state: &State, theme: &Theme) -> std::io::Result<Option<Vec<u8>>> {
         let area = Rect::new(0, 0, state.size.0, state.size.1);
-        if self.next.area != area {
+        if self.next.area == area {
+            self.next.reset();
+        } else {
             self.next = Buffer::empty(area);
             self.whole = true;
-        } else {
-            self.next.reset();
         }
         if self.whole {
             self.last = Buffer::empty(area);

@@ -126,7 +126,7 @@ impl Loop {
             }
             if std::mem::take(&mut self.suspend) {
                 drop(events);
-                self.stop_and_go_on()?;
+                self.stop_and_go_on(&mut signals.resumed).await?;
                 events = EventStream::new();
             }
             self.draw()?;
@@ -269,10 +269,14 @@ impl Loop {
     }
 
     /// Gives the terminal to the shell, stops, and takes it again when continued.
-    fn stop_and_go_on(&mut self) -> Result<(), TermError> {
+    async fn stop_and_go_on(&mut self, resumed: &mut Signal) -> Result<(), TermError> {
         self.writer.settle(SETTLE);
         term::leave();
+        // One that came earlier, such as with the start from a shell, must not count as the one that continues us.
+        while resumed.recv().now_or_never().is_some() {}
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        // This thread may run on for a moment before the stop takes hold of it.
+        resumed.recv().await;
         // The guard of `run` gives the terminal back in the end; one is enough.
         std::mem::forget(term::enter()?);
         let (w, h) = crossterm::terminal::size()?;

@@ -172,7 +172,9 @@ impl Fake {
             }
             Action::Create { replica, revision, .. } => {
                 let spec = Arc::clone(self.desired.revision(&replica.service, *revision).unwrap());
-                let round = self.desired.assignment(&replica.service, &replica.region).unwrap().round;
+                let assignment = self.desired.assignment(&replica.service, &replica.region);
+                // A command may have taken the service away meanwhile.
+                let round = assignment.map_or(0, |assignment| assignment.round);
                 let mut new = self.container(replica.clone(), *revision, round, &spec.image);
                 if spec.spec.healthcheck.is_some() {
                     new.health = Health::Starting;
@@ -202,15 +204,18 @@ impl Fake {
             Action::Start { container, .. } => {
                 let now = self.now;
                 let host = self.observed.hosts.get_mut(&host_name).unwrap();
-                let container = host.containers.get_mut(container).unwrap();
-                assert!(container.replica().is_some(), "started what is not ours");
-                container.state = ContainerState::Running;
-                container.started = Some(now);
+                // Somebody may have removed it meanwhile.
+                if let Some(container) = host.containers.get_mut(container) {
+                    assert!(container.replica().is_some(), "started what is not ours");
+                    container.state = ContainerState::Running;
+                    container.started = Some(now);
+                }
             }
             Action::Stop { container, .. } => {
                 let host = self.observed.hosts.get_mut(&host_name).unwrap();
-                let gone = host.containers.remove(container).unwrap();
-                assert!(gone.replica().is_some(), "stopped what is not ours");
+                if let Some(gone) = host.containers.remove(container) {
+                    assert!(gone.replica().is_some(), "stopped what is not ours");
+                }
             }
             Action::Tidy { stack, .. } => {
                 self.memory.tidied.insert((host_name, stack.clone()));

@@ -6,15 +6,16 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, sync::Arc, tim
 
 use wharf::{model::*, plan::*, text::Text};
 
-use crate::{fake::Fake, spec, tell};
+use crate::{fake::Fake, spec};
 
-struct Case {
-    fake: Fake,
-    files: BTreeMap<StackName, StackSpec>,
-    last: Option<Plan>,
+pub struct Case {
+    pub fake: Fake,
+    pub files: BTreeMap<StackName, StackSpec>,
+    /// The last plan, for `apply`.
+    pub last: Option<Plan>,
 }
 
-fn key(text: &str) -> ServiceKey {
+pub fn key(text: &str) -> ServiceKey {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
@@ -241,17 +242,16 @@ impl Case {
         container.owner = Owner::Loose;
         container.name = Text::new(name);
         for word in words {
-            match word.split_once('=') {
-                Some(("port", port)) => container.ports.push(Binding {
+            if let Some(port) = word.strip_prefix("port=") {
+                container.ports.push(Binding {
                     target: 80,
                     published: Some(port.parse().unwrap()),
                     address: Text::new("0.0.0.0"),
                     protocol: Protocol::Tcp,
-                }),
-                _ => {
-                    let (stack, service) = (Text::new(name), Text::new("web"));
-                    container.owner = Owner::Foreign { tool: Tool::Compose, stack, service };
-                }
+                });
+            } else {
+                let (stack, service) = (Text::new(name), Text::new("web"));
+                container.owner = Owner::Foreign { tool: Tool::Compose, stack, service };
             }
         }
         self.fake.observed.hosts.get_mut(host).unwrap().containers.insert(container.id.clone(), container);
@@ -278,157 +278,12 @@ impl Case {
             other => panic!("no such action: {other}"),
         }
     }
-
-    fn keep(&mut self, plan: Result<Plan, Refusal>) -> Vec<String> {
-        let told = tell::plan(&plan);
-        self.last = plan.ok();
-        told
-    }
-
-    fn command(&mut self, line: &str) -> Vec<String> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let world = self.fake.world();
-        let (memory, operations) = (&self.fake.memory, &self.fake.operations);
-        match *words.as_slice() {
-            ["scale", ref targets @ ..] => {
-                let targets: Vec<ScaleTarget> = targets
-                    .iter()
-                    .map(|target| {
-                        let (service, rest) = target.split_once('=').unwrap();
-                        let (to, region) = rest.split_once('@').unwrap();
-                        ScaleTarget { service: key(service), region: region.parse().unwrap(), to: to.parse().unwrap() }
-                    })
-                    .collect();
-                let plan = scale(&world, &targets);
-                self.keep(plan)
-            }
-            ["deploy", stack] => {
-                let file = &self.files[stack];
-                let images = file.services.iter().map(|(name, spec)| (name.clone(), spec.image.clone())).collect();
-                let plan = deploy(&world, file, &images, "ana");
-                self.keep(plan)
-            }
-            ["rm", what] => {
-                let (stack, service) =
-                    what.split_once('/').map_or((what, None), |(stack, service)| (stack, Some(service)));
-                let service = service.map(|service| service.parse().unwrap());
-                let plan = remove(&world, &stack.parse().unwrap(), service.as_ref());
-                self.keep(plan)
-            }
-            ["restart", what] => {
-                let (service, region) = what.split_once('@').map_or((what, None), |(s, region)| (s, Some(region)));
-                let region = region.map(|region| region.parse().unwrap());
-                let plan = restart(&world, &key(service), region.as_ref());
-                self.keep(plan)
-            }
-            [verb @ ("cordon" | "uncordon" | "drain"), name] => {
-                let intent = match verb {
-                    "cordon" => Some(HostIntent::Cordoned),
-                    "drain" => Some(HostIntent::Draining),
-                    _ => None,
-                };
-                let plan = host(&world, &name.parse().unwrap(), intent);
-                self.keep(plan)
-            }
-            ["apply"] => {
-                let plan = self.last.take().expect("there is a plan");
-                self.fake.accept(&plan);
-                Vec::new()
-            }
-            ["next", region] => {
-                let region = region.parse().unwrap();
-                let first = next(&world, &region, memory, operations);
-                assert_eq!(first, next(&world, &region, memory, operations), "planning twice gives the same");
-                tell::next(&first, self.fake.now)
-            }
-            ["run", region] => run(&mut self.fake, &region.parse().unwrap()),
-            ["progress", region] => {
-                let told = progress(&world, &region.parse().unwrap(), operations.last().unwrap(), memory);
-                let mut lines: Vec<String> = told
-                    .steps
-                    .iter()
-                    .map(|s| format!("{:?} {} | {}", s.state, s.what, s.detail).to_lowercase())
-                    .collect();
-                let end = if told.finished { ", finished" } else { "" };
-                lines.push(format!("{} of {}{end}", told.done, told.total));
-                if !told.waits_for.is_empty() {
-                    lines.push(format!("waits for {}", told.waits_for));
-                }
-                lines
-            }
-            ["verdict", region] => {
-                let told = verdict(&world, &region.parse().unwrap(), operations.last().unwrap(), memory);
-                vec![told.map_or("none".into(), |told| told.to_string())]
-            }
-            ["explain", service, region] => {
-                let lines = explain(&world, &key(service), &region.parse().unwrap());
-                if lines.is_empty() { vec!["all is well".into()] } else { lines }
-            }
-            ["health", service, region] => {
-                let (service, region) = (key(service), region.parse().unwrap());
-                let health = health(&world, &service, &region);
-                let all = healths(&world);
-                assert_eq!(
-                    all.services.get(&service).and_then(|regions| regions.get(&region)).copied().unwrap_or(health),
-                    health
-                );
-                let ServiceHealth { wanted, running, healthy, starting, failed, unknown, worst } = health;
-                vec![format!(
-                    "{worst:?}: {healthy} of {wanted} healthy, {running} run, {starting} start, {failed} failed, {unknown} unknown"
-                )]
-            }
-            ["foreign"] => healths(&world)
-                .foreign
-                .iter()
-                .flat_map(|(key, regions)| {
-                    regions.iter().map(move |(region, h)| {
-                        format!(
-                            "{} {}/{} {region}: {:?} {} of {}",
-                            key.tool.word(),
-                            key.stack,
-                            key.service,
-                            h.worst,
-                            h.running,
-                            h.wanted
-                        )
-                    })
-                })
-                .collect(),
-            _ => panic!("no such command: {line}"),
-        }
-    }
 }
 
 fn image_of(name: &str) -> Image {
     let name = Text::new(name);
     let (tags, digests) = if name.as_str().contains('@') { (vec![], vec![name]) } else { (vec![name], vec![]) };
     Image { id: Text::new("sha256:5"), tags, digests, size: 1 }
-}
-
-/// Runs a region until nothing is left to do: one line per round, with the seconds since the start.
-fn run(fake: &mut Fake, region: &RegionName) -> Vec<String> {
-    let began = fake.now;
-    let mut lines = Vec::new();
-    for _ in 0..200 {
-        let next = fake.next(region);
-        let mut told: Vec<String> = next.actions.iter().map(tell::action).collect();
-        told.extend(next.moves.iter().map(|(replica, place, _)| format!("move {replica} → {}", place.host)));
-        if !told.is_empty() {
-            lines.push(format!("{} s: {}", fake.now.duration_since(began).as_secs(), told.join(", ")));
-        }
-        next.actions.iter().for_each(|action| fake.apply(action));
-        fake.take_moves(&next);
-        let open = |fake: &Fake| {
-            fake.operations.iter().any(|operation| !progress(&fake.world(), region, operation, &fake.memory).finished)
-        };
-        if told.is_empty() && !open(fake) {
-            lines.push(format!("{} s: done", fake.now.duration_since(began).as_secs()));
-            return lines;
-        }
-        fake.pass(Duration::from_secs(1));
-    }
-    lines.push("never done".into());
-    lines
 }
 
 /// Runs a table and gives back what it would be with what was found.

@@ -26,7 +26,7 @@ fn a_host_that_cannot_be_reached_says_why() {
     };
     let nowhere = world.dir().join("no-such.sock").display().to_string();
     for (name, host, words) in [
-        ("refused", format!("connect = \"tcp://{address}:1\"\ninsecure = true"), &["refused"][..]),
+        ("refused", format!("connect = \"tcp://{address}:1\"\ninsecure = true"), &["refuses"][..]),
         ("nosocket", format!("connect = \"unix://{nowhere}\""), &["no-such.sock"]),
         ("wrongca", tls("WORLD_TLS_WRONG_CA", "WORLD_TLS_CERT", "WORLD_TLS_KEY"), &["certificate"]),
         ("wrongcert", tls("WORLD_TLS_CA", "WORLD_TLS_WRONG_CERT", "WORLD_TLS_WRONG_KEY"), &["certificate"]),
@@ -100,26 +100,24 @@ fn a_taken_port_is_found_before_or_said_after() {
     let file = fleet.compose("a.yaml", &compose(18080, 4));
     let err = fleet.fails(2, &["deploy", "-f", &file, "--stack", "four", "--yes"]);
     assert!(err.contains("18080") && err.contains("h1"), "{err}");
-    // A port that something else took: the engine refuses, and nothing is left behind.
+    // A port that a container of somebody else has: the plan knows.
     for host in ["h1", "h2", "h3"] {
-        fleet.world.docker(
-            host,
-            &[
-                "run",
-                "-d",
-                "--label",
-                "wharf.fleet=ports",
-                "--name",
-                "squatter",
-                "-p",
-                "18081:8080",
-                &fleet.world.image("1"),
-            ],
-        );
+        let label = "wharf-test=ports";
+        let image = fleet.world.image("1");
+        fleet.world.docker(host, &["run", "-d", "--name", "squatter", "--label", label, "-p", "18081:8080", &image]);
     }
     let file = fleet.compose("b.yaml", &compose(18081, 1));
+    let out = fleet.wharf(&["deploy", "-f", &file, "--stack", "taken", "--yes"]);
+    for host in ["h1", "h2", "h3"] {
+        fleet.world.docker(host, &["rm", "-f", "squatter"]);
+    }
+    let err = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{err}");
+    assert!(err.contains("18081") && err.contains("squatter"), "{err}");
+    // A port that another program of the host has, here its sshd: only the engine can tell. Nothing is left behind.
+    let file = fleet.compose("c.yaml", &compose(22, 1));
     let err = fleet.fails(1, &["deploy", "-f", &file, "--stack", "taken", "--yes"]);
-    assert!(err.contains("18081") || err.contains("port"), "{err}");
+    assert!(err.contains("port") && err.contains("22") && err.contains("taken/web.1"), "{err}");
     fleet.wait("nothing is left of it", || !fleet.containers().iter().any(|line| line.contains("taken-")));
 }
 

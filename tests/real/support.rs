@@ -14,6 +14,15 @@ use serde_json::Value;
 /// Generous: the machine may be building something else meanwhile.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Nobody waits for minutes here: the app is up in no time, and what fails shall fail soon.
+const DEFAULTS: &str = "
+[defaults]
+min_healthy = \"2s\"
+healthy_deadline = \"10s\"
+progress_deadline = \"45s\"
+restart_backoff = \"1s\"
+";
+
 /// The world that `tests/world/up` started.
 pub struct World {
     vars: BTreeMap<String, String>,
@@ -82,7 +91,8 @@ impl Fleet {
             .filter(|line| !line.starts_with("fleet ") && !line.starts_with("store "))
             .map(|line| format!("{line}\n"))
             .collect();
-        let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{body}", dir.path().join("wharf.db").display());
+        let store = dir.path().join("wharf.db");
+        let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{DEFAULTS}\n{body}", store.display());
         // Beside the world's own, whose certificates are named relative to it.
         let file = world.dir().join(format!("fleet-{name}.toml"));
         fs::write(&file, text).unwrap();
@@ -201,9 +211,29 @@ impl Fleet {
     pub fn reconciler(&self) -> Option<i32> {
         let db =
             rusqlite::Connection::open_with_flags(self.store(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
-        let holder: String = db.query_row("SELECT holder FROM leases WHERE holder <> ''", [], |row| row.get(0)).ok()?;
+        let holder: String = db.query_row("SELECT holder FROM lease WHERE owner <> ''", [], |row| row.get(0)).ok()?;
         let pid: i32 = holder.rsplit(':').next()?.parse().ok()?;
         Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
+    }
+}
+
+impl Fleet {
+    /// Removes what `list` finds of this fleet on a host. Never panics: it runs while a failed test ends.
+    fn clear(&self, host: &str, list: &[&str], remove: &[&str]) -> Result<(), String> {
+        let script = Path::new(self.world.var("WORLD_SCRIPTS")).join("host");
+        let docker = |args: &[&str]| {
+            let out = Command::new(&script).arg("--dir").arg(self.world.dir()).args(["docker", host]).args(args).output();
+            let out = out.map_err(|error| error.to_string())?;
+            if out.status.success() {
+                Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+            } else {
+                Err(String::from_utf8_lossy(&out.stderr).into_owned())
+            }
+        };
+        let filter = format!("label=wharf.fleet={}", self.name);
+        let found = docker(&[list, &["--filter", &filter]].concat())?;
+        let ids: Vec<&str> = found.split_whitespace().collect();
+        if ids.is_empty() { Ok(()) } else { docker(&[remove, &ids].concat()).map(drop) }
     }
 }
 
@@ -212,16 +242,13 @@ impl Drop for Fleet {
         if let Some(pid) = self.reconciler() {
             let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
         }
-        for host in self.world.var("WORLD_HOSTS").split(',').map(str::to_owned).collect::<Vec<_>>() {
-            let script = Path::new(self.world.var("WORLD_SCRIPTS")).join("host");
-            let line = format!(
-                "ids=$(\"$0\" --dir \"$1\" docker {host} ps -aq --filter label=wharf.fleet={0}); \
-                 [ -z \"$ids\" ] || \"$0\" --dir \"$1\" docker {host} rm -f $ids; \
-                 ids=$(\"$0\" --dir \"$1\" docker {host} network ls -q --filter label=wharf.fleet={0}); \
-                 [ -z \"$ids\" ] || \"$0\" --dir \"$1\" docker {host} network rm $ids",
-                self.name
-            );
-            let _ = Command::new("bash").arg("-c").arg(line).arg(&script).arg(self.world.dir()).output();
+        for host in self.world.var("WORLD_HOSTS").split(',') {
+            for (list, remove) in [(&["ps", "-aq"][..], &["rm", "-f"][..]), (&["network", "ls", "-q"], &["network", "rm"])]
+            {
+                if let Err(error) = self.clear(host, list, remove) {
+                    eprintln!("{host} keeps something of {}: {error}", self.name);
+                }
+            }
         }
         let _ = fs::remove_file(&self.file);
     }

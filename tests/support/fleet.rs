@@ -55,11 +55,8 @@ pub fn fleet(regions: &[(&str, &[&str])]) -> Arc<Fleet> {
 }
 
 /// The regions and hosts of the usual fleet.
-pub const USUAL: [(&str, &[&str]); 3] = [
-    ("east", &["e-1", "e-2", "e-3", "e-4"]),
-    ("west", &["w-1", "w-2", "w-3"]),
-    ("ap", &["a-1", "a-2"]),
-];
+pub const USUAL: [(&str, &[&str]); 3] =
+    [("east", &["e-1", "e-2", "e-3", "e-4"]), ("west", &["w-1", "w-2", "w-3"]), ("ap", &["a-1", "a-2"])];
 
 /// Puts a world together: what shall be, and what is there.
 pub struct World {
@@ -95,8 +92,7 @@ impl World {
         world.fill();
         for container in world.containers.values_mut().flatten() {
             if container.name.as_str().starts_with("search-index") && container.name.as_str().contains("-w") {
-                container.state =
-                    ContainerState::Exited { code: 137, at: Some(before(480)), oom: true };
+                container.state = ContainerState::Exited { code: 137, at: Some(before(480)), oom: true };
                 container.health = Health::None;
                 container.restarts = 7;
             }
@@ -156,8 +152,7 @@ impl World {
             container.name = Text::new(&format!("{}-w", container.name));
         }
         container.health = Health::Healthy;
-        container.owner =
-            Owner::Replica(ReplicaOf { key: key.clone(), revision: place.revision, round: 0 });
+        container.owner = Owner::Replica(ReplicaOf { key: key.clone(), revision: place.revision, round: 0 });
         container.ports = vec![Binding {
             target: 8080,
             published: Some(32_768 + u16::try_from(self.next).unwrap()),
@@ -212,11 +207,8 @@ impl World {
             after.slots.insert(Slot(slot), Place { host: "w-2".parse().unwrap(), revision: RevisionNo(12) });
         }
         let after = after.clone();
-        let step = |what: &str, state, detail: &str| StepProgress {
-            what: Text::new(what),
-            state,
-            detail: Text::new(detail),
-        };
+        let step =
+            |what: &str, state, detail: &str| StepProgress { what: Text::new(what), state, detail: Text::new(detail) };
         let failed = matches!(state, OperationState::Failed { .. });
         self.operations.push(Operation {
             id: CommandId("01935f2c-7a10-7000-8000-0000000000a1".parse().unwrap()),
@@ -307,11 +299,7 @@ impl World {
     /// The state after everything was told.
     pub fn state(&self, mode: Mode, size: (u16, u16)) -> State {
         let mut state = State::new(Arc::clone(&self.fleet), "ops@bastion".into(), mode, now());
-        for msg in [
-            Msg::Resize(size.0, size.1),
-            Msg::Store(self.store()),
-            Msg::Hosts(self.updates()),
-        ] {
+        for msg in [Msg::Resize(size.0, size.1), Msg::Store(self.store()), Msg::Hosts(self.updates())] {
             wharf::app::update(&mut state, msg);
         }
         state.settle();

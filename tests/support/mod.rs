@@ -2,4 +2,5 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod fleet;
+pub mod pty;
 pub mod screen;

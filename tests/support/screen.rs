@@ -1,5 +1,7 @@
 //! Keys in, screens out.
 
+use std::fmt::Write;
+
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -68,7 +70,7 @@ pub fn styled(buffer: &Buffer) -> String {
             .map(|(from, to, name)| format!("{from}-{to} {name}"))
             .collect();
         if !runs.is_empty() {
-            out.push_str(&format!("{y}: {}\n", runs.join(", ")));
+            writeln!(out, "{y}: {}", runs.join(", ")).unwrap();
         }
     }
     out
@@ -79,7 +81,8 @@ fn style_name(buffer: &Buffer, x: u16, y: u16) -> String {
     // A blank without background or line looks the same in every colour.
     let blank = cell.symbol() == " ";
     let mut words = Vec::new();
-    if cell.fg != Color::Reset && !(blank && !cell.modifier.contains(Modifier::REVERSED)) {
+    let shows_colour = !blank || cell.modifier.contains(Modifier::REVERSED);
+    if cell.fg != Color::Reset && shows_colour {
         words.push(cell.fg.to_string().to_lowercase());
     }
     if cell.bg != Color::Reset {

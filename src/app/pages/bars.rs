@@ -3,7 +3,7 @@
 use super::operation::{operation_mark, operation_note};
 use crate::{
     app::{
-        command::{Command, Entry, REGISTRY, Scope},
+        command::{Command, Entry, Scope, Target, registry},
         line::{Line, Mark, Role, bar},
         msg::Mode,
         overlay::Overlay,
@@ -139,8 +139,11 @@ fn reconcilers(state: &State) -> Line {
     line
 }
 
+/// Lines that one thing that is wrong may take.
+const FAULT_LINES: usize = 3;
+
 /// What is wrong: the overview's left pane, its head included.
-pub fn faults(state: &State) -> Vec<Line> {
+pub fn faults(state: &State, cells: usize) -> Vec<Line> {
     if state.faults.is_empty() {
         let starting = state.is_starting();
         let text = if starting { "connecting …" } else { "nothing" };
@@ -154,13 +157,21 @@ pub fn faults(state: &State) -> Vec<Line> {
     let place = state.faults.iter().map(|fault| width(&fault.place)).max().unwrap_or(0).min(14);
     let mut lines =
         vec![Line::of(Role::Head, " WRONG NOW").with(Role::Mark(Mark::Failed), format!("  {}", state.faults.len()))];
-    lines.extend(state.faults.iter().map(|fault| {
-        Line::of(Role::Plain, " ")
+    // The reason stands beside the name where it has room, else below it.
+    let beside = about + place + 8;
+    let indent = if beside + 24 <= cells { beside } else { 5 };
+    for fault in &state.faults {
+        let mut line = Line::of(Role::Plain, " ")
             .mark(fault.mark)
             .with(Role::Strong, format!(" {}", crate::text::pad_right(&fault.about, about)))
-            .with(Role::Dim, format!("  {}", crate::text::pad_right(&fault.place, place)))
-            .with(Role::Plain, format!("  {}", fault.what))
-    }));
+            .with(Role::Dim, format!("  {}", crate::text::pad_right(&fault.place, place)));
+        let mut words = super::wrap(&fault.what, cells.saturating_sub(indent + 1)).into_iter().take(FAULT_LINES);
+        if indent == beside {
+            line.push(Role::Plain, format!("  {}", words.next().unwrap_or_default()));
+        }
+        lines.push(line);
+        lines.extend(words.map(|words| Line::of(Role::Plain, format!("{}{words}", " ".repeat(indent - 1)))));
+    }
     lines
 }
 
@@ -282,9 +293,10 @@ pub fn hints(state: &State, cells: usize) -> Line {
             );
         }
     }
-    let mut entries: Vec<(&Entry, Scope)> = REGISTRY
-        .iter()
+    let mut entries: Vec<(&Entry, Scope)> = registry()
         .filter(|entry| entry.hint > 0)
+        // The page of an operation has no rows.
+        .filter(|entry| state.screen().view != View::Operation || entry.target != Target::Row)
         .filter_map(|entry| scopes.iter().find(|scope| entry.scopes.contains(scope)).map(|scope| (entry, *scope)))
         .collect();
     entries.sort_by_key(|(entry, _)| entry.hint);
@@ -324,6 +336,12 @@ pub fn empty(state: &State) -> Vec<Line> {
     }
     match screen.view {
         View::Overview | View::Stacks | View::Services | View::Replicas => {
+            if state.is_blind() {
+                return vec![
+                    say("No host can be seen. 2 shows why, and this says how to mend it:"),
+                    Line::of(Role::Key, "     wharf doctor"),
+                ];
+            }
             let mut lines = vec![say("There are no stacks yet. Deploy a Compose file:")];
             lines.push(Line::of(Role::Key, "     wharf deploy -f compose.yaml"));
             if matches!(screen.within, Within::Host(_)) {

@@ -4,8 +4,8 @@ use super::{field, heading};
 use crate::{
     app::{
         ids::Id,
-        index::{ReplicaRow, Tally},
         line::{Line, Mark, Role},
+        rows::{ReplicaRow, Tally},
         state::State,
         status::{ago, of_link},
     },
@@ -125,9 +125,7 @@ fn service_replicas(state: &State, lines: &mut Vec<Line>, id: &crate::app::ids::
     }
     heading(lines, "NOT WELL");
     for row in bad {
-        let word = state
-            .container(row)
-            .map_or("no container".into(), |container| state.judge(&row.host, container).1);
+        let word = state.container(row).map_or("no container".into(), |container| state.judge(&row.host, container).1);
         let name = row.slot.map_or_else(|| row.service.name.to_string(), |slot| format!("{}.{slot}", row.service.name));
         lines.push(
             Line::new()
@@ -184,7 +182,8 @@ fn of_one(state: &State, lines: &mut Vec<Line>, row: &ReplicaRow, container: &Co
     if !container.ports.is_empty() {
         heading(lines, "PORTS");
         for port in &container.ports {
-            let outside = port.published.map_or_else(|| "not published".to_owned(), |n| format!("{}:{n}", port.address));
+            let outside =
+                port.published.map_or_else(|| "not published".to_owned(), |n| format!("{}:{n}", port.address));
             lines.push(Line::of(Role::Plain, format!("{}/{}  {outside}", port.target, port.protocol)));
         }
     }
@@ -225,7 +224,10 @@ fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
         lines.push(field("cores", facts.cpus.to_string()));
         lines.push(field("memory", bytes(facts.memory)));
         lines.push(field("clock", format!("{:+} ms from here", facts.clock_skew_ms)));
-        lines.push(field("images", format!("{} ({})", host.images.len(), bytes(host.images.iter().map(|i| i.size).sum()))));
+        lines.push(field(
+            "images",
+            format!("{} ({})", host.images.len(), bytes(host.images.iter().map(|i| i.size).sum())),
+        ));
     }
     if !host.labels.is_empty() {
         heading(&mut lines, "LABELS");

@@ -3,7 +3,7 @@
 use crate::{
     app::{
         access,
-        command::{Command, REGISTRY, Target},
+        command::{Command, Target, registry},
         filter::rank,
         line::{Line, Mark, Role},
         msg::Mode,
@@ -28,11 +28,7 @@ pub struct MenuEntry {
 
 impl MenuEntry {
     fn new(state: &State, command: Command) -> Self {
-        Self {
-            command,
-            target: access::target_name(state, command.entry().target),
-            refused: state.refused(command),
-        }
+        Self { command, target: access::target_name(state, command.entry().target), refused: state.refused(command) }
     }
 
     /// The entry as a line.
@@ -56,8 +52,7 @@ pub fn palette(state: &State) -> Vec<MenuEntry> {
         _ => String::new(),
     };
     let scopes = state.scopes();
-    let mut commands: Vec<Command> = REGISTRY
-        .iter()
+    let mut commands: Vec<Command> = registry()
         .filter(|entry| state.mode != Mode::Watch || !entry.mutates)
         .filter(|entry| entry.scopes.iter().any(|scope| scopes.contains(scope)))
         .filter(|entry| entry.command != Command::Palette)
@@ -70,14 +65,15 @@ pub fn palette(state: &State) -> Vec<MenuEntry> {
     });
     let mut entries: Vec<MenuEntry> = commands.into_iter().map(|command| MenuEntry::new(state, command)).collect();
     entries.sort_by_key(|entry| entry.refused.is_some());
-    rank(&entries, &typed, |entry| format!("{} {} {}", entry.command.entry().name, entry.command.entry().title, entry.target))
+    rank(&entries, &typed, |entry| {
+        format!("{} {} {}", entry.command.entry().name, entry.command.entry().title, entry.target)
+    })
 }
 
 /// What can be done with the selected row.
 pub fn actions(state: &State) -> Vec<MenuEntry> {
     let scopes = state.scopes();
-    let mut entries: Vec<MenuEntry> = REGISTRY
-        .iter()
+    let mut entries: Vec<MenuEntry> = registry()
         .filter(|entry| state.mode != Mode::Watch || !entry.mutates)
         .filter(|entry| entry.target != Target::None && entry.command != Command::Actions)
         .filter(|entry| entry.scopes.iter().any(|scope| scopes.contains(scope)))
@@ -106,15 +102,17 @@ pub fn sort(state: &State) -> Vec<Line> {
 /// A number being typed.
 pub fn exact(state: &State, places: &[(ServiceKey, RegionName)], typed: &str) -> Vec<Line> {
     let what = match places {
-        [(service, region)] => format!(
-            "{service} {region}: {} →",
-            crate::app::draft::wanted(&state.store.desired, service, region)
-        ),
+        [(service, region)] => {
+            format!("{service} {region}: {} →", crate::app::draft::wanted(&state.store.desired, service, region))
+        }
         many => format!("{} places:", many.len()),
     };
     vec![
         Line::of(Role::Strong, format!(" {what} ")).with(Role::Draft, typed).with(Role::Accent, "▏"),
-        Line::of(Role::Key, " enter").with(Role::Dim, " into the draft   ").with(Role::Key, "esc").with(Role::Dim, " back"),
+        Line::of(Role::Key, " enter")
+            .with(Role::Dim, " into the draft   ")
+            .with(Role::Key, "esc")
+            .with(Role::Dim, " back"),
     ]
 }
 
@@ -122,14 +120,20 @@ pub fn exact(state: &State, places: &[(ServiceKey, RegionName)], typed: &str) ->
 pub fn scale(state: &State, form: &ScaleForm) -> Vec<Line> {
     let mut lines = vec![
         Line::of(Role::Strong, format!(" {}", form.service)),
-        Line::of(Role::Head, format!("   {}  {}  {}  HOSTS", pad_right("REGION", 14), pad_left("NOW", 5), pad_left("TARGET", 7))),
+        Line::of(
+            Role::Head,
+            format!("   {}  {}  {}  HOSTS", pad_right("REGION", 14), pad_left("NOW", 5), pad_left("TARGET", 7)),
+        ),
     ];
     for (at, (region, now, input)) in form.rows.iter().enumerate() {
         let here = at == form.at;
         let mut line = Line::of(Role::Accent, if here { " ▸ " } else { "   " });
         line.push(Role::Plain, format!("{}  {}  ", pad_right(region.as_str(), 14), pad_left(&now.to_string(), 5)));
         let role = if input.text() == now.to_string() { Role::Plain } else { Role::Draft };
-        line.push(role, pad_left(&format!("{}{}", input.text(), if here { "▏" } else { "" }), if here { 8 } else { 7 }));
+        line.push(
+            role,
+            pad_left(&format!("{}{}", input.text(), if here { "▏" } else { "" }), if here { 8 } else { 7 }),
+        );
         line.push(Role::Plain, if here { " " } else { "  " });
         line.extend(room(state, region));
         lines.push(line);
@@ -189,7 +193,10 @@ pub fn abort(state: &State, id: CommandId) -> Vec<Line> {
             .with(Role::Strong, what.map(|op| op.intent.summary()).unwrap_or_default())
             .with(Role::Plain, format!(" at {done} of {total}?")),
         Line::of(Role::Dim, " What is done stays; what is under way is finished; the rest is not begun."),
-        Line::of(Role::Key, " enter").with(Role::Dim, " end it   ").with(Role::Key, "esc").with(Role::Dim, " let it go on"),
+        Line::of(Role::Key, " enter")
+            .with(Role::Dim, " end it   ")
+            .with(Role::Key, "esc")
+            .with(Role::Dim, " let it go on"),
     ]
 }
 
@@ -197,7 +204,7 @@ pub fn abort(state: &State, id: CommandId) -> Vec<Line> {
 pub fn quit(state: &State) -> Vec<Line> {
     let drafted = state.draft.changes().len();
     let why = if drafted > 0 {
-        format!(" The draft holds {drafted} change{} that were not applied. They are lost.", if drafted == 1 { "" } else { "s" })
+        format!(" The draft is not applied: {drafted} change{} would be lost.", if drafted == 1 { "" } else { "s" })
     } else {
         " The answer to what was asked for has not come yet.".to_owned()
     };

@@ -1,6 +1,6 @@
 //! The plan of the draft: exactly what would be asked for, and what it means.
 
-use super::heading;
+use super::{heading, wrap, wrap_items};
 use crate::{
     app::{
         draft::{Item, wanted},
@@ -127,7 +127,6 @@ fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
     }
     let mut lines = Vec::new();
     let rows = wrap_items(&items, width.saturating_sub(indent + 1));
-    let service = step.service.as_ref().map(ToString::to_string);
     for (at, row) in rows.into_iter().enumerate() {
         let mut line = if at == 0 {
             Line::of(Role::Dim, format!(" {number:>2}  "))
@@ -139,7 +138,6 @@ fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
         line.push(Role::Plain, row);
         lines.push(line);
     }
-    let _ = service;
     if !step.why.is_empty() {
         for text in wrap(&step.why, width.saturating_sub(indent + 1)) {
             lines.push(Line::of(Role::Dim, format!("{}{text}", " ".repeat(indent))));
@@ -170,33 +168,5 @@ fn facts(plan: &Plan, width: usize) -> Vec<Line> {
         fact("undo", Role::Plain, undo);
     }
     fact("same as", Role::Plain, &plan.proposal.equivalent);
-    lines
-}
-
-/// Breaks words into lines of at most `cells` cells.
-fn wrap(text: &str, cells: usize) -> Vec<String> {
-    let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-    join(&words, " ", cells)
-}
-
-/// Breaks items into lines of at most `cells` cells.
-fn wrap_items(items: &[String], cells: usize) -> Vec<String> {
-    join(items, "   ", cells)
-}
-
-fn join(pieces: &[String], gap: &str, cells: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for piece in pieces {
-        let room = crate::text::width(&line) + gap.len() + crate::text::width(piece);
-        if !line.is_empty() && room > cells {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push_str(gap);
-        }
-        line.push_str(piece);
-    }
-    lines.push(line);
     lines
 }

@@ -3,7 +3,7 @@
 use crate::app::{
     access,
     command::Command,
-    draft::wanted,
+    draft::{Changes, wanted},
     ids::{Id, StackId},
     input::Input,
     line::Mark,
@@ -29,26 +29,14 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Restart => restart(state),
         Command::Cordon => cordon(state),
         Command::Remove => remove(state),
-        Command::Undo => {
-            if !state.draft.undo() {
-                state.say(Mark::Stopped, "there is no step to take back");
-            }
-        }
-        Command::Redo => {
-            if !state.draft.redo() {
-                state.say(Mark::Stopped, "there is no step to make again");
-            }
-        }
+        Command::Undo if !state.draft.undo() => state.say(Mark::Stopped, "there is no step to take back"),
+        Command::Redo if !state.draft.redo() => state.say(Mark::Stopped, "there is no step to make again"),
         Command::DropDraft => {
-            state.draft.step(|changes| *changes = Default::default());
+            state.draft.step(|changes| *changes = Changes::default());
             state.say(Mark::Ok, "draft dropped: z brings it back");
         }
         Command::OpenPlan => state.overlay = Some(Overlay::Plan(PlanPage::default())),
-        Command::Abort => {
-            if let Some(id) = access::operation(state) {
-                state.overlay = Some(Overlay::Abort { id });
-            }
-        }
+        Command::Abort => state.overlay = access::operation(state).map(|id| Overlay::Abort { id }),
         _ => {}
     }
     state.dirty.plan = true;
@@ -193,15 +181,15 @@ fn remove(state: &mut State) {
 }
 
 /// Puts a removal into the draft, in place of everything else about the same services.
-pub(super) fn draft_remove(state: &mut State, stack: crate::model::StackName, service: Option<ServiceKey>) {
+pub(super) fn draft_remove(state: &mut State, stack: &crate::model::StackName, service: Option<&ServiceKey>) {
     state.draft.step(|changes| {
-        let hit = |key: &ServiceKey| service.as_ref().map_or(key.stack == stack, |service| service == key);
+        let hit = |key: &ServiceKey| service.map_or(key.stack == *stack, |service| service == key);
         changes.targets.retain(|(key, _), _| !hit(key));
         changes.restarts.retain(|key| !hit(key));
         if service.is_none() {
-            changes.removes.retain(|(other, _)| *other != stack);
+            changes.removes.retain(|(other, _)| other != stack);
         }
-        changes.removes.insert((stack.clone(), service.clone()));
+        changes.removes.insert((stack.clone(), service.cloned()));
     });
     state.dirty.plan = true;
 }

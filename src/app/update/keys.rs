@@ -3,6 +3,7 @@
 use super::{edit, leave, navigate, overlays};
 use crate::app::{
     command::Command,
+    input::Input,
     key::Key,
     line::Mark,
     msg::{Effect, Redraw},
@@ -41,10 +42,10 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
     }
     match command {
         Command::Help => state.overlay = Some(Overlay::Help { top: 0 }),
-        Command::Palette => state.overlay = Some(Overlay::Palette { input: Default::default(), at: 0 }),
+        Command::Palette => state.overlay = Some(Overlay::Palette { input: Input::default(), at: 0 }),
         Command::Filter => {
             let before = state.screen().filter.clone();
-            let input = crate::app::input::Input::new(before.clone());
+            let input = Input::new(before.clone());
             state.overlay = Some(Overlay::Filter { input, before });
         }
         Command::Sort => {

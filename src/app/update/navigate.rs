@@ -1,5 +1,7 @@
 //! Moving: between rows, views, panes.
 
+use std::collections::BTreeSet;
+
 use crate::app::{
     access,
     command::Command,
@@ -198,9 +200,9 @@ fn mark(state: &mut State) {
 }
 
 fn mark_all(state: &mut State) {
-    let ids: std::collections::BTreeSet<Id> = state.rows.rows.iter().filter_map(|row| views::id(state, *row)).collect();
+    let ids: BTreeSet<Id> = state.rows.rows.iter().filter_map(|row| views::id(state, *row)).collect();
     let screen = state.way.here_mut();
-    screen.marks = if screen.marks == ids { Default::default() } else { ids };
+    screen.marks = if screen.marks == ids { BTreeSet::default() } else { ids };
 }
 
 fn drill(state: &mut State) {

@@ -62,11 +62,11 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
             help(state, key, top);
             Vec::new()
         }
-        Overlay::Filter { before, .. } => filter(state, key, before),
+        Overlay::Filter { .. } => filter(state, key),
         Overlay::Palette { at, .. } => palette(state, key, at),
         Overlay::Actions { at } => actions(state, key, at),
         Overlay::Sort { at } => sort(state, key, at),
-        Overlay::Plan(page) => plan(state, key, page),
+        Overlay::Plan(page) => plan(state, key, &page),
         Overlay::Exact { places, input } => match key.code {
             Code::Enter => match number(&input.text()) {
                 Some(to) => {
@@ -85,7 +85,7 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
                 let name = service.as_ref().map_or_else(|| stack.to_string(), ToString::to_string);
                 if input.text().trim() == name {
                     state.overlay = None;
-                    edit::draft_remove(state, stack, service);
+                    edit::draft_remove(state, &stack, service.as_ref());
                     state.say(Mark::Ok, format!("in the draft: remove {name}. `.` shows what that means"));
                 } else {
                     state.say(Mark::Stopped, format!("type {name} in full, or esc"));
@@ -185,7 +185,7 @@ fn help(state: &mut State, key: Key, top: usize) {
     }
 }
 
-fn filter(state: &mut State, key: Key, _before: String) -> Vec<Effect> {
+fn filter(state: &mut State, key: Key) -> Vec<Effect> {
     match key.code {
         Code::Enter => {
             state.overlay = None;
@@ -307,10 +307,10 @@ fn scale(state: &mut State, key: Key, form: &crate::app::overlay::ScaleForm) -> 
     }
 }
 
-fn plan(state: &mut State, key: Key, page: PlanPage) -> Vec<Effect> {
+fn plan(state: &mut State, key: Key, page: &PlanPage) -> Vec<Effect> {
     let items = state.draft.items();
     match state.keymap.command(&[Scope::Plan], key) {
-        Some(Command::Apply) => return apply(state, &page),
+        Some(Command::Apply) => return apply(state, page),
         Some(Command::DropLine) => {
             if let Some(item) = items.get(page.at) {
                 state.draft.drop_item(item);
@@ -328,7 +328,7 @@ fn plan(state: &mut State, key: Key, page: PlanPage) -> Vec<Effect> {
         }
         Some(Command::ClosePlan) => state.overlay = None,
         _ => match key.code {
-            Code::Char('z') | Code::Char('Z') => {
+            Code::Char('z' | 'Z') => {
                 let command = if key.code == Code::Char('z') { Command::Undo } else { Command::Redo };
                 return keys::run(state, command);
             }

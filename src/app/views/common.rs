@@ -2,8 +2,8 @@
 
 use crate::{
     app::{
-        index::{ReplicaRow, Tally},
         line::{Line, Mark, Role},
+        rows::{ReplicaRow, Tally},
         state::State,
         table::{Col, Column, SortKey},
     },

@@ -20,7 +20,7 @@ use crate::text::width;
 pub use common::replica_name;
 
 /// Rows whose cells are measured to find the widths of columns.
-const MEASURED: usize = 400;
+const MEASURED: usize = 200;
 
 /// The rows of the screen on top, filtered and in order.
 pub fn rows(state: &State) -> Rows {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::common::{cpu, load_key, memory, name_role, nothing, replica_name, stale};
 use crate::{
     app::{
-        index::ReplicaRow,
         line::{Line, Mark, Role},
+        rows::ReplicaRow,
         screen::Within,
         state::State,
         status::ago,

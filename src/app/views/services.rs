@@ -3,8 +3,8 @@
 use super::common::{cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key, target};
 use crate::{
     app::{
-        index::ServiceRow,
         line::{Line, Mark, Role},
+        rows::ServiceRow,
         screen::Within,
         state::State,
         status::ago,
@@ -52,8 +52,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             } else {
                 line.push(name_role(service.id.key().is_some()), service.id.to_string());
             }
-            if let Some(key) = service.id.key().filter(|key| state.draft.restarts(key)) {
-                let _ = key;
+            if service.id.key().is_some_and(|key| state.draft.restarts(&key)) {
                 line.push(Role::Draft, " restart");
             }
             line

@@ -2,8 +2,8 @@
 
 use super::common::{cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key};
 use crate::app::{
-    index::StackRow,
     line::{Line, Mark, Role},
+    rows::StackRow,
     screen::Within,
     state::State,
     status::ago,
@@ -14,20 +14,16 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
     let within = &state.screen().within;
     let fits = |row: &StackRow| match within {
         Within::Stack(id) => row.id == *id,
-        Within::Region(name) => state
-            .index
-            .region_at(name)
-            .is_some_and(|at| row.regions.get(at).is_some_and(Option::is_some)),
+        Within::Region(name) => {
+            state.index.region_at(name).is_some_and(|at| row.regions.get(at).is_some_and(Option::is_some))
+        }
         _ => true,
     };
     (0..state.index.stacks.len()).filter(|at| state.index.stacks.get(*at).is_some_and(fits)).collect()
 }
 
 pub(super) fn overview_columns(state: &State) -> Vec<Column> {
-    let mut columns = vec![
-        Column::name("STACK", 16, 32),
-        Column::number(Col::Health, "HEALTH", 9, 0),
-    ];
+    let mut columns = vec![Column::name("STACK", 16, 32), Column::number(Col::Health, "HEALTH", 9, 0)];
     columns.extend(region_columns(state, 3));
     columns.extend([
         Column::number(Col::Cpu, "CPU %", 6, 4),

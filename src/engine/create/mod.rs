@@ -2,14 +2,15 @@
 
 mod mounts;
 mod ports;
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
-    HostConfigLogConfig, NetworkingConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
+    HostConfigCgroupnsModeEnum, HostConfigLogConfig, NetworkingConfig, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use super::{
@@ -20,9 +21,6 @@ use crate::model::{
     Attachment, Defaults, FleetName, HealthCheck, Mode, ReplicaKey, Restart, RevisionNo, ServiceSpec, StackShared,
     label,
 };
-
-/// The label that holds the round of restarts for which a container was made.
-pub const ROUND_LABEL: &str = "wharf.round";
 
 /// The key of the network of services that name none.
 const DEFAULT_NETWORK: &str = "default";
@@ -71,7 +69,7 @@ impl CreateRequest<'_> {
             (label::SERVICE, self.replica.service.service.to_string()),
             (label::SLOT, self.replica.slot.to_string()),
             (label::REVISION, self.revision.to_string()),
-            (ROUND_LABEL, self.round.to_string()),
+            (label::ROUND, self.round.to_string()),
         ]
     }
 
@@ -142,7 +140,7 @@ pub(crate) fn body(request: &CreateRequest<'_>, peers: &Peers) -> Result<Contain
         healthcheck: spec.healthcheck.as_ref().map(health),
         exposed_ports: (!published.exposed.is_empty()).then_some(published.exposed),
         stop_signal: spec.stop_signal.clone(),
-        stop_timeout: spec.stop_grace_period.map(|grace| whole_seconds(grace)),
+        stop_timeout: spec.stop_grace_period.map(whole_seconds),
         user: spec.user.clone(),
         working_dir: spec.working_dir.clone(),
         hostname: spec.hostname.clone(),
@@ -177,7 +175,7 @@ fn host_config(
         cap_add: some(spec.cap_add.clone()),
         cap_drop: some(spec.cap_drop.clone()),
         security_opt: some(spec.security_opt.clone()),
-        sysctls: (!spec.sysctls.is_empty()).then(|| spec.sysctls.clone().into_iter().collect()),
+        sysctls: some_map(&spec.sysctls),
         shm_size: spec.shm_size.map(signed),
         dns: some(spec.dns.clone()),
         dns_search: some(spec.dns_search.clone()),
@@ -187,7 +185,21 @@ fn host_config(
         group_add: some(spec.group_add.clone()),
         pid_mode: share(&spec.pid)?,
         ipc_mode: share(&spec.ipc)?,
+        userns_mode: spec.userns_mode.clone(),
+        uts_mode: spec.uts.clone(),
+        cgroupns_mode: spec.cgroup.as_deref().map(cgroup_namespace).transpose()?,
+        cgroup_parent: spec.cgroup_parent.clone(),
+        runtime: spec.runtime.clone(),
+        annotations: some_map(&spec.annotations),
+        storage_opt: some_map(&spec.storage_opt),
+        device_cgroup_rules: some(spec.device_cgroup_rules.clone()),
+        device_requests: some(spec.device_requests.iter().map(device_request).collect()),
         oom_score_adj: spec.oom_score_adj,
+        oom_kill_disable: spec.oom_kill_disable.then_some(true),
+        cpu_shares: resources.cpu_shares,
+        cpuset_cpus: resources.cpuset.clone(),
+        memory_swap: resources.memory_swap,
+        memory_swappiness: resources.swappiness,
         pids_limit: spec.pids_limit.or(resources.pids),
         // Thousandths of a core to billionths.
         nano_cpus: resources.cpu_limit.map(|milli| signed(milli.saturating_mul(1_000_000))),
@@ -213,6 +225,10 @@ fn host_config(
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
+}
+
+fn some_map(map: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
+    (!map.is_empty()).then(|| map.clone().into_iter().collect())
 }
 
 fn signed(value: u64) -> i64 {
@@ -246,6 +262,29 @@ fn device(line: &str) -> DeviceMapping {
         path_on_host: Some(host.to_owned()),
         path_in_container: Some(inside.to_owned()),
         cgroup_permissions: Some(parts.next().unwrap_or("rwm").to_owned()),
+    }
+}
+
+fn device_request(from: &crate::model::DeviceRequest) -> DeviceRequest {
+    DeviceRequest {
+        driver: from.driver.clone(),
+        count: from.count,
+        device_ids: some(from.device_ids.clone()),
+        // Any of the lists may be met, each in full: ours is one list.
+        capabilities: (!from.capabilities.is_empty()).then(|| vec![from.capabilities.clone()]),
+        options: some_map(&from.options),
+    }
+}
+
+fn cgroup_namespace(word: &str) -> Result<HostConfigCgroupnsModeEnum, Fault> {
+    match word {
+        "host" => Ok(HostConfigCgroupnsModeEnum::HOST),
+        "private" => Ok(HostConfigCgroupnsModeEnum::PRIVATE),
+        _ => Err(Fault::new(
+            ErrorKind::Invalid,
+            &format!("`{word}` is no cgroup namespace"),
+            "set `cgroup` to host or private",
+        )),
     }
 }
 

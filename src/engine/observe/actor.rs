@@ -34,6 +34,8 @@ pub(super) struct Actor {
     link: Link,
     /// When it was last heard of.
     pub(super) seen: Option<Timestamp>,
+    /// The engine's time of the last event that was told, over all connections.
+    pub(super) told: Timestamp,
     /// The containers as last told, over all connections.
     pub(super) known: BTreeMap<ContainerId, Container>,
 }
@@ -73,6 +75,7 @@ impl Actor {
             outbox,
             link,
             seen: None,
+            told: Timestamp::MIN,
             known: BTreeMap::new(),
         }
     }

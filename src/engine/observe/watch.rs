@@ -34,7 +34,7 @@ const LOOKS: usize = 8;
 /// The same for those that nothing happened to: they can wait.
 const IDLE_LOOKS: usize = 2;
 /// Lists come at most so often, however many events there are.
-const LIST_PAUSE: Duration = Duration::from_secs(1);
+const LIST_PAUSE: Duration = Duration::from_millis(500);
 /// A look that failed is repeated after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Images are listed so long after the first event about one: a pull makes several.
@@ -42,15 +42,18 @@ const IMAGE_GATHER: Duration = Duration::from_millis(300);
 /// Containers that started so lately are looked at for the exact moment: their health is counted from it.
 const YOUNG: Duration = Duration::from_secs(90);
 
+/// Events that are so much older than the last one told come from a clock that was set back, and are new.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// Something that was asked has its answer.
 enum Done {
     Events(Result<Lines, Fault>),
     Facts(Result<HostFacts, EngineError>),
     Listed(Result<Vec<Container>, EngineError>),
     Images(Result<Vec<Image>, EngineError>),
-    Looked(ContainerId, u64, Result<Container, EngineError>),
+    Looked(ContainerId, u64, Box<Result<Container, EngineError>>),
     Ping(Result<Duration, Fault>),
-    Sampled(ContainerId, Result<Counters, EngineError>),
+    Sampled(ContainerId, Option<Box<Counters>>),
 }
 
 /// A list that is under way.
@@ -64,6 +67,7 @@ struct Listing {
 struct Watch<'a> {
     actor: &'a mut Actor,
     reader: &'a Reader,
+    session: &'a Session,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     heard: Instant,
     ping: Option<Instant>,
@@ -81,6 +85,8 @@ struct Watch<'a> {
     number: u64,
     sampler: Sampler,
     listed_once: bool,
+    /// The last event of the connection before.
+    told_before: Timestamp,
 }
 
 impl Actor {
@@ -90,9 +96,11 @@ impl Actor {
         let asked = self.sampling.borrow_and_update().clone();
         let mut sampler = Sampler::default();
         sampler.ask(&self.host, &asked);
+        let told_before = self.told;
         let mut watch = Watch {
             actor: self,
             reader,
+            session,
             work: FuturesUnordered::new(),
             heard: now,
             ping: None,
@@ -106,6 +114,7 @@ impl Actor {
             number: 0,
             sampler,
             listed_once: false,
+            told_before,
         };
         watch.run(session).await
     }
@@ -169,7 +178,7 @@ impl Watch<'_> {
     /// Begins everything whose time has come.
     fn begin_what_is_due(&mut self) {
         let now = Instant::now();
-        if self.dirty.len() > MANY {
+        if self.storm() {
             self.list_due = self.list_due.min(now);
         }
         if self.listing.is_none() && self.list_allowed() <= now {
@@ -185,7 +194,7 @@ impl Watch<'_> {
             self.images_due = None;
             self.ask(|reader| async move { Done::Images(reader.images().await) }.boxed());
         }
-        while self.looks.len() < LOOKS {
+        while self.looks.len() < LOOKS && !self.storm() {
             let due = self.dirty.iter().find(|(id, due)| **due <= now && !self.looks.contains_key(*id));
             let Some(id) = due.map(|(id, _)| id.clone()) else { break };
             self.dirty.remove(&id);
@@ -216,11 +225,16 @@ impl Watch<'_> {
             self.ask(move |reader| {
                 async move {
                     let counters = reader.stats_once(&id).await;
-                    Done::Sampled(id, counters)
+                    Done::Sampled(id, counters.ok().map(Box::new))
                 }
                 .boxed()
             });
         }
+    }
+
+    /// So much happens that a list is cheaper, now or when the one under way is done.
+    fn storm(&self) -> bool {
+        self.dirty.len() > MANY
     }
 
     fn look(&mut self, id: ContainerId) {
@@ -230,7 +244,7 @@ impl Watch<'_> {
         self.ask(move |reader| {
             async move {
                 let found = reader.inspect(&id).await;
-                Done::Looked(id, number, found)
+                Done::Looked(id, number, Box::new(found))
             }
             .boxed()
         });
@@ -255,7 +269,7 @@ impl Watch<'_> {
         if let Some(images) = self.images_due {
             due = due.min(images);
         }
-        if self.looks.len() < LOOKS {
+        if self.looks.len() < LOOKS && !self.storm() {
             let next = self.dirty.iter().filter(|(id, _)| !self.looks.contains_key(*id)).map(|(_, at)| *at).min();
             due = next.map_or(due, |next| due.min(next));
         }
@@ -286,7 +300,9 @@ impl Watch<'_> {
                 }
                 Ok(())
             }
-            Ok(None) => Err(Fault::new(ErrorKind::Unreachable, "the engine closed the connection", "")),
+            Ok(None) => Err(closed()),
+            // Nothing is lost by it: what happened meanwhile is listed anew.
+            Err(fault) if fault.kind == ErrorKind::LostAnswer => Err(closed()),
             Err(fault) => Err(fault),
         }
     }
@@ -307,7 +323,12 @@ impl Watch<'_> {
             }
             _ => {}
         }
-        self.actor.outbox.put(HostChange::Event(event));
+        // A connection begins with the events of the second in which it was made: some were told by the one before.
+        let again = event.at <= self.told_before && crate::model::since(event.at, self.told_before) < AGAIN;
+        if !again {
+            self.actor.told = event.at;
+            self.actor.outbox.put(HostChange::Event(event));
+        }
     }
 
     /// Whatever is under way about this container is older than the event.
@@ -343,7 +364,7 @@ impl Watch<'_> {
             Done::Listed(Err(error)) => {
                 return Err(Fault { kind: error.kind, why: error.why, next: error.next });
             }
-            Done::Looked(id, number, found) => self.looked(id, number, found),
+            Done::Looked(id, number, found) => self.looked(id, number, *found),
             Done::Ping(Err(fault)) => return Err(fault),
             Done::Ping(Ok(took)) => {
                 self.ping = None;
@@ -356,14 +377,11 @@ impl Watch<'_> {
                 }
             }
             Done::Sampled(id, counters) => {
-                if let Ok(counters) = &counters {
+                if counters.is_some() {
                     self.heard();
-                    let usage = self.sampler.end(&id, Some(*counters), Instant::now());
-                    if let Some(usage) = usage {
-                        self.actor.outbox.put(HostChange::Usage(vec![(id, usage)]));
-                    }
-                } else {
-                    self.sampler.end(&id, None, Instant::now());
+                }
+                if let Some(usage) = self.sampler.end(&id, counters.map(|counters| *counters), Instant::now()) {
+                    self.actor.outbox.put(HostChange::Usage(vec![(id, usage)]));
                 }
             }
         }
@@ -404,7 +422,7 @@ impl Watch<'_> {
 
     fn listed(&mut self, list: Vec<Container>) {
         self.heard();
-        let now = Timestamp::now();
+        let (at, now) = (Timestamp::now(), self.session.engine_now());
         let Some(listing) = self.listing.take() else { return };
         let mut before = std::mem::take(&mut self.actor.known);
         self.later.clear();
@@ -433,7 +451,7 @@ impl Watch<'_> {
         before.retain(|id, _| listing.touched.contains(id));
         self.actor.known.append(&mut before);
         let containers = self.actor.known.values().cloned().collect();
-        self.actor.outbox.put(HostChange::Listed { at: now, containers });
+        self.actor.outbox.put(HostChange::Listed { at, containers });
         let took = listing.since.elapsed();
         if took > self.actor.options.slow_after * 5 {
             self.actor.set_slow(&format!("the engine takes {} to list its containers", crate::text::duration(took)));
@@ -466,6 +484,14 @@ fn wants_a_look(container: &Container, before: Option<&Container>, now: Timestam
         ContainerState::Exited { .. } | ContainerState::Restarting => true,
         _ => false,
     }
+}
+
+fn closed() -> Fault {
+    Fault::new(
+        ErrorKind::Unreachable,
+        "the engine closed the connection",
+        "if it does not come back, look at the engine there (systemctl status docker)",
+    )
 }
 
 async fn next_line(lines: &mut Option<Lines>) -> Result<Option<Vec<u8>>, Fault> {

@@ -76,18 +76,11 @@ pub(super) fn socket(ssh: &Ssh) -> &str {
 
 /// What a person would type to log in, for advice.
 pub(super) fn by_hand(ssh: &Ssh) -> String {
-    let mut line = String::from("ssh ");
-    if let Some(config) = &ssh.config {
-        line.push_str(&format!("-F {} ", shell_words::quote(&config.to_string_lossy())));
-    }
-    if let Some(port) = ssh.port {
-        line.push_str(&format!("-p {port} "));
-    }
-    if let Some(user) = &ssh.user {
-        line.push_str(&format!("{user}@"));
-    }
-    line.push_str(&ssh.host);
-    line
+    let config = ssh.config.as_ref().map(|file| format!("-F {} ", shell_words::quote(&file.to_string_lossy())));
+    let port = ssh.port.map(|port| format!("-p {port} "));
+    let user = ssh.user.as_ref().map(|user| format!("{user}@"));
+    let or_empty = Option::unwrap_or_default;
+    format!("ssh {}{}{}{}", or_empty(config), or_empty(port), or_empty(user), ssh.host)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(crate) struct Forward {
     // Before `_socket` in order: ssh must be dead before its socket's name is free.
     child: Mutex<Child>,
     stderr: Lines,
-    _reader: Abort,
+    reader: Abort,
     socket: SocketFile,
 }
 
@@ -114,7 +114,7 @@ impl Forward {
             ssh: ssh.clone(),
             child: Mutex::new(child),
             stderr,
-            _reader: Abort(reader),
+            reader: Abort(reader),
             socket: SocketFile(path),
         };
         let deadline = Instant::now() + UP_DEADLINE;
@@ -149,7 +149,7 @@ impl Forward {
     pub(crate) async fn ended(&self) -> Fault {
         // Its last words may still be in the pipe.
         let deadline = Instant::now() + Duration::from_millis(200);
-        while !self._reader.0.is_finished() && Instant::now() < deadline {
+        while !self.reader.0.is_finished() && Instant::now() < deadline {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         sentence::of(&self.ssh, &self.stderr.text())

@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Once,
+    time::Duration,
 };
 
 use crate::engine::error::{ErrorKind, Fault};
@@ -12,11 +13,14 @@ use crate::engine::error::{ErrorKind, Fault};
 /// A socket's path may have 107 bytes (`sun_path`); ssh adds up to 17 while it binds.
 const MAX_PATH: usize = 90;
 
+/// A socket that is younger may be one on which its ssh is just about to listen.
+const SETTLED: Duration = Duration::from_secs(60);
+
 /// A new path for a socket, in a directory that only we can enter.
 pub(super) fn socket_path() -> Result<PathBuf, Fault> {
-    let dir = directory()?;
     static SWEPT: Once = Once::new();
-    SWEPT.call_once(|| sweep(&dir));
+    let dir = directory()?;
+    SWEPT.call_once(|| sweep(&dir, SETTLED));
     Ok(dir.join(format!("{:08x}.sock", fastrand::u32(..))))
 }
 
@@ -53,11 +57,14 @@ fn private(dir: &Path, uid: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what killed processes left: sockets on which nobody listens.
-fn sweep(dir: &Path) {
+/// Removes what killed processes left: sockets on which nobody listens, and which are older than `age`.
+fn sweep(dir: &Path, age: Duration) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
-        let dead = path.extension().is_some_and(|ending| ending == "sock")
+        let old =
+            entry.metadata().and_then(|found| found.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|is| is >= age));
+        let dead = old
+            && path.extension().is_some_and(|ending| ending == "sock")
             && std::os::unix::net::UnixStream::connect(&path)
                 .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
         if dead {
@@ -93,7 +100,9 @@ mod tests {
         let alive = std::os::unix::net::UnixListener::bind(base.path().join("alive.sock")).unwrap();
         drop(std::os::unix::net::UnixListener::bind(base.path().join("dead.sock")).unwrap());
         fs::write(base.path().join("notes"), "").unwrap();
-        sweep(base.path());
+        sweep(base.path(), Duration::from_secs(3600));
+        assert!(base.path().join("dead.sock").exists());
+        sweep(base.path(), Duration::ZERO);
         assert!(base.path().join("alive.sock").exists());
         assert!(base.path().join("notes").exists());
         assert!(!base.path().join("dead.sock").exists());

@@ -27,7 +27,8 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<
         }
         Overlay::Palette { input, at } => {
             let entries = pages::palette(state);
-            let inner = open(state, theme, buffer, "COMMAND", 110, u16::MAX)?;
+            let h = u16::try_from(entries.len() + 1).unwrap_or(u16::MAX).max(2);
+            let inner = open(state, theme, buffer, "COMMAND", 110, h)?;
             line(buffer, theme, inner, 0, &Line::of(Role::Key, " :").with(Role::Plain, input.text()));
             let list = Area { y: inner.y + 1, h: inner.h.saturating_sub(1), ..inner };
             let text: Vec<Line> = entries.iter().map(|entry| entry.line(state)).collect();

@@ -28,7 +28,7 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
     }
     let screen = state.screen();
     let cursor = if screen.view == View::Services { access_region(state) } else { None };
-    let room = usize::from(area.w.saturating_sub(GUTTER));
+    let room = usize::from(area.w.saturating_sub(if area.w >= 40 { GUTTER + 1 } else { GUTTER }));
     let columns = fit_columns(
         &state.rows.columns,
         &state.rows.natural,
@@ -49,6 +49,8 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
         lines(buffer, theme, Area { y: y + space, h: rows.saturating_sub(space), ..area }, &text, 0);
         return;
     }
+    // Nobody sits at a wall.
+    let selects = state.mode != crate::app::Mode::Watch;
     let marks: Vec<String> = Filter::new(&screen.filter).marks().map(str::to_owned).collect();
     for (offset, row) in (0..rows).zip(state.rows.rows.iter().skip(screen.top)) {
         let place = Area { y: y + offset, h: 1, ..area };
@@ -58,7 +60,7 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
             Role::Accent,
             if marked {
                 "+"
-            } else if here {
+            } else if here && selects {
                 "▸"
             } else {
                 " "
@@ -79,7 +81,7 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
             text.extend(cell);
         }
         line(buffer, theme, place, 0, &text);
-        if here && !matches!(state.mode, crate::app::Mode::Watch) {
+        if here && selects {
             fill(buffer, place, theme.selected());
         }
     }

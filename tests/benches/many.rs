@@ -1,0 +1,126 @@
+//! 200 simulated hosts with 50 containers each, every answer 50 ms late: until all are listed, and what it takes.
+//!
+//! The hosts are served by another process (`wharf demo --serve`, which holds its own reconciler) on the same cores:
+//! what it needs to answer is part of the time. Each host is asked for its version, its facts, its containers and its
+//! images; nothing is shared between hosts. Not measured: 200 real connections by SSH.
+
+#[expect(dead_code, reason = "shared by all benchmarks")]
+mod common;
+#[expect(dead_code, reason = "shared by all benchmarks")]
+#[path = "common/screen.rs"]
+mod screen;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use common::{median, ms, row, rounds, spread};
+use jiff::Timestamp;
+use screen::{Screen, memory_of};
+use tokio::sync::mpsc;
+use wharf::{
+    config::{FleetChoice, load_fleet},
+    engine::{ObserveOptions, Observer, Watching},
+    model::Observed,
+};
+
+const HOSTS: usize = 200;
+const CONTAINERS: usize = 50;
+
+fn main() {
+    let demo = Demo::start();
+    // The reconciler of the demo has its own lists to make first.
+    std::thread::sleep(Duration::from_secs(5));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let empty = memory_of(std::process::id());
+    let mut times = Vec::new();
+    let mut memory = Vec::new();
+    for _ in 0..rounds(7) {
+        let (took, resident) = runtime.block_on(observe(&demo.fleet));
+        times.push(took);
+        memory.push(resident);
+    }
+    let what = |what: &str| format!("200 hosts × 50 containers, 50 ms away: {what}");
+    row(&what("observer's start to all listed"), spread(&times, 0, "ms"), "≤ 2000 ms", Some(median(&times) / 2000.0));
+    let note = format!("{:.1} MB (before: {empty:.1} MB)", memory[0]);
+    row(&what("resident with an observer, first round"), note, "", None);
+
+    let (mut first, mut full, mut resident) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds(7) {
+        let mut screen = Screen::start(&demo.fleet);
+        first.push(screen.until("the first frame", |text| !text.trim().is_empty()));
+        full.push(screen.until("all hosts", |text| {
+            text.contains("200 hosts") && !text.contains("unseen") && text.contains("10,000 replicas")
+        }));
+        screen.rest(Duration::from_secs(2));
+        resident.push(screen.memory().0);
+    }
+    row(&what("exec to first frame"), spread(&first, 0, "ms"), "", None);
+    row(&what("exec to all hosts on the screen"), spread(&full, 0, "ms"), "≤ 2000 ms", Some(median(&full) / 2000.0));
+    row(&what("dashboard resident"), spread(&resident, 1, "MB"), "", None);
+
+    let mut screen = Screen::start(&demo.fleet);
+    screen.until("all hosts", |text| text.contains("200 hosts") && !text.contains("unseen"));
+    screen.rest(Duration::from_secs(10));
+    let cpu = screen.cpu();
+    let time = Duration::from_secs(30);
+    let bytes = screen.rest(time);
+    let cpu = (screen.cpu() - cpu) / 10.0 / time.as_secs_f64();
+    row(&what("idle, processor"), format!("{cpu:.2} % of a core"), "", None);
+    row(&what("idle, to the terminal"), format!("{:.0} B/s", bytes as f64 / time.as_secs_f64()), "", None);
+}
+
+/// Milliseconds until all hosts are listed, and the memory of this process then, in MB.
+async fn observe(fleet: &Path) -> (f64, f64) {
+    let begun = Instant::now();
+    let fleet = load_fleet(&FleetChoice::new(Some(fleet.to_owned()))).unwrap();
+    let (tx, mut updates) = mpsc::channel(1024);
+    let mut observed = Observed::unseen(&fleet, Timestamp::now());
+    let observer = Observer::<Watching>::start(&fleet, tx, ObserveOptions::default());
+    while !observed.hosts.values().all(|host| host.listed_at.is_some()) {
+        let update = tokio::time::timeout(Duration::from_secs(60), updates.recv()).await;
+        observed.apply(update.expect("no host answers any more").unwrap());
+    }
+    let took = ms(begun.elapsed());
+    assert_eq!(observed.hosts.len(), HOSTS);
+    assert_eq!(observed.containers().count(), HOSTS * CONTAINERS);
+    // Images and facts too.
+    let until = tokio::time::Instant::now() + Duration::from_secs(2);
+    while let Ok(Some(update)) = tokio::time::timeout_at(until, updates.recv()).await {
+        observed.apply(update);
+    }
+    let resident = memory_of(std::process::id());
+    observer.close().await;
+    (took, resident)
+}
+
+/// The simulated hosts, served by a process of their own.
+struct Demo {
+    child: Child,
+    fleet: PathBuf,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let mut child = Command::new(common::program())
+            .args(["demo", "--serve", "--hosts", &HOSTS.to_string(), "--containers", &CONTAINERS.to_string()])
+            .args(["--latency", "50"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, fleet: line.trim().into() }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,269 @@
+//! The dashboard in a real pseudo-terminal: every way out leaves the terminal clean, slow readers hold nothing up,
+//! and an idle screen is silent.
+//!
+//! The program under test is this test program itself: `program` below runs the dashboard on a made-up fleet.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
+
+mod support;
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use support::{
+    fleet::{World, unseen},
+    pty::Pty,
+};
+use wharf::{
+    app::{Effect, Mode, Msg, State},
+    model::OperationState,
+    text::Text,
+    tui::{self, Theme, term},
+};
+
+/// Runs the dashboard. Not a test: the others start it in a terminal of their own.
+#[test]
+#[ignore = "the program that the other tests start"]
+fn program() {
+    if std::env::var_os("WHARF_TEST_PTY").is_none() {
+        return;
+    }
+    term::hook_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let outcome = runtime.block_on(dashboard());
+    // `exit` spares the test harness its last words.
+    match outcome {
+        Ok(outcome) => {
+            println!("left: {outcome:?}");
+            std::process::exit(0);
+        }
+        Err(error) => {
+            println!("error: {error}");
+            std::process::exit(2);
+        }
+    }
+}
+
+async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
+    let world = World::usual().with_operation(OperationState::Converged { at: support::fleet::before(5) });
+    let state = State::new(world.fleet.clone(), "ops@bastion".into(), Mode::Normal, support::fleet::now());
+    let (inbox, messages) = tokio::sync::mpsc::channel(64);
+    let (outbox, mut effects) = tokio::sync::mpsc::channel(64);
+    let how = std::env::var("WHARF_TEST_PTY").unwrap();
+    tokio::spawn(async move {
+        inbox.send(Msg::Store(world.store())).await.unwrap();
+        inbox.send(Msg::Hosts(world.updates())).await.unwrap();
+        while let Some(effect) = effects.recv().await {
+            let answer = match effect {
+                Effect::Reconnect(_) => unseen("e-2", 42, "the test took it away"),
+                Effect::Resync(_) => panic!("a task fell over"),
+                Effect::Apply(_) => Msg::Applied(Err(Text::new("ben was faster."))),
+                _ => continue,
+            };
+            // Panics of this task must not close the inbox: they run in a task of their own.
+            inbox.send(answer).await.unwrap();
+        }
+    });
+    let theme = Theme::from_environment(None).unwrap();
+    let run = tui::run(state, theme, messages, outbox);
+    if how == "panic" {
+        let falls = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            panic!("the drawing thread fell over");
+        };
+        tokio::select! {
+            outcome = run => return outcome,
+            () = falls => unreachable!(),
+        }
+    }
+    run.await
+}
+
+fn start_with(how: &str, env: &[(&str, &str)]) -> Pty {
+    let mut all = vec![("WHARF_TEST_PTY", how)];
+    all.extend_from_slice(env);
+    let program = std::env::current_exe().unwrap();
+    Pty::start(&program, &["program", "--exact", "--ignored", "--nocapture", "--test-threads=1"], &all, 24, 80)
+}
+
+fn start() -> Pty {
+    let pty = start_with("run", &[]);
+    pty.wait_text("payments");
+    pty
+}
+
+#[test]
+fn quitting_gives_the_terminal_back() {
+    let mut pty = start();
+    assert!(pty.is_raw());
+    pty.wait("the second screen", |screen| {
+        screen.alternate_screen() && screen.hide_cursor() && screen.bracketed_paste()
+    });
+    pty.type_bytes(b"q");
+    assert!(pty.exit().success());
+    pty.wait_text("left: Quit");
+    pty.assert_clean();
+    assert!(!pty.is_raw());
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    for (signal, outcome) in [(Signal::TERM, "Signal"), (Signal::INT, "Signal"), (Signal::HUP, "HungUp")] {
+        let mut pty = start();
+        pty.signal(signal);
+        assert!(pty.exit().success());
+        pty.wait_text(&format!("left: {outcome}"));
+        pty.assert_clean();
+        assert!(!pty.is_raw());
+    }
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_shows_its_words() {
+    let mut pty = start_with("panic", &[]);
+    assert!(!pty.exit().success());
+    pty.wait_text("the drawing thread fell over");
+    pty.assert_clean();
+    assert!(!pty.is_raw());
+}
+
+#[test]
+fn a_panic_in_the_background_leaves_the_screen_alone() {
+    let mut pty = start();
+    pty.type_bytes(b"2");
+    pty.wait_text("REGION");
+    pty.type_bytes(&[18]);
+    pty.type_bytes(b"?");
+    pty.wait_text("HELP");
+    assert!(!pty.contents().contains("fell over"), "{}", pty.contents());
+    pty.type_bytes(b"qqq");
+    assert!(pty.exit().success());
+    pty.assert_clean();
+}
+
+#[test]
+fn a_lost_terminal_ends_it() {
+    let mut pty = start();
+    pty.hang_up();
+    pty.exit();
+}
+
+#[test]
+fn suspended_and_continued() {
+    let mut pty = start();
+    pty.signal(Signal::TSTP);
+    pty.wait("the first screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+    pty.wait_stopped();
+    pty.signal(Signal::CONT);
+    pty.wait("the second screen again", |screen| screen.alternate_screen() && screen.contents().contains("payments"));
+    assert!(pty.is_raw());
+    pty.type_bytes(b"4");
+    pty.wait_text("SERVICE");
+    // The same by key.
+    pty.type_bytes(&[26]);
+    pty.wait("the first screen", |screen| !screen.alternate_screen());
+    pty.wait_stopped();
+    pty.signal(Signal::CONT);
+    pty.wait("the second screen again", |screen| screen.alternate_screen() && screen.contents().contains("SERVICE"));
+    pty.type_bytes(b"qq");
+    assert!(pty.exit().success());
+    pty.assert_clean();
+}
+
+#[test]
+fn a_storm_of_resizes_ends_in_the_last_size() {
+    let mut pty = start();
+    for n in 0..60 {
+        pty.resize(10 + n % 30, 30 + n % 90);
+    }
+    pty.resize(30, 100);
+    pty.wait("the last size", |screen| {
+        let rows: Vec<String> = screen.rows(0, 100).collect();
+        rows.len() == 30
+            && rows[29].contains("help")
+            && rows[0].contains("reconciler")
+            && rows[1].chars().count() == 100
+    });
+    pty.type_bytes(b"q");
+    assert!(pty.exit().success());
+    pty.assert_clean();
+}
+
+#[test]
+fn a_reader_that_stalls_holds_nothing_up() {
+    let mut pty = start();
+    pty.stall(true);
+    for _ in 0..200 {
+        pty.type_bytes(b"2435");
+    }
+    pty.signal(Signal::TERM);
+    assert!(pty.exit().success());
+}
+
+#[test]
+fn an_idle_screen_is_silent() {
+    let pty = start();
+    pty.wait_text("help");
+    // The first data may still be on its way: wait until half a second brings nothing.
+    let mut before = usize::MAX;
+    while before != pty.bytes() {
+        before = pty.bytes();
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let from = pty.bytes();
+    std::thread::sleep(Duration::from_secs(3));
+    let idle = pty.bytes() - from;
+    assert!(idle <= 300, "{idle} bytes in three idle seconds");
+}
+
+#[test]
+fn pasted_text_is_not_obeyed() {
+    let mut pty = start();
+    pty.type_bytes(b"4");
+    pty.wait_text("SERVICE");
+    pty.type_bytes(b"\x1b[200~+++.q\r\x1b[201~");
+    pty.type_bytes(b"/");
+    pty.type_bytes(b"\x1b[200~ledger\x1b[201~");
+    pty.wait_text("1 of 8");
+    assert!(!pty.contents().contains("PLAN"));
+}
+
+#[test]
+fn colours_are_left_out_where_they_are_not_wanted() {
+    let mut pty = start_with("run", &[("NO_COLOR", "1")]);
+    pty.wait_text("payments");
+    pty.type_bytes(b"j");
+    pty.wait("a selection", |screen| (0..80).any(|x| screen.cell(3, x).is_some_and(vt100::Cell::inverse)));
+    let raw = String::from_utf8_lossy(&pty.raw()).into_owned();
+    assert!(!raw.contains("\x1b[32m") && !raw.contains("38;5;") && !raw.contains("38;2;"), "{raw:?}");
+    pty.type_bytes(b"q");
+    assert!(pty.exit().success());
+}
+
+#[test]
+fn terminals_that_cannot_do_it_are_told_so() {
+    let mut pty = start_with("run", &[("TERM", "dumb")]);
+    assert_eq!(pty.exit().exit_code(), 2);
+    pty.wait_text("TERM is `dumb`");
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(program)
+        .args(["program", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .env("WHARF_TEST_PTY", "run")
+        .env("TERM", "xterm")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("needs a terminal, and the output is none"));
+}
+
+#[test]
+fn a_copied_name_goes_through_the_terminal() {
+    let mut pty = start();
+    pty.type_bytes(b"2c");
+    pty.wait_text("clipboard");
+    // "e-1" in base64.
+    let sequence = b"\x1b]52;c;ZS0x\x07";
+    pty.wait("the sequence", |_| pty.raw().windows(sequence.len()).any(|window| window == sequence));
+    pty.type_bytes(b"q");
+    assert!(pty.exit().success());
+}
