@@ -257,11 +257,13 @@ impl Reconciler {
 
     async fn round_of(&mut self, name: &RegionName, now: Timestamp, report: bool) -> Result<(), StoreError> {
         let Some(region) = self.regions.get_mut(name) else { return Ok(()) };
-        region.settle(&self.observed, now);
+        for host in region.settle(&self.observed, now) {
+            self.observer.resync(&host);
+        }
         deaths::forget(&mut region.memory, now);
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
-        self.look_again = [self.look_again, next.look_again].into_iter().flatten().min();
+        self.look_again = [self.look_again, next.look_again, region.settle_at()].into_iter().flatten().min();
 
         let mut progress: Vec<(crate::model::CommandId, Progress)> = Vec::new();
         let mut ending = false;
@@ -291,7 +293,7 @@ impl Reconciler {
             self.store.replace(region.fence.clone(), replica, place, Text::new(&why)).await?;
         }
         for action in next.actions {
-            region.memory.in_flight.insert(action.clone());
+            region.start(&action);
             let job = exec::Job {
                 fleet: self.fleet.clone(),
                 desired: self.desired.clone(),
@@ -301,16 +303,22 @@ impl Reconciler {
             };
             let handle = self.observer.handle(job.action.host());
             let permits = self.permits.get(job.action.host()).cloned();
+            let (fence, held) = (region.fence.clone(), region.held.clone());
             self.tasks.spawn(async move {
-                let _permit = match permits {
-                    Some(permits) => permits.acquire_owned().await.ok(),
-                    None => None,
+                let permit = async {
+                    match permits {
+                        Some(permits) => permits.acquire_owned().await.ok(),
+                        None => None,
+                    }
                 };
-                let result = match handle {
-                    Some(handle) => Box::pin(exec::run(&job, &handle)).await,
-                    None => Err(Failed { error: Text::new("the host is not connected"), is_final: false }),
+                let permit = held.run_until_cancelled(permit).await;
+                let result = match (permit, handle) {
+                    // By now somebody else may act on this region, or this process is to leave.
+                    _ if held.is_cancelled() => None,
+                    (_, None) => Some(Err(Failed { error: Text::new("the host is not connected"), is_final: false })),
+                    (_permit, Some(handle)) => Some(Box::pin(exec::run(&job, &handle)).await),
                 };
-                Ended { region: job.region, action: job.action, result }
+                Ended { fence, action: job.action, result }
             });
         }
         Ok(())
@@ -337,8 +345,12 @@ impl Reconciler {
             return;
         };
         let now = Timestamp::now();
-        let Some(region) = self.regions.get_mut(&ended.region) else { return };
-        self.journal.push((ended.region.clone(), entry_of(&ended, now)));
+        // What an earlier holding of the region began is no longer in its books.
+        let Some(region) = self.regions.get_mut(&ended.fence.region).filter(|region| region.fence == ended.fence)
+        else {
+            return;
+        };
+        self.journal.extend(entry_of(&ended, now).map(|entry| (ended.fence.region.clone(), entry)));
         region.ended(ended, now);
     }
 
@@ -370,6 +382,13 @@ impl Reconciler {
         open.reverse();
         let changed = self.desired.generation != desired.generation
             || !open.iter().map(|operation| operation.id).eq(self.open.iter().map(|operation| operation.id));
+        for operation in open.iter().filter(|new| self.open.iter().all(|known| known.id != new.id)) {
+            for name in operation.regions() {
+                if let Some(region) = self.regions.get_mut(&name) {
+                    region.begin(operation);
+                }
+            }
+        }
         self.desired = desired;
         self.open = open;
         *seen = Some(version);
@@ -380,8 +399,9 @@ impl Reconciler {
         Ok(changed)
     }
 
-    /// Waits for the running actions and writes what they told.
+    /// Waits for the running actions and writes what they told. Those that wait for their turn do not begin.
     async fn finish(&mut self) {
+        self.regions.values().for_each(|region| region.held.cancel());
         while let Some(ended) = self.tasks.join_next().await {
             self.take_ended(ended);
         }
@@ -398,8 +418,9 @@ impl Reconciler {
     }
 }
 
-/// The journal's line for an action that ended.
-fn entry_of(ended: &Ended, at: Timestamp) -> JournalEntry {
+/// The journal's line for an action that ended; none for one that was never begun.
+fn entry_of(ended: &Ended, at: Timestamp) -> Option<JournalEntry> {
+    let result = ended.result.as_ref()?;
     let (what, service) = match &ended.action {
         Action::Pull { image, service, .. } => (format!("pull {image}"), Some(service.clone())),
         Action::Create { replica, revision, .. } => {
@@ -409,17 +430,17 @@ fn entry_of(ended: &Ended, at: Timestamp) -> JournalEntry {
         Action::Stop { replica, why, .. } => (format!("stop {replica}: {why}"), Some(replica.service.clone())),
         Action::Tidy { stack, .. } => (format!("remove the networks of {stack}"), None),
     };
-    let (what, is_error) = match &ended.result {
+    let (what, is_error) = match result {
         Ok(_) => (what, false),
         Err(failed) => (format!("{what}: {}", failed.error), true),
     };
-    JournalEntry {
+    Some(JournalEntry {
         at,
         command: None,
-        region: Some(ended.region.clone()),
+        region: Some(ended.fence.region.clone()),
         service,
         host: Some(ended.action.host().clone()),
         what: Text::new(&what),
         is_error,
-    }
+    })
 }
