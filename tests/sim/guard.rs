@@ -93,6 +93,11 @@ impl Guard {
         book.foreign.extend(glimpses.into_iter().map(|it| ((host.to_owned(), it.id.clone()), it)));
     }
 
+    /// What was protected on a host may change from now on.
+    pub fn forget(&self, host: &str) {
+        self.book.lock().unwrap().foreign.retain(|(name, _), _| name != host);
+    }
+
     /// The fewest and the most running replicas of a service since the last call.
     pub fn range(&self, service: &str) -> (usize, usize) {
         self.book.lock().unwrap().seen.remove(service).unwrap_or_default()
@@ -116,9 +121,8 @@ impl Drop for Guard {
 }
 
 fn look(engines: &[(String, Arc<Engine>)], min_healthy: Duration, book: &mut Book) {
-    let peek = || -> Vec<(&String, Vec<Glimpse>)> {
-        engines.iter().map(|(name, engine)| (name, engine.peek())).collect()
-    };
+    let peek =
+        || -> Vec<(&String, Vec<Glimpse>)> { engines.iter().map(|(name, engine)| (name, engine.peek())).collect() };
     let first = peek();
     book.looks += 1;
     for (service, (running, _)) in counts(&first, min_healthy) {

@@ -53,7 +53,10 @@ async fn a_rolling_change_never_dips_and_keeps_its_batch() {
         let make = |image: &str| {
             let spec = if checks { checked(image, 8) } else { service(image, 8) };
             let update = RolloutSpec { parallelism: Some(2), ..RolloutSpec::default() };
-            stack(name, [("web", ServiceSpec { deploy: Deploy { update: Some(update), ..spec.deploy.clone() }, ..spec })])
+            stack(
+                name,
+                [("web", ServiceSpec { deploy: Deploy { update: Some(update), ..spec.deploy.clone() }, ..spec })],
+            )
         };
         sim.fleet.script_all(|script| script.health = wharf::sim::Span::ms(30).plus(30));
         let key = format!("{name}/web");
@@ -105,8 +108,9 @@ async fn services_wait_for_what_they_depend_on() {
         ..service("app:1", 2)
     };
     let web = ServiceSpec { depends_on: [needs("api", Condition::ServiceStarted)].into(), ..service("app:1", 2) };
-    let operation =
-        sim.deploy(&stack("shop", [("web", web), ("api", api), ("migrate", migrate), ("db", checked("app:1", 1))])).await;
+    let operation = sim
+        .deploy(&stack("shop", [("web", web), ("api", api), ("migrate", migrate), ("db", checked("app:1", 1))]))
+        .await;
     sim.until("api exists", || {
         let api = sim.of("shop/api");
         assert!(sim.of("shop/web").is_empty() || !api.is_empty(), "web before api");

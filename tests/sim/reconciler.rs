@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use wharf::{
     reconcile::{self, LeaseTimes, Options, ReconcileError},
-    store::Sqlite,
+    store::{Sqlite, Store},
     text::Text,
 };
 
@@ -23,23 +23,32 @@ pub struct Reconciler {
 
 impl Reconciler {
     pub fn start(sim: &Sim, name: &str) -> Self {
-        let lease = sim.setup.lease;
-        let times = LeaseTimes { heartbeat: lease / 4, let_go: lease * 3 / 4 };
-        Self::start_with(sim, Options { lease: times, observe: sim.setup.observe.clone(), ..Options::new(Text::new(name)) })
+        Self::start_over(sim, name, Self::store(sim))
     }
 
     /// One that leaves when nothing is pending.
     pub fn start_until_idle(sim: &Sim, name: &str) -> Self {
-        let lease = sim.setup.lease;
-        let times = LeaseTimes { heartbeat: lease / 4, let_go: lease * 3 / 4 };
-        let observe = sim.setup.observe.clone();
-        Self::start_with(sim, Options { lease: times, observe, until_idle: true, ..Options::new(Text::new(name)) })
+        Self::start_with(sim, Options { until_idle: true, ..Self::options(sim, name) }, Self::store(sim))
     }
 
-    fn start_with(sim: &Sim, options: Options) -> Self {
+    /// One with a store of the test's own.
+    pub fn start_over(sim: &Sim, name: &str, store: Arc<dyn Store>) -> Self {
+        Self::start_with(sim, Self::options(sim, name), store)
+    }
+
+    fn store(sim: &Sim) -> Arc<dyn Store> {
+        let options = wharf::store::Options { lease: sim.setup.lease, ..wharf::store::Options::default() };
+        Arc::new(Sqlite::open_with(&sim.model.store, options).unwrap())
+    }
+
+    fn options(sim: &Sim, name: &str) -> Options {
+        let lease = sim.setup.lease;
+        let lease = LeaseTimes { heartbeat: lease / 4, let_go: lease * 3 / 4 };
+        Options { lease, observe: sim.setup.observe.clone(), ..Options::new(Text::new(name)) }
+    }
+
+    fn start_with(sim: &Sim, options: Options, store: Arc<dyn Store>) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let lease = wharf::store::Options { lease: sim.setup.lease, ..wharf::store::Options::default() };
-        let store = Arc::new(Sqlite::open_with(&sim.model.store, lease).unwrap());
         let stop = CancellationToken::new();
         let task = runtime.spawn(reconcile::run(sim.model.clone(), store, options, stop.clone()));
         Self { runtime: Some(runtime), task: Some(task), stop }

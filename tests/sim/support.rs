@@ -272,10 +272,14 @@ impl Sim {
     pub async fn story(&self) -> String {
         let query = JournalQuery { limit: 60, ..JournalQuery::default() };
         let journal = self.store.journal(query).await.unwrap();
-        journal.iter().rev().map(|entry| {
-            let host = entry.host.as_ref().map(|host| format!(" [{host}]")).unwrap_or_default();
-            format!("{}{host} {}\n", entry.at, entry.what)
-        }).collect()
+        journal
+            .iter()
+            .rev()
+            .map(|entry| {
+                let host = entry.host.as_ref().map(|host| format!(" [{host}]")).unwrap_or_default();
+                format!("{}{host} {}\n", entry.at, entry.what)
+            })
+            .collect()
     }
 
     pub fn engine(&self, host: &str) -> &Arc<Engine> {
@@ -351,9 +355,14 @@ impl Sim {
         for operation in self.store.operations(query).await.unwrap() {
             let query = JournalQuery { command: Some(operation.id), limit: 1000, ..JournalQuery::default() };
             let lines = self.store.journal(query).await.unwrap();
-            let ends = ["converged", "failed: ", "rolled back", "aborted by ", "superseded by ", "done at once"];
-            let finals: Vec<_> =
-                lines.iter().filter(|line| ends.iter().any(|end| line.what.as_str().starts_with(end))).collect();
+            let prefix = format!("{}: ", operation.intent.summary());
+            let ends = ["converged", "failed: ", "rolled back", "aborted by ", "superseded by "];
+            let is_final = |what: &str| {
+                let told = what.strip_prefix(prefix.as_str());
+                what.starts_with("done at once")
+                    || told.is_some_and(|told| ends.iter().any(|end| told.starts_with(end)))
+            };
+            let finals: Vec<_> = lines.iter().filter(|line| is_final(line.what.as_str())).collect();
             let most = usize::from(operation.state.is_final());
             assert_eq!(finals.len(), most, "{}: {finals:#?}", operation.intent.summary());
         }
