@@ -23,7 +23,7 @@ use super::{
 use crate::{
     engine::{Acting, ObserveOptions, Observer},
     model::{
-        Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName,
+        Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed, Operation, Progress, RegionName,
     },
     plan::{self, Action, World},
     store::{Fence, OperationQuery, Store, StoreError},
@@ -102,6 +102,8 @@ pub async fn run(
     let mut this = Reconciler {
         observed: Observed::unseen(&fleet, now),
         permits: fleet.hosts().map(|(_, host)| (host.name.clone(), Arc::new(Semaphore::new(PER_HOST)))).collect(),
+        lost: BTreeMap::new(),
+        wanted: watch::Sender::new(Arc::default()),
         fleet,
         store,
         desired: Arc::default(),
@@ -144,6 +146,10 @@ struct Reconciler {
     regions: BTreeMap<RegionName, Region>,
     observer: Observer<Acting>,
     permits: BTreeMap<HostName, Arc<Semaphore>>,
+    /// Cancelled when a host is lost, so that what hangs with it does not hold its replicas.
+    lost: BTreeMap<HostName, CancellationToken>,
+    /// What is wanted by now, for actions that waited for their turn.
+    wanted: watch::Sender<Arc<Desired>>,
     pulling: mpsc::Sender<(HostName, String, u8)>,
     tasks: JoinSet<Ended>,
     look_again: Option<Timestamp>,
@@ -304,6 +310,8 @@ impl Reconciler {
             let handle = self.observer.handle(job.action.host());
             let permits = self.permits.get(job.action.host()).cloned();
             let (fence, held) = (region.fence.clone(), region.held.clone());
+            let lost = self.lost.entry(job.action.host().clone()).or_default().clone();
+            let wanted = self.wanted.subscribe();
             self.tasks.spawn(async move {
                 let permit = async {
                     match permits {
@@ -314,9 +322,13 @@ impl Reconciler {
                 let permit = held.run_until_cancelled(permit).await;
                 let result = match (permit, handle) {
                     // By now somebody else may act on this region, or this process is to leave.
-                    _ if held.is_cancelled() => None,
+                    _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
                     (_, None) => Some(Err(Failed { error: Text::new("the host is not connected"), is_final: false })),
-                    (_permit, Some(handle)) => Some(Box::pin(exec::run(&job, &handle)).await),
+                    (_permit, Some(handle)) => {
+                        let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
+                        let why = "the host was lost meanwhile; it may have been done all the same";
+                        Some(done.unwrap_or_else(|| Err(Failed { error: Text::new(why), is_final: false })))
+                    }
                 };
                 Ended { fence, action: job.action, result }
             });
@@ -334,6 +346,11 @@ impl Reconciler {
             if let Some(region) = region {
                 deaths::note(&mut region.memory, &update.host, before, after, now);
             }
+        }
+        if let HostChange::Link(Link::Unknown { .. }) = &update.change
+            && let Some(lost) = self.lost.remove(&update.host)
+        {
+            lost.cancel();
         }
         let matters = !matches!(update.change, HostChange::Usage(_) | HostChange::Event(_));
         self.observed.apply(update) && matters
@@ -389,6 +406,7 @@ impl Reconciler {
                 }
             }
         }
+        self.wanted.send_replace(desired.clone());
         self.desired = desired;
         self.open = open;
         *seen = Some(version);
@@ -416,6 +434,14 @@ impl Reconciler {
             .collect();
         let _: Vec<_> = writes.collect().await;
     }
+}
+
+/// False for the creation of a replica that a later command took back while it waited for its turn.
+fn is_wanted(job: &exec::Job, desired: &Desired) -> bool {
+    let Action::Create { host, replica, revision } = &job.action else { return true };
+    let assignment = desired.assignment(&replica.service, &replica.region);
+    let place = assignment.and_then(|assignment| assignment.slots.get(&replica.slot));
+    place.is_some_and(|place| place.host == *host && place.revision == *revision)
 }
 
 /// The journal's line for an action that ended; none for one that was never begun.
