@@ -57,7 +57,7 @@ pub(crate) fn steps(
         let now = index.world.desired.assignment(key, region);
         for (slot, host) in operation::taken(operation, key, region, now) {
             let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };
-            steps.push(ended(index, view, slot, &replica, host));
+            steps.push(ended(index, memory, view, slot, &replica, host));
         }
     }
     steps
@@ -171,12 +171,18 @@ fn slot_state(memory: &Memory, slot: &SlotView<'_>) -> (StepState, String) {
 /// A slot that loses its container.
 fn ended(
     index: &Index<'_>,
+    memory: &Memory,
     view: Option<&ServiceView<'_>>,
     slot: Slot,
     replica: &ReplicaKey,
     host: &crate::model::HostName,
 ) -> StepProgress {
     let what = format!("stop {replica} on {host}");
+    // A later command took it back while it was being made: it will show, and then it goes.
+    let makes = |action: &Action| matches!(action, Action::Create { replica: of, .. } | Action::Start { replica: of, .. } if of == replica);
+    if memory.in_flight.iter().any(makes) {
+        return step(&what, StepState::Running, "still being created");
+    }
     let copies = || view.into_iter().flat_map(|view| &view.unwanted).filter(|(seen, _)| seen.of.key.slot == slot);
     let live: Vec<Standing> = copies().filter(|(seen, _)| seen.live).map(|(_, standing)| *standing).collect();
     if live.contains(&Standing::Removing) {

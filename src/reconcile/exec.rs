@@ -104,7 +104,10 @@ async fn create(job: &Job, handle: &Handle, defaults: &Defaults) -> Result<Conta
         round,
         defaults,
     };
-    let id = handle.create(&request).await.map_err(|error| failed(&error))?;
+    // An image that was there a moment ago is pulled again, so its loss ends nothing.
+    let again =
+        |error: &EngineError| Failed { is_final: error.is_final() && !error.is_no_such_image(), ..failed(error) };
+    let id = handle.create(&request).await.map_err(|error| again(&error))?;
     handle.start(&id).await.map_err(|error| failed(&error))?;
     Ok(id)
 }
