@@ -34,7 +34,7 @@ pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, m
         let now = world.desired.assignment(key, region);
         for (slot, host) in operation::taken(operation, key, region, now) {
             let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };
-            steps.push(ended(&index, view, slot, &replica, host));
+            steps.push(ended(&index, memory, view, slot, &replica, host));
         }
     }
     let tidy = operation::tidy_due(&index, &views, memory, operation);
@@ -165,6 +165,7 @@ fn slot_state(memory: &Memory, slot: &SlotView<'_>) -> (StepState, String) {
 /// A slot that loses its container.
 fn ended(
     index: &Index<'_>,
+    memory: &Memory,
     view: Option<&ServiceView<'_>>,
     slot: Slot,
     replica: &ReplicaKey,
@@ -178,6 +179,10 @@ fn ended(
     }
     if !live.is_empty() {
         return step(&what, StepState::Waiting, "");
+    }
+    // What an earlier command began may be there in a moment.
+    if memory.in_flight.iter().any(|action| matches!(action, Action::Create { replica: made, .. } if made == replica)) {
+        return step(&what, StepState::Waiting, "its creation ends first");
     }
     let hidden = copies().find(|(seen, _)| !seen.live).map(|(seen, _)| &seen.host.name);
     match hidden.map(|hidden| (hidden, index.sight(hidden))) {

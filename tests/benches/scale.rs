@@ -28,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{median, row, rounds, spread, wait};
+use common::{median, rounds, row, spread, wait};
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio::sync::mpsc;

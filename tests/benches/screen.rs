@@ -17,7 +17,7 @@ mod support;
 
 use std::{path::Path, time::Duration};
 
-use common::{median, row, rounds, spread, wait};
+use common::{median, rounds, row, spread, wait};
 use screen::Screen;
 
 /// How long nothing happens.
@@ -43,8 +43,7 @@ fn main() {
         var("WORLD_TLS_CERT"),
         var("WORLD_TLS_KEY")
     );
-    let ssh =
-        format!("connect = \"ssh://root@{}\"\nssh_config = \"{}\"", var("H2_ADDRESS"), var("WORLD_SSH_CONFIG"));
+    let ssh = format!("connect = \"ssh://root@{}\"\nssh_config = \"{}\"", var("H2_ADDRESS"), var("WORLD_SSH_CONFIG"));
 
     let fleet = support::Fleet::with("hundred", &body(&unix));
     let file = fleet.compose("hundred.yaml", HUNDRED);
