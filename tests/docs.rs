@@ -5,7 +5,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use clap::CommandFactory;
-use wharf::app::command::{REGISTRY, Scope};
+use wharf::app::{command::Scope, registry::REGISTRY};
 
 /// The README with what stands between two marks replaced.
 fn with(readme: &str, mark: &str, table: &str) -> String {
@@ -49,15 +49,22 @@ fn the_readme_agrees_with_the_program() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &right).unwrap();
     }
-    assert!(readme == right || std::env::var_os("UPDATE").is_some(), "the README's tables are old: UPDATE=1 cargo test --test docs");
+    assert!(
+        readme == right || std::env::var_os("UPDATE").is_some(),
+        "the README's tables are old: UPDATE=1 cargo test --test docs"
+    );
 }
 
 #[test]
 fn every_picture_of_the_readme_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let pictures: Vec<&str> =
-        readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|path| path.ends_with(".svg")).collect();
+    let pictures: Vec<&str> = readme
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|path| path.ends_with(".svg"))
+        .collect();
     assert!(!pictures.is_empty());
     for picture in pictures {
         assert!(root.join(picture).exists(), "{picture}");

@@ -20,6 +20,9 @@ mod bad;
 mod faults;
 #[path = "real/life.rs"]
 mod life;
+#[path = "support/pty.rs"]
+#[allow(dead_code, reason = "shared with the tests of the screen")]
+mod pty;
 #[path = "real/support.rs"]
 mod support;
 #[path = "real/terminal.rs"]

@@ -47,7 +47,9 @@ pub fn faults(state: &State) -> Vec<Fault> {
     }
     for op in operations {
         let (at, reason) = match &op.state {
-            OperationState::Failed { at, reason } | OperationState::RolledBack { at, reason } => (*at, reason),
+            OperationState::Failed { at, reason }
+            | OperationState::RollingBack { at, reason }
+            | OperationState::RolledBack { at, reason } => (*at, reason),
             _ => continue,
         };
         if at < now.checked_sub(RECENT_HOURS.hours()).unwrap_or(now) {

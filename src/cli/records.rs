@@ -76,7 +76,7 @@ pub(super) async fn find<S: ReadStore + ?Sized>(store: &S, id: &str) -> Result<O
 fn glyph(state: &OperationState) -> &'static str {
     match state {
         OperationState::Accepted => "○",
-        OperationState::Running => "◐",
+        OperationState::Running | OperationState::RollingBack { .. } => "◐",
         OperationState::Converged { .. } => "●",
         OperationState::Failed { .. } | OperationState::RolledBack { .. } => "✗",
         OperationState::Aborted { .. } | OperationState::Superseded { .. } => "–",
@@ -85,7 +85,9 @@ fn glyph(state: &OperationState) -> &'static str {
 
 fn note(operation: &Operation) -> String {
     match &operation.state {
-        OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => reason.to_string(),
+        OperationState::Failed { reason, .. }
+        | OperationState::RollingBack { reason, .. }
+        | OperationState::RolledBack { reason, .. } => reason.to_string(),
         OperationState::Aborted { by, .. } => format!("by {by}"),
         OperationState::Superseded { by, .. } => format!("by {}", by.short()),
         OperationState::Converged { .. } => String::new(),

@@ -1,6 +1,14 @@
 //! Starts a reconciler where none holds the lease, so that an accepted command is carried out whatever happens to us.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::process::Command;
 
@@ -15,18 +23,23 @@ use crate::{
 pub(super) struct Starter {
     fleet_file: Option<PathBuf>,
     log: PathBuf,
+    /// Regions whose reconciler was started here and has not ended: one that waits for a dead one's lease to run out
+    /// is enough.
+    started: Arc<Mutex<BTreeSet<RegionName>>>,
 }
 
 impl Starter {
     pub(super) fn new(context: &Context) -> Self {
-        Self { fleet_file: context.fleet_file.clone(), log: log_file(&context.fleet) }
+        Self { fleet_file: context.fleet_file.clone(), log: log_file(&context.fleet), started: Arc::default() }
     }
 
-    /// Starts one unless all `regions` are held. It has its own session: our terminal may go away.
+    /// Starts one for those of `regions` that nobody holds. It has its own session: our terminal may go away.
     pub(super) async fn ensure(&self, store: &dyn ReadStore, regions: &[RegionName]) -> Result<(), Failure> {
         let leases = store.leases().await?;
         let held = |region: &RegionName| leases.iter().any(|lease| lease.region == *region && lease.alive);
-        if regions.iter().all(held) {
+        let mut free: BTreeSet<RegionName> = regions.iter().filter(|region| !held(region)).cloned().collect();
+        free.retain(|region| !self.started().contains(region));
+        if free.is_empty() {
             return Ok(());
         }
         let program = std::env::current_exe().map_err(|error| {
@@ -41,6 +54,7 @@ impl Starter {
         }
         let mut child = command
             .args(["reconcile", "--until-idle", "--own-session"])
+            .args(free.iter().flat_map(|region| ["--region", region.as_str()]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -52,11 +66,18 @@ impl Starter {
             let mut lines = tokio::io::BufReader::new(stdout).lines();
             let _ = tokio::time::timeout(Duration::from_secs(5), lines.next_line()).await;
         }
+        self.started().extend(free.iter().cloned());
         // Reaped in the background; it goes on when we are gone.
+        let this = self.clone();
         tokio::spawn(async move {
             let _ = child.wait().await;
+            this.started().retain(|region| !free.contains(region));
         });
         Ok(())
+    }
+
+    fn started(&self) -> MutexGuard<'_, BTreeSet<RegionName>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

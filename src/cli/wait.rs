@@ -98,7 +98,8 @@ fn progress_line(operation: &Operation, elapsed: Duration) -> String {
     } else {
         waits
     };
-    let mut line = format!("{}  {done}/{total}", operation.intent.summary());
+    let back = if matches!(operation.state, OperationState::RollingBack { .. }) { "rolling back " } else { "" };
+    let mut line = format!("{back}{}  {done}/{total}", operation.intent.summary());
     if !waits.is_empty() {
         line.push_str("  waits for: ");
         line.push_str(&waits);
@@ -132,7 +133,7 @@ fn ended(operation: &Operation, elapsed: Duration, quiet: bool) -> Result<ExitCo
             "{summary} was superseded by a later command for the same service (wharf ops {})",
             by.short()
         ))),
-        OperationState::Accepted | OperationState::Running => {
+        OperationState::Accepted | OperationState::Running | OperationState::RollingBack { .. } => {
             Err(Failure::Deadline(format!("{summary} goes on (wharf ops {})", operation.id.short())))
         }
     }

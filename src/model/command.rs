@@ -146,6 +146,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// When what goes on now began: its acceptance, or the moment it was given up and rolling back began.
+    pub fn since(&self) -> Timestamp {
+        if let OperationState::RollingBack { at, .. } = &self.state { *at } else { self.at }
+    }
+
     /// Regions it touches.
     pub fn regions(&self) -> std::collections::BTreeSet<RegionName> {
         self.after.values().flat_map(|regions| regions.keys().cloned()).collect()
@@ -157,7 +162,7 @@ impl Operation {
     }
 }
 
-/// Where a command stands. Only the first two are not final.
+/// Where a command stands. Only the first three are not final.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum OperationState {
@@ -170,7 +175,16 @@ pub enum OperationState {
         /// When.
         at: Timestamp,
     },
-    /// Given up; what was before is wanted again where that was possible.
+    /// Given up; what was before is wanted again, and is being made true. From then on its books are turned round:
+    /// [`Operation::after`] is what was there before, where nobody decided otherwise since.
+    RollingBack {
+        /// Since when.
+        at: Timestamp,
+        /// What failed, where, why, what to do.
+        reason: Text,
+    },
+    /// Given up before anything was changed, or rolling back failed too; what was before is wanted again where that
+    /// was possible.
     Failed {
         /// When.
         at: Timestamp,
@@ -203,7 +217,7 @@ pub enum OperationState {
 impl OperationState {
     /// True when it will not change any more.
     pub fn is_final(&self) -> bool {
-        !matches!(self, Self::Accepted | Self::Running)
+        !matches!(self, Self::Accepted | Self::Running | Self::RollingBack { .. })
     }
 
     /// One or two words for columns.
@@ -211,6 +225,7 @@ impl OperationState {
         match self {
             Self::Accepted => "accepted",
             Self::Running => "running",
+            Self::RollingBack { .. } => "rolling back",
             Self::Converged { .. } => "converged",
             Self::Failed { .. } => "failed",
             Self::RolledBack { .. } => "rolled back",

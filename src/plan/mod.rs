@@ -40,4 +40,4 @@ pub use progress::progress;
 pub use remove::{host, remove, restart};
 pub use scale::scale;
 pub use types::*;
-pub use verdict::verdict;
+pub use verdict::{Verdict, verdict};

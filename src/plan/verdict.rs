@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::{
     Action, Failure, Memory, World, images,
     index::{Index, Sight},
@@ -13,7 +11,7 @@ use super::{
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{Operation, RegionName, ServiceKey},
+    model::{ContainerId, HostName, Operation, RegionName, ServiceKey},
     text::{Text, duration},
 };
 
@@ -22,14 +20,34 @@ const DEATHS: usize = 3;
 /// So many failures in a row of one creation or start end an operation.
 const FAILURES: u32 = 5;
 
+/// That an operation has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What failed, where, why, what to do.
+    pub reason: Text,
+    /// Something was made for the operation in this region, so that there is something to roll back.
+    pub has_begun: bool,
+    /// The container whose log tells more.
+    pub culprit: Option<(HostName, ContainerId)>,
+}
+
 /// Why the operation has failed in this region; none while it may still succeed.
-pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, memory: &Memory) -> Option<Text> {
+pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, memory: &Memory) -> Option<Verdict> {
     let index = Index::new(world, region, Some(memory));
     let views = index.services();
     let case = Case { index: &index, views: &views, operation, memory };
-    let reason = case.pull().or_else(|| case.refused()).or_else(|| case.dying()).or_else(|| case.late())?;
-    Some(Text::new(&reason))
+    let alone = |reason| (reason, None);
+    let (reason, culprit) = (case.pull().map(alone))
+        .or_else(|| case.refused().map(alone))
+        .or_else(|| case.dying())
+        .or_else(|| case.unhealthy())
+        .or_else(|| case.late().map(alone))?;
+    let has_begun = operation::has_begun(&index, &views, operation);
+    Some(Verdict { reason: Text::new(&reason), has_begun, culprit })
 }
+
+/// Why, and the container whose log tells more.
+type Told = (String, Option<(HostName, ContainerId)>);
 
 struct Case<'c, 'a> {
     index: &'c Index<'a>,
@@ -80,7 +98,7 @@ impl<'c, 'a> Case<'c, 'a> {
         })
     }
 
-    fn dying(&self) -> Option<String> {
+    fn dying(&self) -> Option<Told> {
         self.open().into_iter().find_map(|(view, slot)| {
             let (seen, standing) = slot.wanted.as_ref()?;
             let down = matches!(standing, Standing::Ended { .. } | Standing::Restarting)
@@ -90,7 +108,7 @@ impl<'c, 'a> Case<'c, 'a> {
             }
             let key = (view.key.clone(), slot.place.host.clone());
             let times = self.memory.deaths.get(&key);
-            let noted = times.map_or(0, |times| times.iter().filter(|at| **at >= self.operation.at).count());
+            let noted = times.map_or(0, |times| times.iter().filter(|at| **at >= self.operation.since()).count());
             let restarts = usize::try_from(seen.container.restarts).unwrap_or(usize::MAX);
             let gives_up = matches!(standing, Standing::Ended { again: false, .. });
             let deaths = noted.max(restarts);
@@ -101,38 +119,38 @@ impl<'c, 'a> Case<'c, 'a> {
                 };
                 let times = if deaths > 1 { format!(", {deaths} times") } else { String::new() };
                 let (replica, host) = (&slot.key, &slot.place.host);
-                format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`")
+                let reason = format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`");
+                (reason, Some((host.clone(), seen.container.id.clone())))
+            })
+        })
+    }
+
+    fn unhealthy(&self) -> Option<Told> {
+        self.open().into_iter().find_map(|(view, slot)| {
+            let (seen, standing) = slot.wanted.as_ref()?;
+            let patience = operation::patience(&self.index.defaults, view.spec());
+            let deadline = made(seen)?.max(self.operation.since()).checked_add(patience).ok()?;
+            (matches!(slot.sight, Sight::Seen(_)) && deadline <= self.index.world.now).then(|| {
+                let (replica, host, words) = (&slot.key, &slot.place.host, standing.words());
+                let reason = format!(
+                    "{replica} on {host} did not become healthy within {} (it is {words}); see its log and its health check: `wharf logs {replica}`",
+                    duration(patience)
+                );
+                (reason, Some((host.clone(), seen.container.id.clone())))
             })
         })
     }
 
     fn late(&self) -> Option<String> {
-        let now = self.index.world.now;
-        let passed = |at: Timestamp| at <= now;
-        let late = self.open().into_iter().find_map(|(view, slot)| {
-            let (seen, standing) = slot.wanted.as_ref()?;
-            let patience = operation::patience(&self.index.defaults, view.spec());
-            let deadline = made(seen)?.max(self.operation.at).checked_add(patience).ok()?;
-            (matches!(slot.sight, Sight::Seen(_)) && passed(deadline)).then(|| {
-                let (replica, host, words) = (&slot.key, &slot.place.host, standing.words());
-                format!(
-                    "{replica} on {host} did not become healthy within {} (it is {words}); see its log and its health check: `wharf logs {replica}`",
-                    duration(patience)
-                )
-            })
-        });
-        late.or_else(|| {
-            let at = operation::progress_deadline(self.index, self.views, self.memory, self.operation)?;
-            if !passed(at) {
-                return None;
-            }
-            let progress = progress(&self.index.world, self.index.region, self.operation, self.memory);
-            (!progress.finished).then(|| {
-                let waits =
-                    if progress.waits_for.is_empty() { "nothing that is known".into() } else { progress.waits_for };
-                let limit = duration(self.index.defaults.progress_deadline);
-                format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged())
-            })
+        let at = operation::progress_deadline(self.index, self.views, self.memory, self.operation)?;
+        if at > self.index.world.now {
+            return None;
+        }
+        let progress = progress(&self.index.world, self.index.region, self.operation, self.memory);
+        (!progress.finished).then(|| {
+            let waits = if progress.waits_for.is_empty() { "nothing that is known".into() } else { progress.waits_for };
+            let limit = duration(self.index.defaults.progress_deadline);
+            format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged())
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod deaths;
 mod exec;
+mod last_words;
 mod lease;
 mod region;
 mod round;

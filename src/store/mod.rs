@@ -131,8 +131,12 @@ pub trait Store: ReadStore {
     /// running; an operation whose regions have all finished becomes converged, and the journal says so. What is
     /// final or does not concern the region is left alone. Equal progress is not written again.
     fn report(&self, fence: Fence, progress: Vec<(CommandId, Progress)>, journal: Vec<JournalEntry>) -> Answer<'_, ()>;
-    /// Gives an operation up. In all its regions, what it still decides is put back to what was there before, as a
-    /// new generation, for the reconcilers to make true. Gives the operation; one that was final already is
+    /// Gives an operation up that has changed something: as [`Store::fail`], but it stays open as
+    /// [`OperationState::RollingBack`](crate::model::OperationState::RollingBack) until its regions report that what
+    /// was before is there again. One that does not go forward any more is given as it is.
+    fn roll_back(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation>;
+    /// Gives an operation up at once. In all its regions, what it still decides is put back to what was there before, as a
+    /// new generation, for the reconcilers to make true. One that rolls back fails for good. Gives the operation; one that was final already is
     /// given as it is.
     fn fail(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation>;
     /// Moves one slot to another host, as a new generation. False when the slot is gone or wants another revision

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{
     StoreError,
-    accept::{assign, next_generation, pairs, share},
+    accept::{Book, assign, next_generation, pairs, share},
     conflict::{self, Thing, Touch},
     error::Fault,
     open::Tx,
@@ -54,7 +54,7 @@ pub(super) fn report(tx: &Tx<'_>, region: &RegionName, progress: &[(CommandId, P
     Ok(())
 }
 
-/// Ends an open operation as converged when all its regions have finished.
+/// Ends an open operation as converged, or as rolled back, when all its regions have finished.
 pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fault> {
     let mut all = true;
     read::each(&tx.sql, "SELECT body FROM progress WHERE operation = ?", &[&hex(id)], |row| {
@@ -65,7 +65,11 @@ pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fa
         return Ok(());
     }
     let operation = require(tx, id)?;
-    finish(tx, &operation, &OperationState::Converged { at }, "", at)
+    let state = match &operation.state {
+        OperationState::RollingBack { reason, .. } => OperationState::RolledBack { at, reason: reason.clone() },
+        _ => OperationState::Converged { at },
+    };
+    finish(tx, &operation, &state, "", at)
 }
 
 fn require(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
@@ -101,13 +105,57 @@ pub(super) fn finish(
     add_journal(&tx.sql, &JournalEntry { at, command, region: None, service: None, host: None, what, is_error })
 }
 
-/// Gives it up; what it still decides is put back.
+/// Gives it up at once; what it still decides is put back. One that was rolling back stays as it is: it has been put
+/// back already.
 pub(super) fn fail(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> Result<Operation, Fault> {
     let operation = require(tx, id)?;
-    if !operation.state.is_final() {
-        let back = put_back(tx, &operation, RECONCILER, at)?;
-        finish(tx, &operation, &OperationState::Failed { at, reason }, &back, at)?;
+    match &operation.state {
+        state if state.is_final() => return Ok(operation),
+        OperationState::RollingBack { reason: first, .. } => {
+            let reason = Text::new(&format!("{first}; and rolling back does not succeed: {reason}"));
+            finish(tx, &operation, &OperationState::Failed { at, reason }, "", at)?;
+        }
+        _ => {
+            let back = put_back(tx, &operation, RECONCILER, at)?.words;
+            finish(tx, &operation, &OperationState::Failed { at, reason }, &back, at)?;
+        }
     }
+    require(tx, id)
+}
+
+/// Gives it up, puts back what it still decides, and keeps it open until that is seen. Only what is accepted or
+/// running begins to roll back: who asks twice, or too late, changes nothing.
+pub(super) fn roll_back(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> Result<Operation, Fault> {
+    let mut operation = require(tx, id)?;
+    if !matches!(operation.state, OperationState::Accepted | OperationState::Running) {
+        return Ok(operation);
+    }
+    let back = put_back(tx, &operation, RECONCILER, at)?;
+    if back.after.is_empty() {
+        // Others decide all of it by now.
+        finish(tx, &operation, &OperationState::Failed { at, reason }, "", at)?;
+        return require(tx, id);
+    }
+    (operation.before, operation.after) = (back.before, back.after);
+    write_books(tx, &operation)?;
+    let left = operation.regions();
+    for region in operation.progress.keys() {
+        let key = params![hex(id), region.as_str()];
+        if left.contains(region) {
+            tx.sql.execute(
+                "UPDATE progress SET body = ? WHERE operation = ? AND region = ?",
+                params![to_json(&Progress::default())?, hex(id), region.as_str()],
+            )?;
+        } else {
+            tx.sql.execute("DELETE FROM progress WHERE operation = ? AND region = ?", key)?;
+        }
+    }
+    let what = Text::new(&format!("{} failed, rolling back: {reason}{}", operation.intent.summary(), back.words));
+    let state = OperationState::RollingBack { at, reason };
+    tx.sql.execute("UPDATE operation SET state = ? WHERE id = ?", params![to_json(&state)?, hex(id)])?;
+    let (command, is_error) = (Some(id), true);
+    let entry = JournalEntry { at, command, region: None, service: None, host: None, what, is_error };
+    add_journal(&tx.sql, &entry)?;
     require(tx, id)
 }
 
@@ -117,14 +165,27 @@ pub(super) fn abort(tx: &Tx<'_>, id: CommandId, by: Text, at: Timestamp) -> Resu
     if operation.state.is_final() {
         return Err(StoreError::Final { id, word: operation.state.word() }.into());
     }
-    let back = put_back(tx, &operation, by.as_str(), at)?;
+    // What rolls back has been put back already.
+    let is_back = matches!(operation.state, OperationState::RollingBack { .. });
+    let back = if is_back { String::new() } else { put_back(tx, &operation, by.as_str(), at)?.words };
     finish(tx, &operation, &OperationState::Aborted { at, by }, &back, at)?;
     require(tx, id)
 }
 
-/// Puts back what was there before the operation, where nobody decided otherwise since. Words for the journal.
-fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Result<String, Fault> {
+/// What was put back.
+struct Back {
+    /// For the journal.
+    words: String,
+    /// The assignments as they were until now.
+    before: Book,
+    /// The assignments that are wanted again.
+    after: Book,
+}
+
+/// Puts back what was there before the operation, where nobody decided otherwise since.
+fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Result<Back, Fault> {
     let mut words = Vec::new();
+    let (mut was, mut will) = (Book::new(), Book::new());
     let mut generation: Option<Generation> = None;
     for (service, region) in pairs(&operation.after) {
         let thing = Thing::Service(service, region);
@@ -143,13 +204,16 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
         conflict::touch(tx, thing, &Touch { generation, at, did, by: by.to_owned(), operation: Some(operation.id) })?;
         let count = |a: Option<&Assignment>| a.map_or(0, |a| a.slots.len());
         words.push(format!("{thing} ({} → {} replicas)", count(now.as_ref()), count(before.as_ref())));
+        was.entry(service.clone()).or_default().insert(region.clone(), now);
+        will.entry(service.clone()).or_default().insert(region.clone(), before);
     }
     put_stacks_back(tx, operation, generation, by, at)?;
-    Ok(match words.len() {
+    let words = match words.len() {
         0 => String::new(),
         1..=5 => format!("; put back: {}", words.join(", ")),
         many => format!("; put back: {many} services and regions"),
-    })
+    };
+    Ok(Back { words, before: was, after: will })
 }
 
 /// Puts back what stacks shared, unless someone else has changed it since or runs services on it by now.

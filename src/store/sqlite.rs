@@ -135,6 +135,10 @@ impl Store for Sqlite {
         })
     }
 
+    fn roll_back(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation> {
+        self.fenced(fence, move |tx, _| outcome::roll_back(tx, id, reason, at))
+    }
+
     fn fail(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation> {
         self.fenced(fence, move |tx, _| outcome::fail(tx, id, reason, at))
     }

@@ -7,7 +7,6 @@
 //! The file system's caches are warm, the terminal takes everything at once. Processor time is read from /proc, which
 //! counts hundredths of a second.
 
-#[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[path = "common/screen.rs"]
 mod screen;
@@ -17,7 +16,7 @@ mod support;
 
 use std::{path::Path, time::Duration};
 
-use common::{median, row, rounds, spread, wait};
+use common::{is_held, median, row, rounds, spread, wait};
 use screen::Screen;
 
 /// How long nothing happens.
@@ -49,7 +48,7 @@ fn main() {
     let fleet = support::Fleet::with("hundred", &body(&unix));
     let file = fleet.compose("hundred.yaml", HUNDRED);
     fleet.ok(&["deploy", "-f", &file, "--stack", "hundred", "--yes", "--wait", "5m"]);
-    wait("the reconciler of the deployment leaves", || fleet.reconciler().is_none());
+    wait("the reconciler of the deployment leaves", || !is_held(&fleet.store()));
 
     one("unix socket", &fleet.file, true);
     for (way, connect) in [("tls", tls), ("ssh", ssh)] {

@@ -90,7 +90,7 @@ impl Case {
             }
             ["verdict", region] => {
                 let told = verdict(&world, &region.parse().unwrap(), operations.last().unwrap(), memory);
-                vec![told.map_or("none".into(), |told| told.to_string())]
+                vec![told.map_or("none".into(), |told| told.reason.to_string())]
             }
             ["explain", service, region] => {
                 let lines = explain(&world, &key(service), &region.parse().unwrap());

@@ -11,8 +11,13 @@ use std::{
 
 use serde_json::Value;
 
+use crate::pty::Pty;
+
 /// Generous: the machine may be building something else meanwhile.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// In the environment of every process that a test starts, with the fleet's name.
+pub const MARK: &str = "WHARF_TEST_FLEET";
 
 /// Nobody waits for minutes here: the app is up in no time, and what fails shall fail soon.
 const DEFAULTS: &str = "
@@ -58,11 +63,43 @@ impl World {
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
+    /// A fault that is cured when the answer goes out of scope, also when the test fails.
+    pub fn fault(&self, verb: &str, host: &str) -> Fault<'_> {
+        let cure = match verb {
+            "cut" => "heal",
+            "hang" => "resume",
+            "add" => "remove",
+            "kill-docker" => "start-docker",
+            other => panic!("no cure is known for {other}"),
+        };
+        let said = self.host(&[verb, host]);
+        Fault { world: self, cure, host: host.into(), said }
+    }
+
     /// The docker client on a host.
     pub fn docker(&self, host: &str, args: &[&str]) -> String {
         let mut all = vec!["docker", host];
         all.extend(args);
         self.host(&all).trim().to_owned()
+    }
+}
+
+/// Something that is broken, or was added, until this goes out of scope.
+pub struct Fault<'a> {
+    world: &'a World,
+    cure: &'static str,
+    host: String,
+    /// What the script printed.
+    pub said: String,
+}
+
+impl Drop for Fault<'_> {
+    fn drop(&mut self) {
+        let script = Path::new(self.world.var("WORLD_SCRIPTS")).join("host");
+        let out = Command::new(script).arg("--dir").arg(self.world.dir()).args([self.cure, &self.host]).output();
+        if !out.as_ref().is_ok_and(|out| out.status.success()) {
+            eprintln!("{} {} does not succeed: {out:?}", self.cure, self.host);
+        }
     }
 }
 
@@ -86,12 +123,14 @@ impl Fleet {
     pub fn with(name: &str, text: &str) -> Self {
         let world = World::get();
         let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        fs::create_dir(&store).unwrap();
         let body: String = text
             .lines()
             .filter(|line| !line.starts_with("fleet ") && !line.starts_with("store "))
             .map(|line| format!("{line}\n"))
             .collect();
-        let store = dir.path().join("wharf.db");
+        let store = store.join("wharf.db");
         let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{DEFAULTS}\n{body}", store.display());
         // Beside the world's own, whose certificates are named relative to it.
         let file = world.dir().join(format!("fleet-{name}.toml"));
@@ -100,7 +139,7 @@ impl Fleet {
     }
 
     pub fn store(&self) -> PathBuf {
-        self.dir.path().join("wharf.db")
+        self.dir.path().join("store/wharf.db")
     }
 
     /// `wharf --fleet FILE ARGS`, ready to run.
@@ -111,6 +150,7 @@ impl Fleet {
             .arg(&self.file)
             .args(args)
             .env("RUST_BACKTRACE", "0")
+            .env(MARK, &self.name)
             .env("DOCKER_CONFIG", self.world.var("WORLD_PRIVATE_DOCKER_CONFIG"))
             .stdin(Stdio::null());
         command
@@ -165,6 +205,16 @@ impl Fleet {
         Running(self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
+    /// Starts `wharf ARGS` in a terminal of 30 × 120.
+    pub fn terminal(&self, args: &[&str]) -> Pty {
+        let program = Path::new(env!("CARGO_BIN_EXE_wharf"));
+        let file = self.file.display().to_string();
+        let all: Vec<&str> = ["--fleet", &file].into_iter().chain(args.iter().copied()).collect();
+        let home = std::env::var("HOME").unwrap_or_default();
+        let env = [(MARK, self.name.as_str()), ("HOME", &home)];
+        Pty::start(program, &all, &env, 30, 120)
+    }
+
     /// Writes a Compose file and gives its path.
     pub fn compose(&self, name: &str, text: &str) -> String {
         let path = self.dir.path().join(name);
@@ -192,13 +242,32 @@ impl Fleet {
         all
     }
 
+    /// Processes that commands of this fleet left behind: reconcilers, and their `ssh`.
+    pub fn processes(&self) -> Vec<(i32, String)> {
+        let mark = format!("{MARK}={}", self.name);
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let marked = pids.filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+        });
+        let line = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        marked.map(|pid| (pid, String::from_utf8_lossy(&line(pid)).replace('\0', " "))).collect()
+    }
+
+    /// Waits until nothing of ours runs any more: reconcilers started on demand leave by themselves.
+    pub fn alone(&self) {
+        self.wait("every process has left", || self.processes().is_empty());
+    }
+
     /// Waits until `what` says so, or fails with `about`.
     pub fn wait(&self, about: &str, mut what: impl FnMut() -> bool) {
         let until = Instant::now() + PATIENCE;
         while !what() {
             assert!(
                 Instant::now() < until,
-                "{about}: not within {PATIENCE:?}\n{}\n{}\n{}",
+                "{about}: not within {PATIENCE:?}\n{:?}\n{}\n{}\n{}",
+                self.processes(),
                 self.containers().join("\n"),
                 String::from_utf8_lossy(&self.wharf(&["ops"]).stdout),
                 self.reconciler_log()
@@ -239,8 +308,8 @@ impl Fleet {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        if let Some(pid) = self.reconciler() {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        for (pid, _) in self.processes() {
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
         }
         for host in self.world.var("WORLD_HOSTS").split(',') {
             for (list, remove) in [(&["ps", "-aq"][..], &["rm", "-f"][..]), (&["network", "ls", "-q"], &["network", "rm"])]

@@ -242,7 +242,7 @@ impl Sim {
     /// Waits for the end, which must be bad; gives the reason.
     pub async fn failed(&self, operation: &Operation) -> String {
         match self.ended(operation).await {
-            OperationState::Failed { reason, .. } => reason.to_string(),
+            OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => reason.to_string(),
             other => panic!("{}: {other:?}\n{}", operation.intent.summary(), self.story().await),
         }
     }

@@ -17,7 +17,7 @@ use crate::{
 /// An operation's state as a mark.
 pub fn operation_mark(op: &Operation) -> Mark {
     match op.state {
-        OperationState::Accepted | OperationState::Running => Mark::Changing,
+        OperationState::Accepted | OperationState::Running | OperationState::RollingBack { .. } => Mark::Changing,
         OperationState::Converged { .. } => Mark::Ok,
         OperationState::Failed { .. } | OperationState::RolledBack { .. } => Mark::Failed,
         OperationState::Aborted { .. } | OperationState::Superseded { .. } => Mark::Stopped,
@@ -27,7 +27,7 @@ pub fn operation_mark(op: &Operation) -> Mark {
 /// When it ended; none while it goes on.
 pub fn operation_end(op: &Operation) -> Option<Timestamp> {
     match &op.state {
-        OperationState::Accepted | OperationState::Running => None,
+        OperationState::Accepted | OperationState::Running | OperationState::RollingBack { .. } => None,
         OperationState::Converged { at }
         | OperationState::Failed { at, .. }
         | OperationState::RolledBack { at, .. }
@@ -41,6 +41,9 @@ pub fn operation_note(op: &Operation) -> Line {
     match &op.state {
         OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => {
             Line::of(Role::Mark(Mark::Failed), reason.as_str())
+        }
+        OperationState::RollingBack { reason, .. } => {
+            Line::of(Role::Mark(Mark::Failed), format!("rolling back: {reason}"))
         }
         OperationState::Aborted { by, .. } => Line::of(Role::Dim, format!("ended by {by}")),
         OperationState::Superseded { by, .. } => {
