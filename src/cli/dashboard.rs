@@ -100,6 +100,7 @@ async fn show<S: ReadStore + ?Sized>(
     let state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::<Watching>::start(&context.fleet, tx, ObserveOptions::default());
+    observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
     let pumps = [
         tokio::spawn(pump_hosts(updates, inbox.clone())),
         tokio::spawn(pump_store(store, inbox)),
