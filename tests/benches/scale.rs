@@ -17,6 +17,9 @@
 
 mod common;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[allow(dead_code, reason = "shared with the tests of the screen")]
+#[path = "../support/pty.rs"]
+mod pty;
 #[path = "../real/support.rs"]
 mod support;
 
