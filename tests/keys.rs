@@ -10,7 +10,7 @@ use support::{
 };
 use wharf::{
     app::{Effect, Mode, Msg, State, ids::Id, key::Key, overlay::Overlay, screen::View, update},
-    model::{Intent, Operation, OperationState},
+    model::{EngineEvent, HostChange, HostUpdate, Intent, Operation, OperationState},
     text::Text,
     tui::Theme,
 };
@@ -145,6 +145,30 @@ fn the_selection_sticks_to_its_object() {
     state.settle();
     assert_eq!(state.selected().cloned(), selected);
     assert_eq!(state.screen().row, 4);
+}
+
+#[test]
+fn the_newest_event_stays_selected_until_the_operator_moves() {
+    let mut state = usual();
+    type_keys(&mut state, "8");
+    let tell = |state: &mut State, name: &str| {
+        let event = EngineEvent {
+            at: now(),
+            host: "e-1".parse().unwrap(),
+            kind: Text::new("container"),
+            action: Text::new("start"),
+            id: Text::new("0"),
+            name: Text::new(name),
+        };
+        let change = HostChange::Event(event);
+        update(state, Msg::Hosts(vec![HostUpdate { host: "e-1".parse().unwrap(), change }]));
+        state.settle();
+        state.news[state.rows.rows[state.screen().row]].about.clone()
+    };
+    assert_eq!(tell(&mut state, "first"), "first");
+    assert_eq!(tell(&mut state, "second"), "second");
+    type_keys(&mut state, "j");
+    assert_eq!(tell(&mut state, "third"), "first");
 }
 
 #[test]

@@ -267,3 +267,27 @@ fn a_copied_name_goes_through_the_terminal() {
     pty.type_bytes(b"q");
     assert!(pty.exit().success());
 }
+
+#[test]
+fn the_demo_fleet_is_scaled_by_keyboard() {
+    let home = tempfile::tempdir().unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_wharf"));
+    let home = home.path().to_str().unwrap();
+    let mut pty = Pty::start(program, &["demo"], &[("HOME", home)], 36, 130);
+    pty.wait_text("shop");
+    pty.type_bytes(b"4/shop/web\r");
+    pty.wait("one service with its replicas", |screen| screen.contents().contains("shop/web"));
+    pty.type_bytes(b"++");
+    pty.wait_text("+2 replicas");
+    pty.type_bytes(b".");
+    pty.wait_text("STEPS");
+    pty.type_bytes(b"\r");
+    pty.wait_text("accepted: scale shop/web");
+    pty.type_bytes(b"9");
+    pty.wait("the operation, carried out", |screen| {
+        screen.contents().lines().any(|line| line.contains("scale shop/web") && line.contains("converged"))
+    });
+    pty.type_bytes(b"q");
+    assert!(pty.exit().success());
+    pty.assert_clean();
+}

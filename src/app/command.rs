@@ -115,28 +115,33 @@ macro_rules! registry {
             $(#[doc = $help] $command,)*
         }
 
+        /// The registry, in the order of help.
+        pub const REGISTRY: &[Entry] = &[$(registry!(row $command $name [$($key)*] [$($scope)*] $target $effect $hint $title $help)),*];
+
         impl Command {
-            fn row(self) -> &'static Entry {
+            /// Its row in the registry.
+            pub fn entry(self) -> &'static Entry {
                 match self {
                     $(Self::$command => {
-                        const ROW: Entry = Entry {
-                            command: Command::$command,
-                            name: $name,
-                            keys: &[$($key),*],
-                            scopes: &[$(Scope::$scope),*],
-                            target: Target::$target,
-                            mutates: registry!(@ $effect),
-                            hint: $hint,
-                            title: $title,
-                            help: $help,
-                        };
-                        &ROW
+                        const ROW: &Entry =
+                            &registry!(row $command $name [$($key)*] [$($scope)*] $target $effect $hint $title $help);
+                        ROW
                     })*
                 }
             }
-
-            /// Every command, in the order of help.
-            pub const ALL: &[Self] = &[$(Self::$command),*];
+        }
+    };
+    (row $command:ident $name:literal [$($key:literal)*] [$($scope:ident)*] $target:ident $effect:ident $hint:literal $title:literal $help:literal) => {
+        Entry {
+            command: Command::$command,
+            name: $name,
+            keys: &[$($key),*],
+            scopes: &[$(Scope::$scope),*],
+            target: Target::$target,
+            mutates: registry!(@ $effect),
+            hint: $hint,
+            title: $title,
+            help: $help,
         }
     };
     (@ looks) => { false };
@@ -210,11 +215,6 @@ registry! {
 }
 
 impl Command {
-    /// Its row in the registry.
-    pub fn entry(self) -> &'static Entry {
-        self.row()
-    }
-
     /// The view that it opens, when that is what it does.
     pub fn view(self) -> Option<View> {
         Some(match self {
@@ -230,11 +230,6 @@ impl Command {
     }
 }
 
-/// The registry, in the order of help.
-pub fn registry() -> impl Iterator<Item = &'static Entry> {
-    Command::ALL.iter().map(|command| command.row())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -246,7 +241,7 @@ mod tests {
     fn every_key_is_readable_and_stands_for_one_command_in_its_scope() {
         let mut taken = BTreeSet::new();
         let mut names = BTreeSet::new();
-        for entry in registry() {
+        for entry in REGISTRY {
             assert!(names.insert(entry.name), "two commands named {}", entry.name);
             assert!(entry.help.ends_with('.'), "{}", entry.name);
             assert!(!entry.scopes.is_empty(), "{}", entry.name);
@@ -261,7 +256,7 @@ mod tests {
 
     #[test]
     fn no_change_hangs_on_a_control_key() {
-        for entry in registry().filter(|entry| entry.mutates) {
+        for entry in REGISTRY.iter().filter(|entry| entry.mutates) {
             assert!(entry.keys.iter().all(|key| !key.contains("ctrl")), "{}", entry.name);
         }
     }

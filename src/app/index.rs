@@ -1,6 +1,9 @@
 //! Everything that views show, counted once per change. Drawing and filtering only read it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -12,8 +15,8 @@ use super::{
 };
 use crate::{
     model::{
-        Container, ContainerState, Desired, Fleet, Health, HostName, Observed, Operation, RegionName, ReplicaKey,
-        ServiceKey,
+        Assignment, Container, ContainerState, Desired, Fleet, Health, HostName, HostView, Observed, Operation, Place,
+        RegionName, ReplicaKey, ServiceKey,
     },
     text::Text,
 };
@@ -37,13 +40,22 @@ pub struct Index {
     pub look_again: Option<Timestamp>,
 }
 
+/// One service in one region, while it is counted.
+struct Group<'a> {
+    id: &'a ServiceId,
+    service: &'a ServiceKey,
+    region: &'a RegionName,
+    assignment: &'a Assignment,
+    min_healthy: Option<Duration>,
+    is_busy: bool,
+}
+
 struct Builder<'a> {
     regions: HashMap<&'a RegionName, usize>,
     services: BTreeMap<ServiceId, ServiceRow>,
-    stack_hosts: BTreeMap<StackId, BTreeSet<HostName>>,
+    stack_hosts: HashMap<StackId, HashSet<HostName>>,
     hosts: HashMap<HostName, (Tally, u32)>,
     replicas: Vec<ReplicaRow>,
-    fleet: &'a Fleet,
     desired: &'a Desired,
     observed: &'a Observed,
     now: Timestamp,
@@ -62,10 +74,9 @@ impl Index {
         let mut b = Builder {
             regions: fleet.regions.iter().enumerate().map(|(at, region)| (&region.name, at)).collect(),
             services: BTreeMap::new(),
-            stack_hosts: BTreeMap::new(),
+            stack_hosts: HashMap::new(),
             hosts: HashMap::new(),
             replicas: Vec::new(),
-            fleet,
             desired,
             observed,
             now,
@@ -86,23 +97,16 @@ impl Index {
             row.revision = latest.map(|revision| revision.no);
             row.image = latest.map(|revision| Text::new(&revision.spec.image)).unwrap_or_default();
             row.updated = latest.map(|revision| (revision.at, revision.by.clone()));
-            for region in regions.keys() {
-                b.tally(&id, region);
-            }
-        }
-        for (key, place) in desired.replicas() {
-            let mut there = slots.remove(&key).unwrap_or_default();
-            let best = there
-                .iter()
-                .position(|(host, container)| {
-                    **host == place.host && container.replica().is_some_and(|of| of.revision == place.revision)
-                })
-                .or_else(|| there.iter().position(|(host, _)| **host == place.host))
-                .or(if there.is_empty() { None } else { Some(0) });
-            let filled = best.map(|at| there.swap_remove(at));
-            b.slot(key, place, filled, &busy);
-            for (host, container) in there {
-                b.surplus(host, container);
+            for (region, assignment) in regions {
+                let group = Group {
+                    id: &id,
+                    service,
+                    region,
+                    assignment,
+                    min_healthy: fleet.region(region).map(|region| region.defaults.min_healthy),
+                    is_busy: busy.contains(service),
+                };
+                b.group(&group, &mut slots);
             }
         }
         let mut rest: Vec<_> = slots.into_values().flatten().collect();
@@ -152,16 +156,20 @@ impl Builder<'_> {
         self.service(id).regions.get_mut(at).map(Option::get_or_insert_default)
     }
 
-    fn on_host(&mut self, id: &ServiceId, host: &HostName) {
-        let hosts = self.stack_hosts.entry(id.stack.clone()).or_default();
-        if !hosts.contains(host) {
+    fn on_host(&mut self, stack: &StackId, host: &HostName) {
+        if !self.stack_hosts.contains_key(stack) {
+            self.stack_hosts.insert(stack.clone(), HashSet::new());
+        }
+        if let Some(hosts) = self.stack_hosts.get_mut(stack)
+            && !hosts.contains(host)
+        {
             hosts.insert(host.clone());
         }
     }
 
     fn other(&mut self, region: RegionName, host: &HostName, container: &Container) {
         let id = ServiceId::of(container);
-        let mark = self.judge(host, container);
+        let mark = self.judge(self.observed.hosts.get(host), None, container);
         if let Some(tally) = self.tally(&id, &region) {
             tally.count(mark);
             tally.load(container.usage);
@@ -171,11 +179,12 @@ impl Builder<'_> {
             row.image = container.image.clone();
         }
         self.hosts.entry(host.clone()).or_default().1 += 1;
-        self.on_host(&id, host);
+        self.on_host(&id.stack, host);
         self.replicas.push(ReplicaRow {
             id: ReplicaId::Container(host.clone(), container.id.clone()),
             service: id,
             slot: None,
+            region_at: self.regions.get(&region).copied(),
             region,
             host: host.clone(),
             container: Some(container.id.clone()),
@@ -185,42 +194,66 @@ impl Builder<'_> {
         });
     }
 
+    /// The replicas wanted of one service in one region.
+    fn group<'c>(&mut self, group: &Group<'_>, slots: &mut HashMap<ReplicaKey, Vec<(&'c HostName, &'c Container)>>) {
+        let mut tally = Tally::default();
+        for (slot, place) in &group.assignment.slots {
+            let key = ReplicaKey { region: group.region.clone(), service: group.service.clone(), slot: *slot };
+            let mut there = slots.remove(&key).unwrap_or_default();
+            let best = there
+                .iter()
+                .position(|(host, container)| {
+                    **host == place.host && container.replica().is_some_and(|of| of.revision == place.revision)
+                })
+                .or_else(|| there.iter().position(|(host, _)| **host == place.host))
+                .or(if there.is_empty() { None } else { Some(0) });
+            let filled = best.map(|at| there.swap_remove(at));
+            self.slot(group, key, place, filled, &mut tally);
+            for (host, container) in there {
+                self.surplus(host, container);
+            }
+        }
+        if let Some(sum) = self.tally(group.id, group.region) {
+            sum.add(&tally);
+        }
+    }
+
     fn slot(
         &mut self,
+        group: &Group<'_>,
         key: ReplicaKey,
-        place: &crate::model::Place,
+        place: &Place,
         filled: Option<(&HostName, &Container)>,
-        busy: &BTreeSet<&ServiceKey>,
+        tally: &mut Tally,
     ) {
-        let id = ServiceId::own(&key.service);
         let host = filled.map_or(&place.host, |(host, _)| host);
-        let round = self.desired.assignment(&key.service, &key.region).map_or(0, |assignment| assignment.round);
+        let view = self.observed.hosts.get(host);
         let old = |container: &Container| {
-            container.replica().is_some_and(|of| of.revision != place.revision || of.round < round)
+            let of = container.replica();
+            of.is_some_and(|of| of.revision != place.revision || of.round < group.assignment.round)
         };
         let mark = match filled {
-            Some((_, container)) => match self.judge(host, container) {
+            Some((_, container)) => match self.judge(view, group.min_healthy, container) {
                 // It runs, but not as it shall: its successor is on the way.
                 Mark::Ok if old(container) => Mark::Changing,
                 mark => mark,
             },
-            None if !is_seen(self.observed.hosts.get(host)) => Mark::Unknown,
-            None if busy.contains(&key.service) => Mark::Changing,
+            None if !is_seen(view) => Mark::Unknown,
+            None if group.is_busy => Mark::Changing,
             None => Mark::Failed,
         };
         let usage = filled.and_then(|(_, container)| container.usage);
-        if let Some(tally) = self.tally(&id, &key.region) {
-            tally.count(mark);
-            tally.load(usage);
-        }
+        tally.count(mark);
+        tally.load(usage);
         let on = &mut self.hosts.entry(host.clone()).or_default().0;
         on.count(mark);
         on.load(usage);
-        self.on_host(&id, host);
+        self.on_host(&group.id.stack, host);
         self.replicas.push(ReplicaRow {
-            service: id,
+            service: group.id.clone(),
             slot: Some(key.slot.0),
             region: key.region.clone(),
+            region_at: self.regions.get(&key.region).copied(),
             host: host.clone(),
             container: filled.map(|(_, container)| container.id.clone()),
             revision: Some(filled.and_then(|(_, c)| c.replica()).map_or(place.revision, |of| of.revision)),
@@ -233,19 +266,20 @@ impl Builder<'_> {
     fn surplus(&mut self, host: &HostName, container: &Container) {
         let Some(of) = container.replica() else { return };
         let id = ServiceId::own(&of.key.service);
-        let mark = self.judge(host, container);
+        let mark = self.judge(self.observed.hosts.get(host), None, container);
         let mark = if mark == Mark::Ok { Mark::Changing } else { mark };
         if let Some(tally) = self.tally(&id, &of.key.region) {
             tally.surplus += 1;
             tally.load(container.usage);
         }
         self.hosts.entry(host.clone()).or_default().0.surplus += 1;
-        self.on_host(&id, host);
+        self.on_host(&id.stack, host);
         self.replicas.push(ReplicaRow {
             id: ReplicaId::Container(host.clone(), container.id.clone()),
             service: id,
             slot: Some(of.key.slot.0),
             region: of.key.region.clone(),
+            region_at: self.regions.get(&of.key.region).copied(),
             host: host.clone(),
             container: Some(container.id.clone()),
             revision: Some(of.revision),
@@ -294,11 +328,10 @@ impl Builder<'_> {
                 }
             }
         }
-        let order: HashMap<&RegionName, usize> = regions.iter().enumerate().map(|(at, name)| (name, at)).collect();
+        // Ours come nearly in order, so this costs little.
         self.replicas.sort_by(|a, b| {
-            let at = |row: &ReplicaRow| order.get(&row.region).copied();
-            (&a.service, at(a), a.slot, &a.host, !a.wanted)
-                .cmp(&(&b.service, at(b), b.slot, &b.host, !b.wanted))
+            (&a.service, a.region_at, a.slot, &a.host, !a.wanted)
+                .cmp(&(&b.service, b.region_at, b.slot, &b.host, !b.wanted))
                 .then_with(|| a.id.cmp(&b.id))
         });
         let hosts = fleet
@@ -319,8 +352,14 @@ impl Builder<'_> {
         }
     }
 
-    fn judge(&mut self, host: &HostName, container: &Container) -> Mark {
-        let judge = judge(self.fleet, self.desired, self.observed, host, container, self.now);
+    fn judge(&mut self, host: Option<&HostView>, min_healthy: Option<Duration>, container: &Container) -> Mark {
+        let ended = matches!(container.state, ContainerState::Exited { code: 0, .. });
+        let spec = container
+            .replica()
+            .filter(|_| ended)
+            .and_then(|of| self.desired.revision(&of.key.service, of.revision))
+            .map(|revision| &revision.spec);
+        let judge = Judge { host, spec, min_healthy, now: self.now };
         if container.state == ContainerState::Running
             && container.health == Health::None
             && let Some(at) = judge.healthy_at(container)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    command::{Command, Scope, registry},
+    command::{Command, REGISTRY, Scope},
     key::Key,
     msg::Mode,
 };
@@ -18,7 +18,7 @@ impl Keymap {
     /// The registry's keys. A wall screen does not even know those that act.
     pub fn standard(mode: Mode) -> Self {
         let mut keys = HashMap::new();
-        for entry in registry().filter(|entry| mode != Mode::Watch || !entry.mutates) {
+        for entry in REGISTRY.iter().filter(|entry| mode != Mode::Watch || !entry.mutates) {
             for key in entry.keys.iter().filter_map(|text| Key::parse(text)) {
                 for scope in entry.scopes {
                     keys.insert((*scope, key), entry.command);

@@ -126,6 +126,8 @@ pub struct ReplicaRow {
     pub slot: Option<u32>,
     /// Where.
     pub region: RegionName,
+    /// The region's place in the fleet's order.
+    pub region_at: Option<usize>,
     /// On which host.
     pub host: HostName,
     /// The container, when there is one.

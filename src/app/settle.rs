@@ -16,12 +16,28 @@ const SAMPLED: usize = 200;
 impl State {
     /// Brings everything up to date that depends on what changed. Cheap when nothing did.
     pub fn settle(&mut self) -> Vec<Effect> {
+        self.count();
+        self.settle_view()
+    }
+
+    /// Counts everything anew when what is seen or wanted changed. In a large fleet this is the dear part, so an
+    /// answer to a key does not wait for it: the data comes with its own next frame.
+    fn count(&mut self) {
         if std::mem::take(&mut self.dirty.index) {
             self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
             self.faults = faults::faults(self);
             self.dirty.rows = true;
             self.dirty.news = true;
         }
+    }
+
+    /// True when counting is due.
+    pub fn is_stale(&self) -> bool {
+        self.dirty.index
+    }
+
+    /// [`State::settle`] without counting anew: everything that follows from keys.
+    pub fn settle_view(&mut self) -> Vec<Effect> {
         if self.screen().view == View::Events && std::mem::take(&mut self.dirty.news) {
             self.news = self.events.news(&self.store.journal, self.observed());
             self.dirty.rows = true;
@@ -71,7 +87,9 @@ impl State {
         let here = screen.row;
         let count = self.rows.rows.len();
         let id_at = |at: usize| self.rows.rows.get(at).and_then(|row| views::id(self, *row));
-        let found = screen.selected.as_ref().and_then(|wanted| {
+        // At the top of the news, the newest is what one looks at.
+        let newest = screen.view == View::Events && here == 0 && self.pane.is_none() && screen.marks.is_empty();
+        let found = screen.selected.as_ref().filter(|_| !newest).and_then(|wanted| {
             if id_at(here).as_ref() == Some(wanted) {
                 return Some(here);
             }

@@ -25,8 +25,9 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
     let mut effects = Vec::new();
     let redraw = match msg {
         Msg::Key(key) => {
-            effects.extend(state.settle());
+            effects.extend(state.settle_view());
             effects.extend(keys::key(state, key));
+            effects.extend(state.settle_view());
             Redraw::Now
         }
         Msg::Paste(text) => keys::paste(state, &text),
@@ -48,6 +49,7 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
         }
         Msg::Applied(answer) => {
             applied(state, answer);
+            effects.extend(state.settle());
             Redraw::Now
         }
         Msg::Say(text) => {
@@ -66,9 +68,6 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             Redraw::No
         }
     };
-    if redraw == Redraw::Now {
-        effects.extend(state.settle());
-    }
     // The last defence: whatever a key did, a screen that only looks changes nothing.
     if !state.mode.can_act() {
         effects.retain(|effect| !effect.mutates());

@@ -8,10 +8,13 @@ use super::{
     Action, Memory, images,
     index::{Index, Seen, Sight},
     next::Work,
+    progress,
     standing::made,
     view::{Sameness, ServiceView, SlotView},
 };
-use crate::model::{Assignment, Defaults, HostName, Operation, RegionName, ServiceKey, ServiceSpec, Slot, StackName};
+use crate::model::{
+    Assignment, Defaults, HostName, Operation, RegionName, ServiceKey, ServiceSpec, Slot, StackName, StepState,
+};
 
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
 
@@ -145,14 +148,16 @@ pub(crate) fn patience(defaults: &Defaults, spec: Option<&ServiceSpec>) -> Durat
     defaults.healthy_deadline.max(granted.unwrap_or_default())
 }
 
-/// Hosts on which an operation leaves nothing of a stack, so that its networks can go.
-pub(crate) fn tidy_due(
+/// Hosts on which an operation leaves nothing of a stack, so that its networks can go. Empty once its end in this region
+/// is on record, but for those that failed and may be tried again.
+fn tidy_due(
     index: &Index<'_>,
     views: &Views<'_>,
     memory: &Memory,
     operation: &Operation,
 ) -> Vec<(HostName, StackName)> {
     let mut due: Vec<(HostName, StackName)> = Vec::new();
+    let told = operation.progress.get(index.region).is_some_and(|progress| progress.finished);
     for service in services(operation, index.region) {
         let now = index.world.desired.assignment(service, index.region);
         for (_, host) in taken(operation, service, index.region, now) {
@@ -161,7 +166,11 @@ pub(crate) fn tidy_due(
                 continue;
             }
             let action = Action::Tidy { host: pair.0.clone(), stack: pair.1.clone() };
-            if memory.failures.get(&action).is_none_or(|failure| failure.times < TIDY_TRIES && !failure.is_final) {
+            let again = match memory.failures.get(&action) {
+                Some(failure) => failure.times < TIDY_TRIES && !failure.is_final,
+                None => !told,
+            };
+            if again {
                 due.push(pair);
             }
         }
@@ -182,16 +191,23 @@ fn is_left(index: &Index<'_>, views: &Views<'_>, host: &HostName, stack: &StackN
     })
 }
 
-/// Gives the removal of networks where nothing of a stack is left.
+/// Gives the removal of networks where nothing of a stack is left: the last thing of an operation, given in the same
+/// pass in which [`progress`](super::progress()) calls it finished.
 pub(crate) fn tidy(work: &mut Work<'_, '_>) {
     for operation in work.operations {
-        for (host, stack) in tidy_due(work.index, work.views, work.memory, operation) {
+        let due = tidy_due(work.index, work.views, work.memory, operation);
+        if due.is_empty() {
+            continue;
+        }
+        let steps = progress::steps(work.index, work.views, operation, work.memory);
+        if steps.iter().any(|step| step.state != StepState::Done) {
+            continue;
+        }
+        for (host, stack) in due {
             let action = Action::Tidy { host, stack };
+            let known = work.memory.in_flight.contains(&action) || work.next.actions.contains(&action);
             let service = services(operation, work.index.region).next();
-            if !work.memory.in_flight.contains(&action)
-                && !work.next.actions.contains(&action)
-                && let Some(service) = service
-            {
+            if let Some(service) = service.filter(|_| !known) {
                 work.act(action, service, None);
             }
         }

@@ -1,5 +1,7 @@
 //! How far a region is with an operation.
 
+use std::collections::BTreeMap;
+
 use super::{
     Action, Memory, World, images,
     index::{Index, Sight},
@@ -8,7 +10,7 @@ use super::{
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{Operation, Progress, RegionName, ReplicaKey, Slot, StepProgress, StepState},
+    model::{Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
     text::Text,
 };
 
@@ -16,45 +18,49 @@ use crate::{
 pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, memory: &Memory) -> Progress {
     let index = Index::new(world, region, Some(memory));
     let views = index.services();
+    let steps = steps(&index, &views, operation, memory);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let done = steps.iter().filter(|step| step.state == StepState::Done).count();
+    Progress {
+        done: count(done),
+        total: count(steps.len()),
+        // Networks that are left do not keep an operation open: their removal is given together with its end.
+        finished: done == steps.len(),
+        waits_for: waits_for(&steps),
+        steps,
+    }
+}
+
+/// The steps of an operation in a region.
+pub(crate) fn steps(
+    index: &Index<'_>,
+    views: &BTreeMap<&ServiceKey, ServiceView<'_>>,
+    operation: &Operation,
+    memory: &Memory,
+) -> Vec<StepProgress> {
+    let region = index.region;
     let mut steps = Vec::new();
     for key in operation::services(operation, region) {
         if let Some(view) = views.get(key) {
-            pulls(&index, memory, operation, view, &mut steps);
+            pulls(index, memory, operation, view, &mut steps);
         }
     }
     for key in operation::services(operation, region) {
         let view = views.get(key);
         if let Some(view) = view {
             steps.extend(
-                operation::changed(&index, operation, view)
+                operation::changed(index, operation, view)
                     .into_iter()
-                    .map(|slot| made(&index, memory, operation, view, slot)),
+                    .map(|slot| made(index, memory, operation, view, slot)),
             );
         }
-        let now = world.desired.assignment(key, region);
+        let now = index.world.desired.assignment(key, region);
         for (slot, host) in operation::taken(operation, key, region, now) {
             let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };
-            steps.push(ended(&index, memory, view, slot, &replica, host));
+            steps.push(ended(index, memory, view, slot, &replica, host));
         }
     }
-    let tidy = operation::tidy_due(&index, &views, memory, operation);
-    // One that is in flight is as good as done; whether it succeeds changes nothing for the operation.
-    let untidy = tidy
-        .iter()
-        .find(|(host, stack)| !memory.in_flight.contains(&Action::Tidy { host: host.clone(), stack: stack.clone() }));
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let done = steps.iter().filter(|step| step.state == StepState::Done).count();
-    let mut waits_for = waits_for(&steps);
-    if let Some((host, stack)) = untidy.filter(|_| waits_for.is_empty()) {
-        waits_for = Text::new(&format!("networks of {stack} on {host} to go"));
-    }
-    Progress {
-        done: count(done),
-        total: count(steps.len()),
-        finished: done == steps.len() && untidy.is_none(),
-        waits_for,
-        steps,
-    }
+    steps
 }
 
 fn step(what: &str, state: StepState, detail: &str) -> StepProgress {
@@ -172,6 +178,11 @@ fn ended(
     host: &crate::model::HostName,
 ) -> StepProgress {
     let what = format!("stop {replica} on {host}");
+    // A later command took it back while it was being made: it will show, and then it goes.
+    let makes = |action: &Action| matches!(action, Action::Create { replica: of, .. } | Action::Start { replica: of, .. } if of == replica);
+    if memory.in_flight.iter().any(makes) {
+        return step(&what, StepState::Running, "still being created");
+    }
     let copies = || view.into_iter().flat_map(|view| &view.unwanted).filter(|(seen, _)| seen.of.key.slot == slot);
     let live: Vec<Standing> = copies().filter(|(seen, _)| seen.live).map(|(_, standing)| *standing).collect();
     if live.contains(&Standing::Removing) {

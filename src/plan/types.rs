@@ -236,8 +236,9 @@ pub struct Memory {
     pub deaths: BTreeMap<(ServiceKey, HostName), Vec<Timestamp>>,
     /// When a host was first seen to be silent by this reconciler.
     pub silent_since: BTreeMap<HostName, Timestamp>,
-    /// Stacks whose networks were removed from a host since the last `Create` there. Put in when an
-    /// [`Action::Tidy`] succeeds, taken out when an [`Action::Create`] of the stack begins on the host.
+    /// Stacks whose networks were removed from a host since the last `Create` there: put in when an
+    /// [`Action::Tidy`] succeeds, taken out when an [`Action::Create`] of the stack begins on the host. It saves
+    /// repetitions while an operation stays open; without it they cost a call each.
     pub tidied: BTreeSet<(HostName, StackName)>,
 }
 

@@ -1,11 +1,12 @@
 //! What the reconciler holds of one region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    model::{CommandId, ContainerId, HostName, Observed, Progress, RegionName},
+    model::{CommandId, Container, ContainerId, ContainerState, HostName, Observed, Operation, Progress, ServiceKey},
     plan::{Action, Failure, Memory},
     store::Fence,
     text::Text,
@@ -13,6 +14,9 @@ use crate::{
 
 /// How long an action that ended stays in the books until its effect is seen.
 const SEEN_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+
+/// An effect that is not seen so long after it: the host's events are late or lost, so it is listed anew.
+const LATE: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// A region under our lease.
 pub(super) struct Region {
@@ -24,21 +28,43 @@ pub(super) struct Region {
     pub reported: BTreeMap<CommandId, (Timestamp, Progress)>,
     /// Ended actions whose effect is not seen yet: they stay in flight, so that they are not given again.
     settling: BTreeMap<Action, Settling>,
+    /// Cancelled when the region is let go: what has not begun by then must not begin.
+    pub held: CancellationToken,
+    _let_go: DropGuard,
 }
 
 struct Settling {
     host: HostName,
     container: ContainerId,
-    /// The container is there (true) or gone (false) once the effect is seen.
-    there: bool,
-    until: Timestamp,
+    ended: Timestamp,
+    /// The host was asked for a new list.
+    asked: bool,
+}
+
+/// True when the effect of an action that succeeded is seen.
+fn is_seen(action: &Action, container: Option<&Container>) -> bool {
+    let state = container.map(|container| &container.state);
+    match action {
+        Action::Stop { .. } => state.is_none(),
+        // An end is later than the start, so only what was before it hides it.
+        Action::Create { .. } => state.is_some_and(|state| *state != ContainerState::Created),
+        // One that was started and has ended again at once looks as before: that is sorted out by time.
+        Action::Start { .. } => !matches!(state, Some(ContainerState::Created | ContainerState::Exited { .. })),
+        Action::Pull { .. } | Action::Tidy { .. } => true,
+    }
+}
+
+/// How long the effect of an action is waited for.
+fn limit(action: &Action) -> jiff::SignedDuration {
+    if matches!(action, Action::Start { .. }) { LATE * 2 } else { SEEN_WITHIN }
 }
 
 /// How an action ended.
 pub(super) struct Ended {
-    pub region: RegionName,
+    pub fence: Fence,
     pub action: Action,
-    pub result: Result<Option<ContainerId>, Failed>,
+    /// None: it was never begun.
+    pub result: Option<Result<Option<ContainerId>, Failed>>,
 }
 
 /// Why an action failed.
@@ -49,7 +75,36 @@ pub(super) struct Failed {
 
 impl Region {
     pub(super) fn new(fence: Fence) -> Self {
-        Self { fence, memory: Memory::default(), reported: BTreeMap::new(), settling: BTreeMap::new() }
+        let held = CancellationToken::new();
+        Self {
+            fence,
+            memory: Memory::default(),
+            reported: BTreeMap::new(),
+            settling: BTreeMap::new(),
+            held: held.clone(),
+            _let_go: held.drop_guard(),
+        }
+    }
+
+    /// A command was accepted: whoever gave it knows of the failures so far and wants it tried now.
+    pub(super) fn begin(&mut self, operation: &Operation) {
+        let concerns = |service: &ServiceKey| operation.after.contains_key(service);
+        self.memory.failures.retain(|action, _| match action {
+            // One pull serves all services that need the image, whoever asked for it first.
+            Action::Pull { .. } => false,
+            Action::Create { replica, .. } | Action::Start { replica, .. } | Action::Stop { replica, .. } => {
+                !concerns(&replica.service)
+            }
+            Action::Tidy { stack, .. } => !operation.after.keys().any(|service| service.stack == *stack),
+        });
+    }
+
+    /// Takes an action into the books.
+    pub(super) fn start(&mut self, action: &Action) {
+        if let Action::Create { host, replica, .. } = action {
+            self.memory.tidied.remove(&(host.clone(), replica.service.stack.clone()));
+        }
+        self.memory.in_flight.insert(action.clone());
     }
 
     /// True while something has been started and its effect is not seen.
@@ -61,43 +116,63 @@ impl Region {
     pub(super) fn ended(&mut self, ended: Ended, now: Timestamp) {
         let Ended { action, result, .. } = ended;
         match result {
-            Ok(container) => {
+            None => drop(self.memory.in_flight.remove(&action)),
+            Some(Ok(container)) => {
                 self.memory.failures.remove(&action);
                 if let Action::Pull { host, image, .. } = &action {
                     self.memory.pulling.remove(&(host.clone(), image.clone()));
                     self.memory.pulled.insert((host.clone(), image.clone()));
                 }
-                let there = !matches!(action, Action::Stop { .. });
+                if let Action::Tidy { host, stack } = &action {
+                    self.memory.tidied.insert((host.clone(), stack.clone()));
+                }
                 if let Some(container) = container {
                     let host = action.host().clone();
-                    let until = now.saturating_add(SEEN_WITHIN).unwrap_or(now);
-                    self.settling.insert(action, Settling { host, container, there, until });
+                    self.settling.insert(action, Settling { host, container, ended: now, asked: false });
                 } else {
                     self.memory.in_flight.remove(&action);
                 }
             }
-            Err(failed) => {
+            Some(Err(failed)) => {
                 let times = self.memory.failures.get(&action).map_or(0, |failure| failure.times) + 1;
                 self.memory.in_flight.remove(&action);
                 let Failed { error, is_final } = failed;
+                if let Action::Create { host, .. } = &action {
+                    // Somebody may have removed the image since it was pulled: the host's list says so.
+                    self.memory.pulled.retain(|(at, _)| at != host);
+                }
                 self.memory.failures.insert(action, Failure { times, at: now, error, is_final });
             }
         }
     }
 
-    /// Lets go of the actions whose effect is seen, or was not seen in time.
-    pub(super) fn settle(&mut self, observed: &Observed, now: Timestamp) {
+    /// Lets go of the actions whose effect is seen, or was not seen in time. Gives the hosts that are late to show one.
+    pub(super) fn settle(&mut self, observed: &Observed, now: Timestamp) -> BTreeSet<HostName> {
         let memory = &mut self.memory;
+        let mut late = BTreeSet::new();
         self.settling.retain(|action, settling| {
-            let seen = observed
-                .hosts
-                .get(&settling.host)
-                .is_some_and(|host| host.containers.contains_key(&settling.container) == settling.there);
-            let keep = !seen && now < settling.until;
+            let host = observed.hosts.get(&settling.host);
+            let seen = is_seen(action, host.and_then(|host| host.containers.get(&settling.container)));
+            let age = now.duration_since(settling.ended);
+            if !seen && age >= LATE && !settling.asked {
+                settling.asked = true;
+                late.insert(settling.host.clone());
+            }
+            let keep = !seen && age < limit(action);
             if !keep {
                 memory.in_flight.remove(action);
             }
             keep
         });
+        late
+    }
+
+    /// When to settle again, whatever happens.
+    pub(super) fn settle_at(&self) -> Option<Timestamp> {
+        let due = |(action, settling): (&Action, &Settling)| {
+            let wait = if settling.asked { limit(action) } else { LATE };
+            settling.ended.checked_add(wait).ok()
+        };
+        self.settling.iter().filter_map(due).min()
     }
 }

@@ -23,8 +23,8 @@ use super::{
 use crate::{
     engine::{Acting, ObserveOptions, Observer},
     model::{
-        CommandId, Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Observed, Operation, OperationState,
-        Progress, RegionName,
+        CommandId, Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed, Operation,
+        OperationState, Progress, RegionName,
     },
     plan::{self, Action, World},
     store::{Fence, OperationQuery, Store, StoreError},
@@ -103,6 +103,8 @@ pub async fn run(
     let mut this = Reconciler {
         observed: Observed::unseen(&fleet, now),
         permits: fleet.hosts().map(|(_, host)| (host.name.clone(), Arc::new(Semaphore::new(PER_HOST)))).collect(),
+        lost: BTreeMap::new(),
+        wanted: watch::Sender::new(Arc::default()),
         fleet,
         store,
         desired: Arc::default(),
@@ -156,6 +158,10 @@ struct Reconciler {
     regions: BTreeMap<RegionName, Region>,
     observer: Observer<Acting>,
     permits: BTreeMap<HostName, Arc<Semaphore>>,
+    /// Cancelled when a host is lost, so that what hangs with it does not hold its replicas.
+    lost: BTreeMap<HostName, CancellationToken>,
+    /// What is wanted by now, for actions that waited for their turn.
+    wanted: watch::Sender<Arc<Desired>>,
     pulling: mpsc::Sender<(HostName, String, u8)>,
     tasks: JoinSet<Ended>,
     look_again: Option<Timestamp>,
@@ -283,11 +289,13 @@ impl Reconciler {
 
     async fn round_of(&mut self, name: &RegionName, now: Timestamp, report: bool) -> Result<(), StoreError> {
         let Some(region) = self.regions.get_mut(name) else { return Ok(()) };
-        region.settle(&self.observed, now);
+        for host in region.settle(&self.observed, now) {
+            self.observer.resync(&host);
+        }
         deaths::forget(&mut region.memory, now);
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
-        self.look_again = [self.look_again, next.look_again].into_iter().flatten().min();
+        self.look_again = [self.look_again, next.look_again, region.settle_at()].into_iter().flatten().min();
         self.is_unsettled |= self.look_again.is_some() || !next.actions.is_empty() || !next.moves.is_empty();
 
         let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
@@ -320,7 +328,7 @@ impl Reconciler {
             self.store.replace(region.fence.clone(), replica, place, Text::new(&why)).await?;
         }
         for action in next.actions {
-            region.memory.in_flight.insert(action.clone());
+            region.start(&action);
             let job = exec::Job {
                 fleet: self.fleet.clone(),
                 desired: self.desired.clone(),
@@ -330,16 +338,28 @@ impl Reconciler {
             };
             let handle = self.observer.handle(job.action.host());
             let permits = self.permits.get(job.action.host()).cloned();
+            let (fence, held) = (region.fence.clone(), region.held.clone());
+            let lost = self.lost.entry(job.action.host().clone()).or_default().clone();
+            let wanted = self.wanted.subscribe();
             self.tasks.spawn(async move {
-                let _permit = match permits {
-                    Some(permits) => permits.acquire_owned().await.ok(),
-                    None => None,
+                let permit = async {
+                    match permits {
+                        Some(permits) => permits.acquire_owned().await.ok(),
+                        None => None,
+                    }
                 };
-                let result = match handle {
-                    Some(handle) => Box::pin(exec::run(&job, &handle)).await,
-                    None => Err(Failed { error: Text::new("the host is not connected"), is_final: false }),
+                let permit = held.run_until_cancelled(permit).await;
+                let result = match (permit, handle) {
+                    // By now somebody else may act on this region, or this process is to leave.
+                    _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
+                    (_, None) => Some(Err(Failed { error: Text::new("the host is not connected"), is_final: false })),
+                    (_permit, Some(handle)) => {
+                        let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
+                        let why = "the host was lost meanwhile; it may have been done all the same";
+                        Some(done.unwrap_or_else(|| Err(Failed { error: Text::new(why), is_final: false })))
+                    }
                 };
-                Ended { region: job.region, action: job.action, result }
+                Ended { fence, action: job.action, result }
             });
         }
         Ok(())
@@ -376,6 +396,11 @@ impl Reconciler {
                 deaths::note(&mut region.memory, &update.host, before, after, now);
             }
         }
+        if let HostChange::Link(Link::Unknown { .. }) = &update.change
+            && let Some(lost) = self.lost.remove(&update.host)
+        {
+            lost.cancel();
+        }
         let matters = !matches!(update.change, HostChange::Usage(_) | HostChange::Event(_));
         self.observed.apply(update) && matters
     }
@@ -386,8 +411,12 @@ impl Reconciler {
             return;
         };
         let now = Timestamp::now();
-        let Some(region) = self.regions.get_mut(&ended.region) else { return };
-        self.journal.push((ended.region.clone(), entry_of(&ended, now)));
+        // What an earlier holding of the region began is no longer in its books.
+        let Some(region) = self.regions.get_mut(&ended.fence.region).filter(|region| region.fence == ended.fence)
+        else {
+            return;
+        };
+        self.journal.extend(entry_of(&ended, now).map(|entry| (ended.fence.region.clone(), entry)));
         region.ended(ended, now);
     }
 
@@ -401,15 +430,32 @@ impl Reconciler {
     }
 
     async fn poll_store(&mut self, seen: &mut Option<u64>) -> Result<bool, StoreError> {
-        let version = self.store.version().await?;
+        let mut version = self.store.version().await?;
         if *seen == Some(version) {
             return Ok(false);
         }
-        let desired = self.store.desired().await?;
-        let mut open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
+        // What is wanted and the commands that want it must be of one moment: a command without its change would look
+        // done, and a change without its command would not wait for its images.
+        let (desired, mut open) = loop {
+            let desired = self.store.desired().await?;
+            let open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
+            let after = self.store.version().await?;
+            if after == version {
+                break (desired, open);
+            }
+            version = after;
+        };
         open.reverse();
         let changed = self.desired.generation != desired.generation
             || !open.iter().map(|operation| operation.id).eq(self.open.iter().map(|operation| operation.id));
+        for operation in open.iter().filter(|new| self.open.iter().all(|known| known.id != new.id)) {
+            for name in operation.regions() {
+                if let Some(region) = self.regions.get_mut(&name) {
+                    region.begin(operation);
+                }
+            }
+        }
+        self.wanted.send_replace(desired.clone());
         self.desired = desired;
         self.open = open;
         *seen = Some(version);
@@ -427,8 +473,9 @@ impl Reconciler {
         open.iter().any(|operation| operation.regions().iter().any(|region| mine.contains(region)))
     }
 
-    /// Waits for the running actions and writes what they told.
+    /// Waits for the running actions and writes what they told. Those that wait for their turn do not begin.
     async fn finish(&mut self) {
+        self.regions.values().for_each(|region| region.held.cancel());
         while let Some(ended) = self.tasks.join_next().await {
             self.take_ended(ended);
         }
@@ -445,8 +492,17 @@ impl Reconciler {
     }
 }
 
-/// The journal's line for an action that ended.
-fn entry_of(ended: &Ended, at: Timestamp) -> JournalEntry {
+/// False for the creation of a replica that a later command took back while it waited for its turn.
+fn is_wanted(job: &exec::Job, desired: &Desired) -> bool {
+    let Action::Create { host, replica, revision } = &job.action else { return true };
+    let assignment = desired.assignment(&replica.service, &replica.region);
+    let place = assignment.and_then(|assignment| assignment.slots.get(&replica.slot));
+    place.is_some_and(|place| place.host == *host && place.revision == *revision)
+}
+
+/// The journal's line for an action that ended; none for one that was never begun.
+fn entry_of(ended: &Ended, at: Timestamp) -> Option<JournalEntry> {
+    let result = ended.result.as_ref()?;
     let (what, service) = match &ended.action {
         Action::Pull { image, service, .. } => (format!("pull {image}"), Some(service.clone())),
         Action::Create { replica, revision, .. } => {
@@ -456,17 +512,17 @@ fn entry_of(ended: &Ended, at: Timestamp) -> JournalEntry {
         Action::Stop { replica, why, .. } => (format!("stop {replica}: {why}"), Some(replica.service.clone())),
         Action::Tidy { stack, .. } => (format!("remove the networks of {stack}"), None),
     };
-    let (what, is_error) = match &ended.result {
+    let (what, is_error) = match result {
         Ok(_) => (what, false),
         Err(failed) => (format!("{what}: {}", failed.error), true),
     };
-    JournalEntry {
+    Some(JournalEntry {
         at,
         command: None,
-        region: Some(ended.region.clone()),
+        region: Some(ended.fence.region.clone()),
         service,
         host: Some(ended.action.host().clone()),
         what: Text::new(&what),
         is_error,
-    }
+    })
 }

@@ -39,6 +39,12 @@ pub enum Outcome {
 const DATA_FRAME: Duration = Duration::from_millis(100);
 /// The same for a wall, and for a window without the focus.
 const CALM_FRAME: Duration = Duration::from_secs(1);
+/// While the first answers come in, frames follow each other faster, so long …
+const START: Duration = Duration::from_secs(1);
+/// … and at this pace.
+const START_FRAME: Duration = Duration::from_millis(20);
+/// Working data out takes at most one part of so many of the time.
+const COST_SHARE: u32 = 8;
 /// The state hears the time this often when nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
 /// Messages taken in at once before the screen and the keys get their turn.
@@ -74,6 +80,10 @@ struct Loop {
     outbox: mpsc::Sender<Effect>,
     redraw: Redraw,
     last_frame: Instant,
+    last_data: Instant,
+    begun: Instant,
+    /// What the last frame of data took to work out.
+    cost: Duration,
     /// Sequences that go out with the next frame.
     extra: Vec<u8>,
     suspend: bool,
@@ -102,6 +112,9 @@ pub async fn run(
         outbox,
         redraw: Redraw::Now,
         last_frame: Instant::now(),
+        last_data: Instant::now(),
+        begun: Instant::now(),
+        cost: Duration::ZERO,
         extra: Vec::new(),
         suspend: false,
         quit: false,
@@ -239,12 +252,20 @@ impl Loop {
 
     /// When the next frame of data may be drawn.
     fn frame_due(&self) -> Instant {
-        let pause = match (self.redraw, self.state.mode, self.state.focused) {
-            (Redraw::Now, ..) => Duration::ZERO,
-            (_, Mode::Watch, _) | (_, _, false) => CALM_FRAME,
-            _ => DATA_FRAME,
+        if self.redraw == Redraw::Now { self.last_frame } else { self.last_data + self.data_pause() }
+    }
+
+    /// The time between two frames of data. Where counting a very large fleet takes long, it is done less often, so
+    /// that most of the time is left for everything else.
+    fn data_pause(&self) -> Duration {
+        let usual = if self.begun.elapsed() < START {
+            START_FRAME
+        } else if self.state.mode == Mode::Watch || !self.state.focused {
+            CALM_FRAME
+        } else {
+            DATA_FRAME
         };
-        self.last_frame + pause
+        usual.max(self.cost * COST_SHARE)
     }
 
     /// Draws when something is to be seen, the last frame is through, and it is time.
@@ -252,11 +273,19 @@ impl Loop {
         if self.redraw == Redraw::No || !self.writer.is_idle() || Instant::now() < self.frame_due() {
             return Ok(());
         }
-        for effect in self.state.settle() {
+        let begun = Instant::now();
+        // Data waits for its own time; an answer to a key does not wait for data.
+        let data = begun >= self.last_data + self.data_pause();
+        let effects = if data { self.state.settle() } else { self.state.settle_view() };
+        for effect in effects {
             self.effect(effect);
         }
-        self.redraw = Redraw::No;
-        self.last_frame = Instant::now();
+        self.redraw = if self.state.is_stale() { Redraw::Soon } else { Redraw::No };
+        self.last_frame = begun;
+        if data {
+            self.last_data = begun;
+            self.cost = begun.elapsed();
+        }
         let frame = self.frames.next(&self.state, &self.theme)?;
         let extra = std::mem::take(&mut self.extra);
         let mut bytes = frame.unwrap_or_default();

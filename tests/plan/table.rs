@@ -144,6 +144,12 @@ impl Case {
                     progress: BTreeMap::new(),
                 });
             }
+            // The last operation is on record as finished in a region.
+            "told" => {
+                let progress = Progress { finished: true, ..Progress::default() };
+                let operation = self.fake.operations.last_mut().unwrap();
+                operation.progress.insert(words.next().unwrap().parse().unwrap(), progress);
+            }
             // What the last operation found before it; what it asks for is what is wanted now.
             "was" => {
                 let (service, region) =

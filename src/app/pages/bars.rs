@@ -3,7 +3,7 @@
 use super::operation::{operation_mark, operation_note};
 use crate::{
     app::{
-        command::{Command, Entry, Scope, Target, registry},
+        command::{Command, Entry, REGISTRY, Scope, Target},
         line::{Line, Mark, Role, bar},
         msg::Mode,
         overlay::Overlay,
@@ -293,7 +293,8 @@ pub fn hints(state: &State, cells: usize) -> Line {
             );
         }
     }
-    let mut entries: Vec<(&Entry, Scope)> = registry()
+    let mut entries: Vec<(&Entry, Scope)> = REGISTRY
+        .iter()
         .filter(|entry| entry.hint > 0)
         // The page of an operation has no rows.
         .filter(|entry| state.screen().view != View::Operation || entry.target != Target::Row)

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{
-        command::{Scope, registry},
+        command::{REGISTRY, Scope},
         line::{Line, Mark, Role},
         state::State,
     },
@@ -22,7 +22,7 @@ pub fn help(state: &State) -> Vec<Line> {
     lines.push(legend);
     for scope in scopes {
         let mut entries = Vec::new();
-        for entry in registry().filter(|entry| entry.scopes.contains(&scope)) {
+        for entry in REGISTRY.iter().filter(|entry| entry.scopes.contains(&scope)) {
             let keys = state.keymap.keys_of(entry.command, scope);
             if keys.is_empty() && !entry.keys.is_empty() {
                 continue;

@@ -3,7 +3,7 @@
 use crate::{
     app::{
         access,
-        command::{Command, Target, registry},
+        command::{Command, REGISTRY, Target},
         filter::rank,
         line::{Line, Mark, Role},
         msg::Mode,
@@ -52,7 +52,8 @@ pub fn palette(state: &State) -> Vec<MenuEntry> {
         _ => String::new(),
     };
     let scopes = state.scopes();
-    let mut commands: Vec<Command> = registry()
+    let mut commands: Vec<Command> = REGISTRY
+        .iter()
         .filter(|entry| state.mode != Mode::Watch || !entry.mutates)
         .filter(|entry| entry.scopes.iter().any(|scope| scopes.contains(scope)))
         .filter(|entry| entry.command != Command::Palette)
@@ -73,7 +74,8 @@ pub fn palette(state: &State) -> Vec<MenuEntry> {
 /// What can be done with the selected row.
 pub fn actions(state: &State) -> Vec<MenuEntry> {
     let scopes = state.scopes();
-    let mut entries: Vec<MenuEntry> = registry()
+    let mut entries: Vec<MenuEntry> = REGISTRY
+        .iter()
         .filter(|entry| state.mode != Mode::Watch || !entry.mutates)
         .filter(|entry| entry.target != Target::None && entry.command != Command::Actions)
         .filter(|entry| entry.scopes.iter().any(|scope| scopes.contains(scope)))
@@ -204,7 +206,10 @@ pub fn abort(state: &State, id: CommandId) -> Vec<Line> {
 pub fn quit(state: &State) -> Vec<Line> {
     let drafted = state.draft.changes().len();
     let why = if drafted > 0 {
-        format!(" The draft is not applied: {drafted} change{} would be lost.", if drafted == 1 { "" } else { "s" })
+        format!(
+            " The draft holds {drafted} change{} that were not applied. They are lost.",
+            if drafted == 1 { "" } else { "s" }
+        )
     } else {
         " The answer to what was asked for has not come yet.".to_owned()
     };

@@ -22,7 +22,7 @@ fn converged_when_every_region_has_finished() {
     assert_eq!(operation(&*store, op.id).state.word(), "converged");
     let lines = now(store.journal(JournalQuery { command: Some(op.id), ..Default::default() })).unwrap();
     let words: Vec<&str> = lines.iter().map(|line| line.what.as_str()).collect();
-    assert_eq!(words, ["converged", "accepted: deploy shop, by ana"]);
+    assert_eq!(words, ["deploy shop: converged", "accepted: deploy shop, by ana"]);
     assert!(journal(&*store).contains(&"pulling".to_owned()));
 }
 
@@ -72,7 +72,7 @@ fn failing_puts_back_what_was_before() {
     assert!(desired.generation > second.generation);
     assert_eq!(
         journal(&*store)[0],
-        "failed: h-1: no such image; put back: shop/new in west (1 → 0 replicas), shop/web in east (6 → 3 replicas), \
+        "deploy shop: failed: h-1: no such image; put back: shop/new in west (1 → 0 replicas), shop/web in east (6 → 3 replicas), \
          shop/web in west (4 → 2 replicas)"
     );
     // A plan from before the failure is refused.

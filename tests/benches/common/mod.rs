@@ -53,3 +53,10 @@ pub fn wait(about: &str, mut what: impl FnMut() -> bool) {
 pub fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_wharf"))
 }
+
+/// True while a reconciler holds a lease of the store in this file.
+pub fn is_held(store: &std::path::Path) -> bool {
+    use wharf::store::{ReadStore, Sqlite};
+    let leases = futures::executor::block_on(Sqlite::open_read_only(store).unwrap().leases()).unwrap();
+    leases.iter().any(|lease| lease.alive)
+}

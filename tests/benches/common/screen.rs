@@ -40,13 +40,13 @@ impl Screen {
                 }
             }
         });
-        let mut command = CommandBuilder::new(super::program());
+        let mut command = CommandBuilder::new(crate::common::program());
         command.arg("--fleet");
         command.arg(fleet);
         command.env("TERM", "xterm-256color");
         let begun = Instant::now();
         let child = pair.slave.spawn_command(command).unwrap();
-        let terminal = vt100::Parser::new(rows, cols, 0);
+        let terminal = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
         Self { begun, child, master: pair.master, keys, output, terminal, bytes: 0 }
     }
 
@@ -61,7 +61,7 @@ impl Screen {
             self.bytes += bytes.len();
             self.terminal.process(&bytes);
             if shows(&self.contents()) {
-                return super::ms(at - self.begun);
+                return crate::common::ms(at - self.begun);
             }
         }
     }

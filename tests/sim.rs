@@ -1,0 +1,40 @@
+//! The whole loop over simulated engines: commands are accepted, reconcilers carry them out, hosts misbehave.
+//!
+//! Every test looks at three things: what the engines truly hold at the end, how the operations ended, and what must
+//! be true all the while (`sim/guard.rs`). Time is real but short: the fleets of these tests wait milliseconds where
+//! others wait seconds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::format_collect,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "sim/answers.rs"]
+mod answers;
+#[path = "sim/failing.rs"]
+mod failing;
+#[path = "sim/guard.rs"]
+mod guard;
+#[path = "sim/healing.rs"]
+mod healing;
+#[path = "sim/histories.rs"]
+mod histories;
+#[path = "sim/hosts.rs"]
+mod hosts;
+#[path = "sim/killed.rs"]
+mod killed;
+#[path = "sim/large.rs"]
+mod large;
+#[path = "sim/life.rs"]
+mod life;
+#[path = "sim/operators.rs"]
+mod operators;
+#[path = "sim/reconciler.rs"]
+mod reconciler;
+#[path = "sim/support.rs"]
+mod support;
