@@ -18,6 +18,9 @@ use crate::{
     store::ReadStore,
 };
 
+/// A log of this many bytes is set aside when the next reconciler starts.
+const LOG_FULL: u64 = 4 << 20;
+
 /// How to start a reconciler for a fleet. Cheap to clone, so that a running dashboard can keep one.
 #[derive(Debug, Clone)]
 pub(super) struct Starter {
@@ -45,6 +48,10 @@ impl Starter {
         let program = std::env::current_exe().map_err(|error| {
             Failure::Failed(format!("wharf cannot find its own program to start a reconciler: {error}"))
         })?;
+        // One file of the past is enough. Whoever still writes to it goes on there.
+        if std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_FULL) {
+            let _ = std::fs::rename(&self.log, self.log.with_extension("log.old"));
+        }
         let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.log).map_err(|error| {
             Failure::Failed(format!("the reconciler's log {} cannot be opened: {error}", self.log.display()))
         })?;

@@ -46,7 +46,7 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
         }
         Action::Create { .. } => create(job, handle, &defaults).await.map(Some),
         Action::Start { container, .. } => {
-            handle.start(container).await.map_err(|error| failed(&error))?;
+            start(handle, container).await?;
             Ok(Some(container.clone()))
         }
         Action::Stop { replica, container, .. } => {
@@ -108,8 +108,20 @@ async fn create(job: &Job, handle: &Handle, defaults: &Defaults) -> Result<Conta
     let again =
         |error: &EngineError| Failed { is_final: error.is_final() && !error.is_no_such_image(), ..failed(error) };
     let id = handle.create(&request).await.map_err(|error| again(&error))?;
-    handle.start(&id).await.map_err(|error| failed(&error))?;
+    start(handle, &id).await?;
     Ok(id)
+}
+
+/// Starts a container. An engine that was killed in the middle of a start may refuse this one for ever, because the
+/// runtime below it remembers the task and the engine does not: such a container is removed, to be made anew.
+async fn start(handle: &Handle, container: &ContainerId) -> Result<(), Failed> {
+    let Err(error) = handle.start(container).await else { return Ok(()) };
+    let said = error.why.as_str();
+    if said.contains("task") && said.contains("already exists") {
+        handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
+        return Err(lost(&format!("{}: its engine lost track of the container; it is made anew", error.host)));
+    }
+    Err(failed(&error))
 }
 
 /// A container that is not there any more needs no ending.
