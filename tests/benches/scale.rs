@@ -1,5 +1,5 @@
 //! How long 3 → 30 replicas take on three real hosts (one over SSH, one over TLS, one over its Unix socket), image
-//! present, one published port each.
+//! present, one published port each, on the engine's own bridge network.
 //!
 //! Interleaved in every round, each alone on the hosts, the hosts empty but for the three replicas in between:
 //!
@@ -9,7 +9,7 @@
 //!   here, through its acceptance by the store, until an observer in this process has seen 30 run.
 //! - `on demand`: no reconciler runs; from the exec of `wharf scale … --detach`, which looks at the hosts, plans,
 //!   accepts and starts one.
-//! - `swarm`: the same hosts as three managers' worth of one swarm (one manager), the same image by digest from the
+//! - `swarm`: the same hosts as one swarm (one manager), the same image by digest from the
 //!   local registry, one port in host mode; from the service update until 30 tasks run.
 //!
 //! Everything, three engines and their 30 containers too, shares this machine's cores: most of the time is the
@@ -17,6 +17,9 @@
 
 #[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../support/pty.rs"]
+mod pty;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../real/support.rs"]
 mod support;
@@ -44,9 +47,21 @@ use wharf::{
 const FEW: u32 = 3;
 const MANY: u32 = 30;
 
+/// On the engine's own bridge, where Swarm puts the tasks of a service without a network of its own, so that each
+/// engine has the same to do for each row. A network per stack adds name service to every container.
+const WEB: &str = "\
+services:
+  web:
+    image: IMAGE:1
+    network_mode: bridge
+    expose: [\"8080\"]
+    deploy:
+      replicas: 3
+";
+
 fn main() {
     let fleet = support::Fleet::new("bench");
-    let file = fleet.compose("bench.yaml", support::WEB);
+    let file = fleet.compose("bench.yaml", WEB);
     fleet.ok(&["deploy", "-f", &file, "--stack", "bench", "--yes"]);
     wait("the reconciler of the deployment leaves", || !is_held(&fleet.store()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

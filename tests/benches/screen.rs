@@ -11,6 +11,9 @@ mod common;
 #[path = "common/screen.rs"]
 mod screen;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../support/pty.rs"]
+mod pty;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../real/support.rs"]
 mod support;
 
