@@ -5,7 +5,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use clap::CommandFactory;
-use wharf::app::{command::Scope, registry::REGISTRY};
+use wharf::app::command::{REGISTRY, Scope};
 
 /// The README with what stands between two marks replaced.
 fn with(readme: &str, mark: &str, table: &str) -> String {

@@ -125,7 +125,7 @@ impl Fleet {
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("store");
         fs::create_dir(&store).unwrap();
-        let body: String = text
+        let body = text
             .lines()
             .filter(|line| !line.starts_with("fleet ") && !line.starts_with("store "))
             .map(|line| format!("{line}\n"))
