@@ -63,7 +63,7 @@ fn every_picture_of_the_readme_is_there() {
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
-        .filter(|path| path.ends_with(".svg"))
+        .filter(|path| Path::new(path).extension().is_some_and(|kind| kind == "svg"))
         .collect();
     assert!(!pictures.is_empty());
     for picture in pictures {
