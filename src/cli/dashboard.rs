@@ -180,8 +180,7 @@ async fn run_effects(observer: Observer<Watching>, mut outbox: mpsc::Receiver<Ef
             Effect::Resync(host) => observer.resync(&host),
             Effect::Reconnect(host) => observer.reconnect(&host),
             Effect::Sample(shown) => {
-                let rest = (!shown.is_empty()).then_some(SLOW_STATS);
-                observer.sample(Sampling { fast: shown.into_iter().collect(), rest });
+                observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }
             effect if effect.mutates() => change(effect),
             // The terminal's own: handled before they come here.

@@ -11,6 +11,7 @@ use crate::{
     model::{Desired, HostUpdate, Link, Observed},
     plan::World,
     store::ReadStore,
+    text::{self, Text},
 };
 
 /// Hosts that have not answered by then are shown as they are: being connected, or unknown with the reason.
@@ -88,6 +89,16 @@ pub(super) async fn look(context: Context, store: &dyn ReadStore) -> Result<Seen
     while !settled(&seen.observed) {
         if !seen.refresh(deadline).await {
             break;
+        }
+    }
+    for host in seen.observed.hosts.values_mut() {
+        if let Link::Connecting { reason, .. } = &mut host.link
+            && reason.is_empty()
+        {
+            *reason = Text::new(&format!(
+                "no answer within {}; look at its network and its engine, or ask `wharf doctor`",
+                text::duration(PATIENCE)
+            ));
         }
     }
     Ok(seen)

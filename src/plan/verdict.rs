@@ -7,7 +7,7 @@ use super::{
     index::{Index, Sight},
     operation,
     progress::progress,
-    standing::{Standing, made},
+    standing::{Standing, began},
     view::{ServiceView, SlotView},
 };
 use crate::{
@@ -129,7 +129,11 @@ impl<'c, 'a> Case<'c, 'a> {
         self.open().into_iter().find_map(|(view, slot)| {
             let (seen, standing) = slot.wanted.as_ref()?;
             let patience = operation::patience(&self.index.defaults, view.spec());
-            let deadline = made(seen)?.max(self.operation.since()).checked_add(patience).ok()?;
+            // One that was made and not started is ours to start: that it does not succeed is said elsewhere.
+            if matches!(standing, Standing::Created | Standing::Ended { .. }) {
+                return None;
+            }
+            let deadline = began(seen)?.max(self.operation.since()).checked_add(patience).ok()?;
             (matches!(slot.sight, Sight::Seen(_)) && deadline <= self.index.world.now).then(|| {
                 let (replica, host, words) = (&slot.key, &slot.place.host, standing.words());
                 let reason = format!(

@@ -1,5 +1,7 @@
 //! What a container that failed said last, for the reason that people read.
 
+use std::fmt::Write as _;
+
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -28,10 +30,10 @@ pub(super) async fn of(reader: &Reader, container: &ContainerId, spec: Option<&S
     let Ok((exit, lines)) = tokio::time::timeout(PATIENCE, asked).await else { return String::new() };
     let mut words = String::new();
     if let Some(code) = exit.filter(|code| *code != 0) {
-        words.push_str(&format!("; exit code {code}"));
+        let _ = write!(words, "; exit code {code}");
     }
     if !lines.is_empty() {
-        words.push_str(&format!("; it said: {}", mask(&lines.join(" ⏎ "), spec)));
+        let _ = write!(words, "; it said: {}", mask(&lines.join(" ⏎ "), spec));
     }
     words
 }

@@ -401,7 +401,9 @@ impl Reconciler {
         // A new plan may differ.
         if self.observed.apply(update) && matters {
             let region = self.observed.hosts.get(&host).and_then(|host| self.regions.get_mut(&host.region));
-            region.into_iter().for_each(|region| region.is_dirty = true);
+            if let Some(region) = region {
+                region.is_dirty = true;
+            }
         }
     }
 

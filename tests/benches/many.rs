@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{median, ms, row, rounds, spread};
+use common::{median, ms, rounds, row, spread};
 use jiff::Timestamp;
 use screen::{Screen, memory_of};
 use tokio::sync::mpsc;

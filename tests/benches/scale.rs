@@ -15,7 +15,6 @@
 //! Everything, three engines and their 30 containers too, shares this machine's cores: most of the time is the
 //! engines' own work. Network delay is next to none, so what is not measured is a far region.
 
-#[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../real/support.rs"]
@@ -29,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{is_held, median, row, rounds, spread, wait};
+use common::{median, rounds, row, spread, wait};
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -48,7 +47,7 @@ fn main() {
     let fleet = support::Fleet::new("bench");
     let file = fleet.compose("bench.yaml", support::WEB);
     fleet.ok(&["deploy", "-f", &file, "--stack", "bench", "--yes"]);
-    wait("the reconciler of the deployment leaves", || !is_held(&fleet.store()));
+    wait("the reconciler of the deployment leaves", || fleet.reconciler().is_none());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let swarm = Swarm::start(&fleet.world);
     let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -191,7 +190,7 @@ async fn floor(fleet: &support::Fleet) -> f64 {
 
 async fn with_reconciler(fleet: &support::Fleet) -> f64 {
     let reconciler = fleet.spawn(&["reconcile"]);
-    wait("the reconciler takes the lease", || is_held(&fleet.store()));
+    wait("the reconciler takes the lease", || fleet.reconciler().is_some());
     let store = Sqlite::open(fleet.store()).unwrap();
     let mut eyes = Eyes::open(fleet).await;
     eyes.until_running(FEW).await;
@@ -210,18 +209,18 @@ async fn with_reconciler(fleet: &support::Fleet) -> f64 {
 }
 
 async fn on_demand(fleet: &support::Fleet) -> f64 {
-    wait("no reconciler is left", || !is_held(&fleet.store()));
+    wait("no reconciler is left", || fleet.reconciler().is_none());
     let store = Sqlite::open(fleet.store()).unwrap();
     let mut eyes = Eyes::open(fleet).await;
     eyes.until_running(FEW).await;
 
     let begun = Instant::now();
-    fleet.ok(&["scale", "--yes", "--detach", &format!("bench/web={MANY}")]);
+    fleet.ok(&["scale", &format!("bench/web={MANY}"), "--yes", "--detach"]);
     eyes.until_running(MANY).await;
     let took = begun.elapsed();
 
     back(&mut eyes, &store).await;
-    wait("the reconciler on demand leaves", || !is_held(&fleet.store()));
+    wait("the reconciler on demand leaves", || fleet.reconciler().is_none());
     took.as_secs_f64()
 }
 

@@ -7,6 +7,7 @@
 //! The file system's caches are warm, the terminal takes everything at once. Processor time is read from /proc, which
 //! counts hundredths of a second.
 
+#[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[path = "common/screen.rs"]
 mod screen;
@@ -16,7 +17,7 @@ mod support;
 
 use std::{path::Path, time::Duration};
 
-use common::{is_held, median, row, rounds, spread, wait};
+use common::{median, rounds, row, spread, wait};
 use screen::Screen;
 
 /// How long nothing happens.
@@ -42,13 +43,12 @@ fn main() {
         var("WORLD_TLS_CERT"),
         var("WORLD_TLS_KEY")
     );
-    let ssh =
-        format!("connect = \"ssh://root@{}\"\nssh_config = \"{}\"", var("H2_ADDRESS"), var("WORLD_SSH_CONFIG"));
+    let ssh = format!("connect = \"ssh://root@{}\"\nssh_config = \"{}\"", var("H2_ADDRESS"), var("WORLD_SSH_CONFIG"));
 
     let fleet = support::Fleet::with("hundred", &body(&unix));
     let file = fleet.compose("hundred.yaml", HUNDRED);
     fleet.ok(&["deploy", "-f", &file, "--stack", "hundred", "--yes", "--wait", "5m"]);
-    wait("the reconciler of the deployment leaves", || !is_held(&fleet.store()));
+    wait("the reconciler of the deployment leaves", || fleet.reconciler().is_none());
 
     one("unix socket", &fleet.file, true);
     for (way, connect) in [("tls", tls), ("ssh", ssh)] {

@@ -1,6 +1,6 @@
 //! What people and machines get wrong: each gives words that say what to do next, and nothing is lost.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use super::support::{Fleet, WEB, World};
 
@@ -71,7 +71,6 @@ fn images_that_cannot_be_had_change_nothing() {
     assert!(err.contains("docker login") || err.contains("credentials"), "{err}");
     assert!(fleet.containers().is_empty(), "{:?}", fleet.containers());
     fleet.ok(&["deploy", "-f", &file, "--stack", "private", "--yes"]);
-    fleet.ok(&["rm", "private", "--yes"]);
 }
 
 #[test]
@@ -81,11 +80,12 @@ fn a_service_that_dies_is_rolled_back() {
     fleet.ok(&["deploy", "-f", &good, "--stack", "shop", "--yes"]);
     let bad = fleet.compose("shop.yaml", &WEB.replace("IMAGE:1", "IMAGE:bad"));
     let err = fleet.fails(1, &["deploy", "-f", &bad, "--stack", "shop", "--yes"]);
-    assert!(err.contains("shop/web") && err.contains("exit"), "{err}");
+    for words in ["was rolled back", "shop/web.", "exit code 1", "it said: "] {
+        assert!(err.contains(words), "{words}: {err}");
+    }
     fleet.wait("what was there before runs", || {
         fleet.containers().len() == 3 && fleet.containers().iter().all(|line| line.contains("-r1 running"))
     });
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -149,8 +149,8 @@ fn a_socket_without_permission() {
     let file = dir.path().join("fleet.toml");
     fs::write(&file, text.replace(&fleet.dir.path().display().to_string(), &dir.path().display().to_string())).unwrap();
     let everyone = ["-R", "a+rwX", dir.path().to_str().unwrap()];
-    assert!(std::process::Command::new("chmod").args(everyone).status().unwrap().success());
-    let out = std::process::Command::new("setpriv")
+    assert!(Command::new("chmod").args(everyone).status().unwrap().success());
+    let out = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
         .arg(&program)
         .arg("--fleet")
@@ -181,4 +181,69 @@ fn names_cannot_play_with_the_terminal() {
     }));
     fleet.world.docker("h3", &["rm", "-f", "hostile"]);
     result.unwrap();
+}
+
+#[test]
+fn a_host_that_accepts_and_never_answers() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let fleet = one_host("mute", &format!("connect = \"tcp://127.0.0.1:{port}\"\ninsecure = true"));
+    let err = fleet.fails(5, &["stacks"]);
+    assert!(err.contains("h1") && err.contains("answer"), "{err}");
+    drop(listener);
+}
+
+/// A small file system in memory, until this goes out of scope.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(at: &std::path::Path) -> Self {
+        let out = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(at).status().unwrap();
+        assert!(out.success(), "mount");
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_at_the_store_loses_nothing() {
+    let fleet = Fleet::new("full");
+    let small = Small::mount(fleet.store().parent().unwrap());
+    let file = fleet.compose("shop.yaml", WEB);
+    fleet.ok(&["deploy", "-f", &file, "--stack", "shop", "--yes"]);
+    fleet.alone();
+    let filler = small.0.join("filler");
+    let full = fs::write(&filler, vec![1; 4 << 20]);
+    assert!(full.is_err(), "the disk has room for 4 MiB");
+    let err = fleet.fails(1, &["scale", "shop/web=5", "--yes"]);
+    assert!(err.contains("full") || err.contains("space"), "{err}");
+    // What is known can be read, nothing was accepted, and with room it goes on.
+    assert_eq!(fleet.json(&["ops"]).as_array().unwrap().len(), 1);
+    assert_eq!(fleet.containers().len(), 3);
+    fs::remove_file(&filler).unwrap();
+    fleet.ok(&["scale", "shop/web=5", "--yes"]);
+    assert_eq!(fleet.running("shop/web"), 5);
+    fleet.alone();
+    drop(small);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_left_alone() {
+    let fleet = Fleet::new("newer");
+    let file = fleet.compose("shop.yaml", WEB);
+    fleet.wharf(&["ops"]);
+    fleet.ok(&["cordon", "h2", "--yes"]);
+    let db = rusqlite::Connection::open(fleet.store()).unwrap();
+    db.pragma_update(None, "user_version", 9999).unwrap();
+    for args in [&["ops"][..], &["scale", "shop/web=1", "--yes"], &["deploy", "-f", &file, "--yes"]] {
+        let err = fleet.fails(1, args);
+        assert!(err.contains("newer"), "{args:?}: {err}");
+    }
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 9999);
 }

@@ -31,7 +31,6 @@ fn a_killed_container_is_started_and_a_deleted_one_is_made_again() {
     assert_eq!(fleet.containers().len(), 3);
     reconciler.signal("TERM");
     assert_eq!(reconciler.ended().0, Some(0));
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -43,7 +42,6 @@ fn an_engine_restarts_while_scaling() {
     fleet.wait("all run", || fleet.running("shop/web") == 18);
     fleet.wait("the operation ends", || fleet.json(&["ops"])[0]["state"] == "converged");
     assert_eq!(fleet.containers().len(), 18, "{:?}", fleet.containers());
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 fn kill(signal: &str, pid: i32) {
@@ -75,7 +73,6 @@ fn a_reconciler_asked_to_stop_finishes_and_the_next_goes_on() {
     let (code, err) = scaling.ended();
     assert_eq!(code, Some(0), "{err}");
     assert_eq!(fleet.containers().len(), 18, "{:?}", fleet.containers());
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -95,7 +92,6 @@ fn a_host_cut_off_is_unknown_and_keeps_its_replicas() {
     fleet.wait("all run", || fleet.running("shop/web") == 5);
     fleet.wait("the operation ends", || fleet.json(&["ops"])[0]["state"] == "converged");
     assert_eq!(fleet.containers().len(), 5, "{:?}", fleet.containers());
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -113,7 +109,6 @@ fn a_host_cut_off_while_deploying_is_waited_for() {
     assert_eq!(code, Some(0), "{err}\n{}", fleet.reconciler_log());
     assert_eq!(fleet.running("shop/web"), 9);
     assert_eq!(fleet.containers().len(), 9, "{:?}", fleet.containers());
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -129,7 +124,6 @@ fn a_hung_engine_delays_nobody() {
     assert_eq!(hosts[1]["link"]["state"], "ready");
     assert_ne!(hosts[2]["link"]["state"], "ready", "{}", hosts[2]);
     assert!(!hosts[2]["link"]["reason"].as_str().unwrap().is_empty(), "{}", hosts[2]);
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -148,7 +142,6 @@ fn two_operators_at_once() {
     }
     let n = fleet.running("shop/web");
     assert!(n == 6 || n == 9, "{n}");
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -163,7 +156,6 @@ fn a_plan_that_the_world_has_left_behind_is_refused() {
     assert_eq!(status.exit_code(), 3, "{said}");
     assert!(said.contains("shop/web in east was scaled 3 → 4"), "{said}");
     assert_eq!(fleet.running("shop/web"), 4);
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -178,7 +170,6 @@ fn a_later_command_takes_over() {
     assert_eq!(fleet.containers().len(), 5, "{:?}", fleet.containers());
     let ops = fleet.json(&["ops"]);
     assert_eq!((&ops[0]["state"], &ops[1]["state"]), (&"converged".into(), &"superseded".into()), "{ops}");
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -189,7 +180,8 @@ fn what_is_half_deployed_is_removed() {
     let deploying = fleet.spawn(&["deploy", "-f", &file, "--stack", "shop", "--yes"]);
     fleet.wait("some are there", || fleet.containers().len() > 1);
     fleet.ok(&["rm", "shop", "--yes"]);
-    assert!(fleet.containers().is_empty(), "{:?}", fleet.containers());
+    let left = fleet.containers();
+    assert!(left.is_empty(), "{left:?}");
     let (code, err) = deploying.ended();
     assert_eq!(code, Some(3), "{err}");
     assert!(err.contains("superseded"), "{err}");
@@ -212,5 +204,4 @@ fn an_aborted_operation_is_put_back() {
     // It is over: there is nothing to abort any more.
     let err = fleet.fails(2, &["abort", id]);
     assert!(err.contains("aborted already"), "{err}");
-    fleet.ok(&["rm", "shop", "--yes"]);
 }

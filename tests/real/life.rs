@@ -68,7 +68,8 @@ fn deploy_scale_out_scale_in_remove() {
     assert_eq!(fleet.json(&["history", "shop"]).as_array().unwrap().len(), 1);
 
     fleet.ok(&["rm", "shop", "--yes"]);
-    assert!(fleet.containers().is_empty(), "{:?}", fleet.containers());
+    let left = fleet.containers();
+    assert!(left.is_empty(), "{left:?}");
     fleet.alone();
     fleet.wait("the networks go too", || {
         fleet.world.docker("h1", &["network", "ls", "-q", "--filter", "label=wharf.fleet=life"]).is_empty()
@@ -87,7 +88,6 @@ fn a_changed_file_is_rolled_out_start_first() {
     assert!(rows.as_array().unwrap().iter().all(|row| row["revision"] == 2), "{rows}");
     assert!(fleet.containers().iter().all(|line| line.contains("-r2 running")), "{:?}", fleet.containers());
     assert_eq!(fleet.json(&["history", "shop/web"]).as_array().unwrap().len(), 2);
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -132,7 +132,6 @@ services:
     };
     let gap = started("api").duration_since(started("db"));
     assert!(gap >= jiff::SignedDuration::from_secs(3), "api started {gap:?} after db, which takes 3 s to be healthy");
-    fleet.ok(&["rm", "app", "--yes"]);
 }
 
 #[test]
@@ -164,7 +163,6 @@ fn a_cordoned_host_gets_nothing_new() {
     fleet.ok(&["uncordon", "h2", "--yes"]);
     fleet.ok(&["scale", "shop/web=5", "--yes"]);
     assert!(strings(&fleet.json(&["ps", "shop"]), "host").contains(&"h2"));
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -181,7 +179,6 @@ fn a_restart_replaces_every_container() {
     let after = ids(&fleet);
     assert_eq!(after.len(), 3);
     assert!(before.is_disjoint(&after), "{before:?} {after:?}");
-    fleet.ok(&["rm", "shop", "--yes"]);
 }
 
 #[test]
@@ -203,5 +200,4 @@ services:
     for slot in 1..=3 {
         assert!(out.contains(&format!("talk/talk.{slot}")), "{out}");
     }
-    fleet.ok(&["rm", "talk", "--yes"]);
 }

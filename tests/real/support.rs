@@ -291,7 +291,8 @@ impl Fleet {
     fn clear(&self, host: &str, list: &[&str], remove: &[&str]) -> Result<(), String> {
         let script = Path::new(self.world.var("WORLD_SCRIPTS")).join("host");
         let docker = |args: &[&str]| {
-            let out = Command::new(&script).arg("--dir").arg(self.world.dir()).args(["docker", host]).args(args).output();
+            let out =
+                Command::new(&script).arg("--dir").arg(self.world.dir()).args(["docker", host]).args(args).output();
             let out = out.map_err(|error| error.to_string())?;
             if out.status.success() {
                 Ok(String::from_utf8_lossy(&out.stdout).into_owned())
@@ -312,7 +313,8 @@ impl Drop for Fleet {
             let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
         }
         for host in self.world.var("WORLD_HOSTS").split(',') {
-            for (list, remove) in [(&["ps", "-aq"][..], &["rm", "-f"][..]), (&["network", "ls", "-q"], &["network", "rm"])]
+            for (list, remove) in
+                [(&["ps", "-aq"][..], &["rm", "-f"][..]), (&["network", "ls", "-q"], &["network", "rm"])]
             {
                 if let Err(error) = self.clear(host, list, remove) {
                     eprintln!("{host} keeps something of {}: {error}", self.name);

@@ -117,7 +117,10 @@ fn an_operator_aborts() {
     let aborted = now(store.abort(second.id, "bo@bastion".into(), at(2))).unwrap();
     assert_eq!(aborted.state, OperationState::Aborted { at: at(2), by: "bo@bastion".into() });
     assert_eq!(wanted(&now(store.desired()).unwrap(), "shop/web", "east"), Some(3));
-    assert_eq!(journal(&*store)[0], "scale shop/web east 3 → 9: aborted by bo@bastion; put back: shop/web in east (9 → 3 replicas)");
+    assert_eq!(
+        journal(&*store)[0],
+        "scale shop/web east 3 → 9: aborted by bo@bastion; put back: shop/web in east (9 → 3 replicas)"
+    );
     let open = now(store.operations(OperationQuery { open_only: true, ..Default::default() })).unwrap();
     assert_eq!(open.len(), 1, "the deploy still waits for west");
 }
