@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use wharf::{
     engine::{ObserveOptions, Observer},
     model::{
-        CommandId, Connect, Defaults, Deploy, Desired, Fleet, HealthCheck, Host, HostName, Observed, Operation,
-        OperationState, Region, RegionName, RevisionNo, ServiceKey, ServiceSpec, StackSpec, label,
+        CommandId, Connect, Defaults, Deploy, Desired, Fleet, HealthCheck, Host, HostName, HostView, Observed,
+        Operation, OperationState, Region, RegionName, RevisionNo, ServiceKey, ServiceSpec, StackSpec, label,
     },
     plan::{self, Plan, Refusal, ScaleTarget, World},
     sim::{self, Engine, Glimpse, Script, Standing},
@@ -88,7 +88,7 @@ impl Setup {
         let engines = fleet.hosts().iter().map(|host| (host.name.clone(), host.engine.clone())).collect();
         let guard = Guard::start(engines, self.defaults.min_healthy);
         let sim = Sim { setup: self, fleet, model, store, eyes, guard, _dir: dir };
-        sim.until("all hosts are seen", || sim.eyes.look().hosts.values().all(|host| host.is_seen())).await;
+        sim.until("all hosts are seen", || sim.eyes.look().hosts.values().all(HostView::is_seen)).await;
         sim
     }
 }
@@ -222,9 +222,13 @@ impl Sim {
             if now.state.is_final() {
                 return now.state;
             }
-            if begun.elapsed() > PATIENCE {
-                panic!("{} does not end: {:#?}\n{}", now.intent.summary(), now.progress, self.story().await);
-            }
+            assert!(
+                begun.elapsed() <= PATIENCE,
+                "{} does not end: {:#?}\n{}",
+                now.intent.summary(),
+                now.progress,
+                self.story().await
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -250,9 +254,7 @@ impl Sim {
     pub async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !holds() {
-            if begun.elapsed() > PATIENCE {
-                panic!("never: {what}\n{}", self.story().await);
-            }
+            assert!(begun.elapsed() <= PATIENCE, "never: {what}\n{}", self.story().await);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -261,9 +263,7 @@ impl Sim {
     pub async fn restored(&self) {
         let begun = Instant::now();
         while let Err(why) = self.as_wanted().await {
-            if begun.elapsed() > PATIENCE {
-                panic!("not restored: {why}\n{}", self.story().await);
-            }
+            assert!(begun.elapsed() <= PATIENCE, "not restored: {why}\n{}", self.story().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
