@@ -15,6 +15,14 @@
 //! Everything, three engines and their 30 containers too, shares this machine's cores: most of the time is the
 //! engines' own work. Network delay is next to none, so what is not measured is a far region.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
 #[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
@@ -32,7 +40,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{is_held, median, row, rounds, spread, wait};
+use common::{is_held, median, rounds, row, spread, wait};
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio::sync::mpsc;

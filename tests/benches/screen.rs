@@ -7,19 +7,27 @@
 //! The file system's caches are warm, the terminal takes everything at once. Processor time is read from /proc, which
 //! counts hundredths of a second.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
 mod common;
-#[path = "common/screen.rs"]
-mod screen;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../support/pty.rs"]
 mod pty;
+#[path = "common/screen.rs"]
+mod screen;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../real/support.rs"]
 mod support;
 
 use std::{path::Path, time::Duration};
 
-use common::{is_held, median, row, rounds, spread, wait};
+use common::{is_held, median, rounds, row, spread, wait};
 use screen::Screen;
 
 /// How long nothing happens.
@@ -45,8 +53,7 @@ fn main() {
         var("WORLD_TLS_CERT"),
         var("WORLD_TLS_KEY")
     );
-    let ssh =
-        format!("connect = \"ssh://root@{}\"\nssh_config = \"{}\"", var("H2_ADDRESS"), var("WORLD_SSH_CONFIG"));
+    let ssh = format!("connect = \"ssh://root@{}\"\nssh_config = \"{}\"", var("H2_ADDRESS"), var("WORLD_SSH_CONFIG"));
 
     let fleet = support::Fleet::with("hundred", &body(&unix));
     let file = fleet.compose("hundred.yaml", HUNDRED);
