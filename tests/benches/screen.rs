@@ -59,6 +59,8 @@ fn main() {
     let file = fleet.compose("hundred.yaml", HUNDRED);
     fleet.ok(&["deploy", "-f", &file, "--stack", "hundred", "--yes", "--wait", "5m"]);
     wait("the reconciler of the deployment leaves", || !is_held(&fleet.store()));
+    // The engine itself goes on for a while after it started so many.
+    std::thread::sleep(Duration::from_secs(15));
 
     one("unix socket", &fleet.file, true);
     for (way, connect) in [("tls", tls), ("ssh", ssh)] {
