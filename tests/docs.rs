@@ -5,7 +5,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use clap::CommandFactory;
-use wharf::app::{command::Scope, registry::REGISTRY};
+use wharf::app::command::{REGISTRY, Scope};
 
 /// The README with what stands between two marks replaced.
 fn with(readme: &str, mark: &str, table: &str) -> String {
@@ -63,7 +63,7 @@ fn every_picture_of_the_readme_is_there() {
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
-        .filter(|path| path.ends_with(".svg"))
+        .filter(|path| Path::new(path).extension().is_some_and(|kind| kind == "svg"))
         .collect();
     assert!(!pictures.is_empty());
     for picture in pictures {

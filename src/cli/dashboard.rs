@@ -100,6 +100,7 @@ async fn show<S: ReadStore + ?Sized>(
     let state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::<Watching>::start(&context.fleet, tx, ObserveOptions::default());
+    observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
     let pumps = [
         tokio::spawn(pump_hosts(updates, inbox.clone())),
         tokio::spawn(pump_store(store, inbox)),
@@ -180,8 +181,7 @@ async fn run_effects(observer: Observer<Watching>, mut outbox: mpsc::Receiver<Ef
             Effect::Resync(host) => observer.resync(&host),
             Effect::Reconnect(host) => observer.reconnect(&host),
             Effect::Sample(shown) => {
-                let rest = (!shown.is_empty()).then_some(SLOW_STATS);
-                observer.sample(Sampling { fast: shown.into_iter().collect(), rest });
+                observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }
             effect if effect.mutates() => change(effect),
             // The terminal's own: handled before they come here.

@@ -191,10 +191,6 @@ fn ended(
     if !live.is_empty() {
         return step(&what, StepState::Waiting, "");
     }
-    // What an earlier command began may be there in a moment.
-    if memory.in_flight.iter().any(|action| matches!(action, Action::Create { replica: made, .. } if made == replica)) {
-        return step(&what, StepState::Waiting, "its creation ends first");
-    }
     let hidden = copies().find(|(seen, _)| !seen.live).map(|(seen, _)| &seen.host.name);
     match hidden.map(|hidden| (hidden, index.sight(hidden))) {
         Some((hidden, Sight::Silent { .. })) => step(&what, StepState::Waiting, &format!("{hidden} is not seen now")),

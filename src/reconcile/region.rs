@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -28,6 +29,16 @@ pub(super) struct Region {
     pub reported: BTreeMap<CommandId, (Timestamp, Progress)>,
     /// Ended actions whose effect is not seen yet: they stay in flight, so that they are not given again.
     settling: BTreeMap<Action, Settling>,
+    /// Something changed since it was last planned.
+    pub is_dirty: bool,
+    /// When to plan it again even if nothing changes.
+    pub look_again: Option<Timestamp>,
+    /// The last plan had something to do, or to wait for.
+    pub is_unsettled: bool,
+    /// There is something to tell the store.
+    pub report_due: bool,
+    /// When the store was last told.
+    pub last_report: Instant,
     /// Cancelled when the region is let go: what has not begun by then must not begin.
     pub held: CancellationToken,
     _let_go: DropGuard,
@@ -81,6 +92,11 @@ impl Region {
             memory: Memory::default(),
             reported: BTreeMap::new(),
             settling: BTreeMap::new(),
+            is_dirty: true,
+            look_again: None,
+            is_unsettled: true,
+            report_due: false,
+            last_report: Instant::now(),
             held: held.clone(),
             _let_go: held.drop_guard(),
         }
@@ -115,6 +131,7 @@ impl Region {
     /// Takes in how an action ended.
     pub(super) fn ended(&mut self, ended: Ended, now: Timestamp) {
         let Ended { action, result, .. } = ended;
+        self.is_dirty = true;
         match result {
             None => drop(self.memory.in_flight.remove(&action)),
             Some(Ok(container)) => {

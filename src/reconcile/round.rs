@@ -56,6 +56,12 @@ const MEND_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// On stop: running actions may go on for so long.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
+/// A region whose report the store did not take is planned anew after this.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
+
+/// A store that fails for so long is given up.
+const STORE_GONE: Duration = Duration::from_secs(10);
+
 /// How a reconciler runs.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -121,10 +127,6 @@ pub async fn run(
         observer,
         pulling,
         tasks: JoinSet::new(),
-        look_again: None,
-        is_unsettled: false,
-        last_report: Instant::now(),
-        report_due: false,
         journal: Vec::new(),
     };
     // Asked to look after regions by name: they are ours even while no operation is open.
@@ -175,11 +177,6 @@ struct Reconciler {
     wanted: watch::Sender<Arc<Desired>>,
     pulling: mpsc::Sender<(HostName, String, u8)>,
     tasks: JoinSet<Ended>,
-    look_again: Option<Timestamp>,
-    /// Something is still to be done, or is looked at again later.
-    is_unsettled: bool,
-    last_report: Instant,
-    report_due: bool,
     journal: Vec<(RegionName, JournalEntry)>,
 }
 
@@ -201,30 +198,30 @@ impl Reconciler {
         let mut looked_at_file = Instant::now();
         let mut store_gone_since: Option<Instant> = None;
         loop {
-            let mut dirty = false;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(ended) = self.tasks.join_next() => {
                     self.take_ended(ended);
-                    dirty = true;
+                    while let Some(ended) = self.tasks.try_join_next() {
+                        self.take_ended(ended);
+                    }
                 }
                 Some(update) = updates.recv() => {
-                    dirty |= self.see(update);
+                    self.see(update);
                     while let Ok(update) = updates.try_recv() {
-                        dirty |= self.see(update);
+                        self.see(update);
                     }
                 }
                 Some((host, image, percent)) = percents.recv() => {
                     let region = self.fleet.host(&host).and_then(|(region, _)| self.regions.get_mut(&region.name));
                     if let Some(region) = region {
                         region.memory.pulling.insert((host, image), percent);
+                        region.report_due = true;
                     }
-                    self.report_due = true;
                 }
                 Ok(()) = held.changed() => {
                     self.take_leases(&held.borrow_and_update().clone());
-                    dirty = true;
                 }
                 _ = poll.tick() => {
                     match self.poll_store(&mut seen_version).await {
@@ -237,20 +234,18 @@ impl Reconciler {
                                     return Ok(());
                                 }
                             }
-                            dirty |= changed;
+                            if changed {
+                                self.regions.values_mut().for_each(|region| region.is_dirty = true);
+                            }
                             store_gone_since = None;
                         }
-                        Err(error) => {
-                            // A store that cannot be read for a while: the leases run out; leave rather than guess.
-                            let since = *store_gone_since.get_or_insert_with(Instant::now);
-                            if since.elapsed() > Duration::from_secs(10) {
-                                return Err(error.into());
-                            }
-                            tracing::warn!(%error, "the store cannot be read; trying again");
-                        }
+                        Err(error) => store_fails(&mut store_gone_since, error)?,
                     }
-                    dirty |= self.look_again.is_some_and(|at| at <= Timestamp::now());
-                    dirty |= self.report_due && self.last_report.elapsed() >= REPORT_EVERY;
+                    let now = Timestamp::now();
+                    for region in self.regions.values_mut() {
+                        region.is_dirty |= region.look_again.is_some_and(|at| at <= now);
+                        region.is_dirty |= region.report_due && region.last_report.elapsed() >= REPORT_EVERY;
+                    }
                 }
             }
             // Until idle, only regions with something pending are held: others are left to a permanent reconciler.
@@ -265,15 +260,16 @@ impl Reconciler {
                 now.clone_from(&want);
                 changed
             });
-            if dirty {
-                self.round().await?;
+            if let Err(error) = self.round().await {
+                store_fails(&mut store_gone_since, error)?;
             }
             let is_asked =
                 self.open.iter().any(|operation| operation.regions().iter().any(|region| mine.contains(region)));
             if is_asked {
                 asked_until = Instant::now();
             }
-            let is_mending = self.is_unsettled && asked_until.elapsed() < MEND_WITHIN;
+            let is_mending =
+                self.regions.values().any(|region| region.is_unsettled) && asked_until.elapsed() < MEND_WITHIN;
             if is_asked || is_mending || !self.tasks.is_empty() || self.regions.values().any(Region::is_busy) {
                 idle_since = Instant::now();
             } else if until_idle && idle_since.elapsed() > LINGER {
@@ -282,41 +278,40 @@ impl Reconciler {
         }
     }
 
-    /// Plans every held region anew, starts what can start, tells how far it is.
-    async fn round(&mut self) -> Result<(), ReconcileError> {
+    /// Plans the held regions of which something changed, starts what can start, tells how far it is.
+    async fn round(&mut self) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let report = self.last_report.elapsed() >= REPORT_EVERY;
-        self.report_due = !report;
-        self.look_again = None;
-        self.is_unsettled = false;
-        let names: Vec<RegionName> = self.regions.keys().cloned().collect();
+        let changed = self.regions.iter().filter(|(_, region)| region.is_dirty);
+        let names: Vec<RegionName> = changed.map(|(name, _)| name.clone()).collect();
         for name in names {
-            let outcome = self.round_of(&name, now, report).await;
+            let outcome = self.round_of(&name, now).await;
             match outcome {
                 Ok(()) => {}
                 Err(StoreError::LeaseLost { .. }) => {
                     tracing::warn!(region = %name, "the lease is lost; leaving the region alone");
                     self.regions.remove(&name);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let again = now.checked_add(STORE_PAUSE).ok();
+                    self.regions.entry(name).and_modify(|region| region.look_again = again);
+                    return Err(error);
+                }
             }
-        }
-        if report {
-            self.last_report = Instant::now();
         }
         Ok(())
     }
 
-    async fn round_of(&mut self, name: &RegionName, now: Timestamp, report: bool) -> Result<(), StoreError> {
+    async fn round_of(&mut self, name: &RegionName, now: Timestamp) -> Result<(), StoreError> {
         let Some(region) = self.regions.get_mut(name) else { return Ok(()) };
+        region.is_dirty = false;
         for host in region.settle(&self.observed, now) {
             self.observer.resync(&host);
         }
         deaths::forget(&mut region.memory, now);
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
-        self.look_again = [self.look_again, next.look_again, region.settle_at()].into_iter().flatten().min();
-        self.is_unsettled |= self.look_again.is_some() || !next.actions.is_empty() || !next.moves.is_empty();
+        region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
+        region.is_unsettled = next.look_again.is_some() || !next.actions.is_empty() || !next.moves.is_empty();
 
         let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
         let mut ending = false;
@@ -332,16 +327,16 @@ impl Reconciler {
                 progress.push((operation.id, told));
             }
         }
-        if progress.is_empty() && self.journal.is_empty() {
-            // Nothing to tell.
-        } else if report || ending {
-            let journal: Vec<JournalEntry> =
-                self.journal.extract_if(.., |(region, _)| region == name).map(|(_, entry)| entry).collect();
+        region.report_due = !progress.is_empty() || self.journal.iter().any(|(region, _)| region == name);
+        if region.report_due && (ending || region.last_report.elapsed() >= REPORT_EVERY) {
+            let here = self.journal.iter().filter(|(region, _)| region == name);
+            let journal: Vec<JournalEntry> = here.map(|(_, entry)| entry.clone()).collect();
             let parts = progress.iter().map(|(id, (_, part))| (*id, part.clone())).collect();
             self.store.report(region.fence.clone(), parts, journal).await?;
+            self.journal.retain(|(region, _)| region != name);
             region.reported.extend(progress);
-        } else {
-            self.report_due = true;
+            region.last_report = Instant::now();
+            region.report_due = false;
         }
 
         for (replica, place, why) in next.moves {
@@ -405,8 +400,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Takes in what an observer tells. True when a new plan may differ.
-    fn see(&mut self, update: HostUpdate) -> bool {
+    /// Takes in what an observer tells.
+    fn see(&mut self, update: HostUpdate) {
         let now = Timestamp::now();
         if let HostChange::Container(after) = &update.change {
             let host = self.observed.hosts.get(&update.host);
@@ -422,7 +417,14 @@ impl Reconciler {
             lost.cancel();
         }
         let matters = !matches!(update.change, HostChange::Usage(_) | HostChange::Event(_));
-        self.observed.apply(update) && matters
+        let host = update.host.clone();
+        // A new plan may differ.
+        if self.observed.apply(update) && matters {
+            let region = self.observed.hosts.get(&host).and_then(|host| self.regions.get_mut(&host.region));
+            if let Some(region) = region {
+                region.is_dirty = true;
+            }
+        }
     }
 
     fn take_ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
@@ -466,9 +468,11 @@ impl Reconciler {
             version = after;
         };
         open.reverse();
-        let changed = self.desired.generation != desired.generation
-            || !open.iter().map(|operation| operation.id).eq(self.open.iter().map(|operation| operation.id));
-        for operation in open.iter().filter(|new| self.open.iter().all(|known| known.id != new.id)) {
+        let stage = |operation: &Operation| (operation.id, operation.since());
+        let changed =
+            self.desired.generation != desired.generation || !open.iter().map(stage).eq(self.open.iter().map(stage));
+        let is_known = |new: &Operation| self.open.iter().any(|old| stage(old) == stage(new));
+        for operation in open.iter().filter(|new| !is_known(new)) {
             for name in operation.regions() {
                 if let Some(region) = self.regions.get_mut(&name) {
                     region.begin(operation);
@@ -510,6 +514,15 @@ impl Reconciler {
             .collect();
         let _: Vec<_> = writes.collect().await;
     }
+}
+
+/// A store that fails for a while: the leases run out; leave rather than guess.
+fn store_fails(since: &mut Option<Instant>, error: StoreError) -> Result<(), ReconcileError> {
+    if since.get_or_insert_with(Instant::now).elapsed() > STORE_GONE {
+        return Err(error.into());
+    }
+    tracing::warn!(%error, "the store fails; trying again");
+    Ok(())
 }
 
 /// False for the creation of a replica that a later command took back while it waited for its turn.

@@ -4,6 +4,14 @@
 //! what it needs to answer is part of the time. Each host is asked for its version, its facts, its containers and its
 //! images; nothing is shared between hosts. Not measured: 200 real connections by SSH.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
 #[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[expect(dead_code, reason = "shared by all benchmarks")]

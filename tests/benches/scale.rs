@@ -1,5 +1,5 @@
 //! How long 3 → 30 replicas take on three real hosts (one over SSH, one over TLS, one over its Unix socket), image
-//! present, one published port each.
+//! present, one published port each, on the engine's own bridge network.
 //!
 //! Interleaved in every round, each alone on the hosts, the hosts empty but for the three replicas in between:
 //!
@@ -9,13 +9,25 @@
 //!   here, through its acceptance by the store, until an observer in this process has seen 30 run.
 //! - `on demand`: no reconciler runs; from the exec of `wharf scale … --detach`, which looks at the hosts, plans,
 //!   accepts and starts one.
-//! - `swarm`: the same hosts as three managers' worth of one swarm (one manager), the same image by digest from the
+//! - `swarm`: the same hosts as one swarm (one manager), the same image by digest from the
 //!   local registry, one port in host mode; from the service update until 30 tasks run.
 //!
 //! Everything, three engines and their 30 containers too, shares this machine's cores: most of the time is the
 //! engines' own work. Network delay is next to none, so what is not measured is a far region.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
+#[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../support/pty.rs"]
+mod pty;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../real/support.rs"]
 mod support;
@@ -28,7 +40,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{median, rounds, row, spread, wait};
+use common::{is_held, median, row, rounds, spread, wait};
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -43,11 +55,23 @@ use wharf::{
 const FEW: u32 = 3;
 const MANY: u32 = 30;
 
+/// On the engine's own bridge, where Swarm puts the tasks of a service without a network of its own, so that each
+/// engine has the same to do for each row. A network per stack adds name service to every container.
+const WEB: &str = "\
+services:
+  web:
+    image: IMAGE:1
+    network_mode: bridge
+    expose: [\"8080\"]
+    deploy:
+      replicas: 3
+";
+
 fn main() {
     let fleet = support::Fleet::new("bench");
-    let file = fleet.compose("bench.yaml", support::WEB);
+    let file = fleet.compose("bench.yaml", WEB);
     fleet.ok(&["deploy", "-f", &file, "--stack", "bench", "--yes"]);
-    wait("the reconciler of the deployment leaves", || fleet.reconciler().is_none());
+    wait("the reconciler of the deployment leaves", || !is_held(&fleet.store()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let swarm = Swarm::start(&fleet.world);
     let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -190,7 +214,7 @@ async fn floor(fleet: &support::Fleet) -> f64 {
 
 async fn with_reconciler(fleet: &support::Fleet) -> f64 {
     let reconciler = fleet.spawn(&["reconcile"]);
-    wait("the reconciler takes the lease", || fleet.reconciler().is_some());
+    wait("the reconciler takes the lease", || is_held(&fleet.store()));
     let store = Sqlite::open(fleet.store()).unwrap();
     let mut eyes = Eyes::open(fleet).await;
     eyes.until_running(FEW).await;
@@ -209,18 +233,18 @@ async fn with_reconciler(fleet: &support::Fleet) -> f64 {
 }
 
 async fn on_demand(fleet: &support::Fleet) -> f64 {
-    wait("no reconciler is left", || fleet.reconciler().is_none());
+    wait("no reconciler is left", || !is_held(&fleet.store()));
     let store = Sqlite::open(fleet.store()).unwrap();
     let mut eyes = Eyes::open(fleet).await;
     eyes.until_running(FEW).await;
 
     let begun = Instant::now();
-    fleet.ok(&["scale", &format!("bench/web={MANY}"), "--yes", "--detach"]);
+    fleet.ok(&["scale", "--yes", "--detach", &format!("bench/web={MANY}")]);
     eyes.until_running(MANY).await;
     let took = begun.elapsed();
 
     back(&mut eyes, &store).await;
-    wait("the reconciler on demand leaves", || fleet.reconciler().is_none());
+    wait("the reconciler on demand leaves", || !is_held(&fleet.store()));
     took.as_secs_f64()
 }
 

@@ -7,10 +7,21 @@
 //! The file system's caches are warm, the terminal takes everything at once. Processor time is read from /proc, which
 //! counts hundredths of a second.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
 #[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[path = "common/screen.rs"]
 mod screen;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../support/pty.rs"]
+mod pty;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../real/support.rs"]
 mod support;

@@ -125,13 +125,12 @@ impl Fleet {
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("store");
         fs::create_dir(&store).unwrap();
-        let body: String = text
+        let body: Vec<&str> = text
             .lines()
             .filter(|line| !line.starts_with("fleet ") && !line.starts_with("store "))
-            .map(|line| format!("{line}\n"))
             .collect();
         let store = store.join("wharf.db");
-        let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{DEFAULTS}\n{body}", store.display());
+        let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{DEFAULTS}\n{}\n", store.display(), body.join("\n"));
         // Beside the world's own, whose certificates are named relative to it.
         let file = world.dir().join(format!("fleet-{name}.toml"));
         fs::write(&file, text).unwrap();

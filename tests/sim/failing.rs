@@ -42,7 +42,9 @@ async fn an_image_that_is_missing_changes_nothing_and_may_come_later() {
     let (sim, _reconciler) = settled(Setup::new(3)).await;
     let before: Vec<String> = sim.of("shop/web").into_iter().map(|(_, it)| it.id).collect();
     // One host alone cannot get it: the others must not change either.
-    sim.script("east-2", |script| drop(script.images.insert("app:2".to_owned(), ImageFault::NoTag)));
+    sim.script("east-2", |script| {
+        script.images.insert("app:2".to_owned(), ImageFault::NoTag);
+    });
     let operation = sim.deploy(&shop("app:2", 4)).await;
     let reason = sim.failed(&operation).await;
     assert!(reason.contains("east-2") && reason.contains("app:2"), "{reason}");

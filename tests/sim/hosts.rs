@@ -13,7 +13,7 @@ use super::{
 };
 
 async fn scales_while(link: Link) {
-    let sim = Setup::new(3).impatient_with_hosts().defaults(|it| it.down_after = Duration::from_mins(1)).start().await;
+    let sim = Setup::new(3).impatient_with_hosts().defaults(|it| it.down_after = Duration::from_secs(60)).start().await;
     others(&sim).await;
     let _reconciler = Reconciler::start(&sim, "one");
     let operation = sim.deploy(&shop("app:1", 3)).await;
@@ -80,7 +80,7 @@ async fn one_that_stays_away_is_replaced_and_its_surplus_goes_when_it_is_back() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_back_in_time_keeps_what_it_has() {
-    let sim = Setup::new(3).impatient_with_hosts().defaults(|it| it.down_after = Duration::from_mins(1)).start().await;
+    let sim = Setup::new(3).impatient_with_hosts().defaults(|it| it.down_after = Duration::from_secs(60)).start().await;
     let _reconciler = Reconciler::start(&sim, "one");
     let operation = sim.deploy(&shop("app:1", 6)).await;
     sim.converged(&operation).await;

@@ -216,6 +216,9 @@ impl Store for Cuttable {
     fn fail(&self, fence: Fence, id: CommandId, reason: Text, at: jiff::Timestamp) -> Answer<'_, Operation> {
         self.ask(self.store.fail(fence, id, reason, at))
     }
+    fn roll_back(&self, fence: Fence, id: CommandId, reason: Text, at: jiff::Timestamp) -> Answer<'_, Operation> {
+        self.ask(self.store.roll_back(fence, id, reason, at))
+    }
     fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool> {
         self.ask(self.store.replace(fence, replica, place, why))
     }

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use wharf::{
     engine::{ObserveOptions, Observer},
     model::{
-        CommandId, Connect, Defaults, Deploy, Desired, Fleet, HealthCheck, Host, HostName, Observed, Operation,
-        OperationState, Region, RegionName, ServiceKey, ServiceSpec, StackSpec, label,
+        CommandId, Connect, Defaults, Deploy, Desired, Fleet, HealthCheck, Host, HostName, HostView, Observed,
+        Operation, OperationState, Region, RegionName, RevisionNo, ServiceKey, ServiceSpec, StackSpec, label,
     },
     plan::{self, Plan, Refusal, ScaleTarget, World},
     sim::{self, Engine, Glimpse, Script, Standing},
@@ -88,7 +88,7 @@ impl Setup {
         let engines = fleet.hosts().iter().map(|host| (host.name.clone(), host.engine.clone())).collect();
         let guard = Guard::start(engines, self.defaults.min_healthy);
         let sim = Sim { setup: self, fleet, model, store, eyes, guard, _dir: dir };
-        sim.until("all hosts are seen", || sim.eyes.look().hosts.values().all(|host| host.is_seen())).await;
+        sim.until("all hosts are seen", || sim.eyes.look().hosts.values().all(HostView::is_seen)).await;
         sim
     }
 }
@@ -222,9 +222,13 @@ impl Sim {
             if now.state.is_final() {
                 return now.state;
             }
-            if begun.elapsed() > PATIENCE {
-                panic!("{} does not end: {:#?}\n{}", now.intent.summary(), now.progress, self.story().await);
-            }
+            assert!(
+                begun.elapsed() <= PATIENCE,
+                "{} does not end: {:#?}\n{}",
+                now.intent.summary(),
+                now.progress,
+                self.story().await
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -242,7 +246,7 @@ impl Sim {
     /// Waits for the end, which must be bad; gives the reason.
     pub async fn failed(&self, operation: &Operation) -> String {
         match self.ended(operation).await {
-            OperationState::Failed { reason, .. } => reason.to_string(),
+            OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => reason.to_string(),
             other => panic!("{}: {other:?}\n{}", operation.intent.summary(), self.story().await),
         }
     }
@@ -250,9 +254,7 @@ impl Sim {
     pub async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !holds() {
-            if begun.elapsed() > PATIENCE {
-                panic!("never: {what}\n{}", self.story().await);
-            }
+            assert!(begun.elapsed() <= PATIENCE, "never: {what}\n{}", self.story().await);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -261,9 +263,7 @@ impl Sim {
     pub async fn restored(&self) {
         let begun = Instant::now();
         while let Err(why) = self.as_wanted().await {
-            if begun.elapsed() > PATIENCE {
-                panic!("not restored: {why}\n{}", self.story().await);
-            }
+            assert!(begun.elapsed() <= PATIENCE, "not restored: {why}\n{}", self.story().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -315,26 +315,42 @@ impl Sim {
     /// else of ours.
     pub async fn as_wanted(&self) -> Result<(), String> {
         let desired = self.desired().await;
-        let mut left: BTreeMap<(String, String), Glimpse> = BTreeMap::new();
+        let mut left: BTreeMap<(String, String), Vec<Glimpse>> = BTreeMap::new();
         for (host, glimpse) in self.peek().into_iter().filter(|(_, it)| is_ours(it)) {
-            left.insert((host, glimpse.name.clone()), glimpse);
+            let replica = format!("{}.{}", service_of(&glimpse), glimpse.labels[label::SLOT]);
+            left.entry((host, replica)).or_default().push(glimpse);
         }
-        let wanted: BTreeSet<(String, String)> = desired
-            .replicas()
-            .map(|(replica, place)| (place.host.to_string(), replica.container_name(place.revision)))
-            .collect();
-        for key in &wanted {
-            let Some(glimpse) = left.remove(key) else { return Err(format!("{} is not on {}", key.1, key.0)) };
+        for (replica, place) in desired.replicas() {
+            let key = (place.host.to_string(), replica.to_string());
+            let Some(mut copies) = left.remove(&key) else { return Err(format!("{replica} is not on {}", place.host)) };
+            let glimpse = copies.remove(0);
+            if let Some(second) = copies.first() {
+                return Err(format!("{} and {} are both on {}", glimpse.name, second.name, place.host));
+            }
+            // Revisions that make equal containers replace nothing.
+            let have = RevisionNo(glimpse.labels[label::REVISION].parse().unwrap());
+            let content = |no| desired.revision(&replica.service, no).map(|it| (&it.image, &it.spec));
+            let same = match (content(have), content(place.revision)) {
+                (Some(have), Some(want)) => have.0 == want.0 && have.1.same_container(want.1),
+                _ => have == place.revision,
+            };
+            if !same {
+                return Err(format!("{} on {} should be r{}", glimpse.name, place.host, place.revision));
+            }
+            let round = desired.assignment(&replica.service, &replica.region).map_or(0, |it| it.round);
+            if glimpse.labels.get(label::ROUND).map_or(0, |round| round.parse().unwrap()) < round {
+                return Err(format!("{} on {} should have been restarted", glimpse.name, place.host));
+            }
             let done = glimpse.standing == Standing::Exited(0) && glimpse.image.ends_with("job");
             if !done && !matches!(glimpse.standing, Standing::Running(_)) {
-                return Err(format!("{} on {}: {:?}", key.1, key.0, glimpse.standing));
+                return Err(format!("{} on {}: {:?}", glimpse.name, place.host, glimpse.standing));
             }
             if glimpse.checked && glimpse.healthy != Some(true) {
-                return Err(format!("{} on {} is not healthy", key.1, key.0));
+                return Err(format!("{} on {} is not healthy", glimpse.name, place.host));
             }
         }
         match left.keys().next() {
-            Some((host, name)) => Err(format!("{name} is on {host} and not wanted")),
+            Some((host, replica)) => Err(format!("{replica} is on {host} and not wanted")),
             None => Ok(()),
         }
     }

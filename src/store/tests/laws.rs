@@ -139,7 +139,7 @@ proptest! {
         for op in all(&store) {
             prop_assert!(op.state.is_final());
             let lines = now(store.journal(JournalQuery { command: Some(op.id), ..Default::default() })).unwrap();
-            let ends = lines.iter().filter(|line| line.what.as_str().starts_with(op.state.word())).count();
+            let ends = lines.iter().filter(|line| line.what.as_str().contains(&format!(": {}", op.state.word()))).count();
             prop_assert_eq!(ends, 1, "{:?}", lines);
         }
     }
