@@ -40,6 +40,12 @@ impl Context {
         })
     }
 
+    /// The file that the fleet comes from, when it is one.
+    pub(super) fn source(&self) -> Option<PathBuf> {
+        let found = || Some(PathBuf::from(&self.fleet.origin)).filter(|path| path.is_file());
+        self.fleet_file.clone().or_else(found)
+    }
+
     /// The store, to accept commands.
     pub(super) fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         // What is kept is a matter of the whole fleet: the first region's defaults, which are the fleet's own unless

@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Context, Failure, args::ReconcileArgs, print};
 use crate::{
     model::{Fleet, RegionName},
-    reconcile::{self, Options},
+    reconcile::{self, FleetFile, Options},
     store::Store,
     text::Text,
 };
 
 /// Runs until a signal, or until idle. SIGTERM and SIGINT finish the running actions; SIGHUP is ignored.
-pub(super) async fn run(context: Context, args: ReconcileArgs) -> Result<ExitCode, Failure> {
+pub(super) async fn run(mut context: Context, args: ReconcileArgs) -> Result<ExitCode, Failure> {
     if args.own_session {
         // Fails only for a process group's leader, which a child started on demand never is.
         if let Err(error) = rustix::process::setsid() {
@@ -23,13 +23,26 @@ pub(super) async fn run(context: Context, args: ReconcileArgs) -> Result<ExitCod
     }
     let stop = CancellationToken::new();
     listen(&stop).map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
-    let regions = if args.regions.is_empty() { None } else { Some(named(&context.fleet, &args.regions)?) };
-    let store = context.store()?;
     log_to_stderr();
-    print::line("ready");
-    let options = Options { regions, until_idle: args.until_idle, ..Options::new(holder(&context.who)) };
-    reconcile(context.fleet.clone(), store, options, stop).await?;
-    Ok(ExitCode::SUCCESS)
+    let mut is_ready = false;
+    loop {
+        let fleet_file = context.source().and_then(|path| FleetFile::read(&path));
+        let regions = if args.regions.is_empty() { None } else { Some(named(&context.fleet, &args.regions)?) };
+        let store = context.store()?;
+        if !std::mem::replace(&mut is_ready, true) {
+            print::line("ready");
+        }
+        let base = Options::new(holder(&context.who));
+        let options = Options { regions, until_idle: args.until_idle, fleet_file: fleet_file.clone(), ..base };
+        reconcile(context.fleet.clone(), store, options, stop.clone()).await?;
+        if stop.is_cancelled() || !fleet_file.is_some_and(|file| file.has_changed()) {
+            return Ok(ExitCode::SUCCESS);
+        }
+        match Context::load(context.fleet_file.as_deref()) {
+            Ok(new) => context = new,
+            Err(error) => tracing::error!(%error, "the fleet file has changed and cannot be used; going on as before"),
+        }
+    }
 }
 
 /// The reconciler itself, for this process and for the demo.

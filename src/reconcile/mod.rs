@@ -6,10 +6,12 @@
 
 mod deaths;
 mod exec;
+mod fleet_file;
 mod last_words;
 mod lease;
 mod region;
 mod round;
 
+pub use fleet_file::FleetFile;
 pub use lease::LeaseTimes;
 pub use round::{Options, ReconcileError, run};

@@ -16,7 +16,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    deaths, exec, last_words, lease,
+    deaths, exec,
+    fleet_file::FleetFile,
+    last_words, lease,
     lease::LeaseTimes,
     region::{Ended, Failed, Region},
 };
@@ -33,6 +35,9 @@ use crate::{
 
 /// How often the store is asked whether anyone committed. One `PRAGMA`: microseconds.
 const STORE_POLL: Duration = Duration::from_millis(25);
+
+/// How often the fleet file is compared with what was read, beside every change of what is wanted.
+const FILE_LOOK: Duration = Duration::from_secs(2);
 
 /// Progress is told at most so often, unless an operation ends.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -66,6 +71,9 @@ pub struct Options {
     pub until_idle: bool,
     /// Who we are, in the lease: `user@machine:pid`.
     pub holder: Text,
+    /// The file that the fleet comes from. When it says something else, the reconciler ends, to be run with the new
+    /// fleet: it must not judge places on hosts that it does not know.
+    pub fleet_file: Option<FleetFile>,
     /// How the hosts are watched.
     pub observe: ObserveOptions,
     /// How leases are kept; both times must be shorter than the store's own expiry.
@@ -76,7 +84,7 @@ impl Options {
     /// All regions, for good, with the times of the design.
     pub fn new(holder: Text) -> Self {
         let (observe, lease) = (ObserveOptions::default(), LeaseTimes::default());
-        Self { regions: None, until_idle: false, holder, observe, lease }
+        Self { regions: None, until_idle: false, holder, fleet_file: None, observe, lease }
     }
 }
 
@@ -123,7 +131,8 @@ pub async fn run(
     };
     // Asked to look after regions by name: they are ours even while no operation is open.
     let named = options.regions.is_some();
-    let mut turn = Turn { updates, percents, mine, named, until_idle: options.until_idle };
+    let mut turn =
+        Turn { updates, percents, mine, named, until_idle: options.until_idle, fleet_file: options.fleet_file };
     loop {
         let leases_stop = CancellationToken::new();
         let (wanted, wanted_rx) = watch::channel(BTreeSet::new());
@@ -136,7 +145,8 @@ pub async fn run(
         let _ = lease_task.await;
         this.regions.clear();
         // Who accepted a command while we still held the lease relied on us: nothing is left behind.
-        if result.is_err() || stop.is_cancelled() || !this.is_asked(&turn.mine).await {
+        let is_stale = turn.fleet_file.as_ref().is_some_and(FleetFile::has_changed);
+        if result.is_err() || is_stale || stop.is_cancelled() || !this.is_asked(&turn.mine).await {
             return result;
         }
     }
@@ -149,6 +159,7 @@ struct Turn {
     mine: BTreeSet<RegionName>,
     named: bool,
     until_idle: bool,
+    fleet_file: Option<FleetFile>,
 }
 
 struct Reconciler {
@@ -177,13 +188,14 @@ impl Reconciler {
         wanted: &watch::Sender<BTreeSet<RegionName>>,
         stop: &CancellationToken,
     ) -> Result<(), ReconcileError> {
-        let Turn { updates, percents, mine, named, until_idle } = turn;
+        let Turn { updates, percents, mine, named, until_idle, fleet_file } = turn;
         let (named, until_idle) = (*named, *until_idle);
         let mut poll = tokio::time::interval(STORE_POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen_version = None;
         let mut idle_since = Instant::now();
         let mut asked_until = Instant::now();
+        let mut looked_at_file = Instant::now();
         let mut store_gone_since: Option<Instant> = None;
         loop {
             tokio::select! {
@@ -214,6 +226,14 @@ impl Reconciler {
                 _ = poll.tick() => {
                     match self.poll_store(&mut seen_version).await {
                         Ok(changed) => {
+                            // Before a change is judged: it may be about a host that was just added to the file.
+                            if changed || looked_at_file.elapsed() > FILE_LOOK {
+                                looked_at_file = Instant::now();
+                                if fleet_file.as_ref().is_some_and(FleetFile::has_changed) {
+                                    tracing::info!("the fleet file has changed");
+                                    return Ok(());
+                                }
+                            }
                             if changed {
                                 self.regions.values_mut().for_each(|region| region.is_dirty = true);
                             }

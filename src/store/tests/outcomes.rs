@@ -162,3 +162,68 @@ fn a_slot_moves() {
     west.region = "west".parse().unwrap();
     assert!(matches!(now(store.replace(east, west, place(1), "".into())), Err(StoreError::Invalid(_))));
 }
+
+#[test]
+fn rolling_back_stays_open_until_it_is_seen() {
+    let store = fresh();
+    let first = accept(&*store, deploy(Generation(0), 1, &both()), "ana", 0).unwrap();
+    let (east, west) = (fence(&*store, "east"), fence(&*store, "west"));
+    for region in [&east, &west] {
+        now(store.report(region.clone(), vec![(first.id, part(true))], vec![])).unwrap();
+    }
+    let bigger = [("shop/web", "east", 6), ("shop/web", "west", 4)];
+    let second = accept(&*store, deploy(first.generation, 2, &bigger), "ana", 10).unwrap();
+    now(store.report(west.clone(), vec![(second.id, part(true))], vec![])).unwrap();
+
+    let back = now(store.roll_back(east.clone(), second.id, "it dies".into(), at(20))).unwrap();
+    assert_eq!(back.state, OperationState::RollingBack { at: at(20), reason: "it dies".into() });
+    assert!(!back.state.is_final());
+    assert_eq!(back.since(), at(20));
+    // Its books are turned round, and what was reported counts no more.
+    assert_eq!((&back.before[&key("shop/web")].len(), &back.after[&key("shop/web")].len()), (&2, &2));
+    let region: crate::model::RegionName = "east".parse().unwrap();
+    let slots = |book: &std::collections::BTreeMap<
+        _,
+        std::collections::BTreeMap<_, Option<crate::model::Assignment>>,
+    >| { book[&key("shop/web")][&region].as_ref().map(|assignment| assignment.slots.len()) };
+    assert_eq!((slots(&back.before), slots(&back.after)), (Some(6), Some(3)));
+    assert!(back.progress.values().all(|part| !part.finished));
+    assert_eq!(wanted(&now(store.desired()).unwrap(), "shop/web", "west"), Some(2));
+    // Once is enough.
+    let again = now(store.roll_back(west.clone(), second.id, "late".into(), at(21))).unwrap();
+    assert_eq!(again.state, back.state);
+
+    now(store.report(east.clone(), vec![(second.id, part(true))], vec![])).unwrap();
+    assert_eq!(operation(&*store, second.id).state, back.state, "west has not finished");
+    now(store.report(west, vec![(second.id, part(true))], vec![])).unwrap();
+    assert!(
+        matches!(operation(&*store, second.id).state, OperationState::RolledBack { reason, .. } if reason == "it dies".into())
+    );
+    let open = now(store.operations(OperationQuery { open_only: true, ..Default::default() })).unwrap();
+    assert!(open.is_empty());
+}
+
+#[test]
+fn rolling_back_may_fail_or_be_aborted() {
+    let store = fresh();
+    let first = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let east = fence(&*store, "east");
+    now(store.report(east.clone(), vec![(first.id, part(true))], vec![])).unwrap();
+    for end in ["fail", "abort"] {
+        let base = now(store.desired()).unwrap().generation;
+        let second = accept(&*store, scale(base, "shop/web", "east", 3, 6, 1), "ana", 10).unwrap();
+        now(store.roll_back(east.clone(), second.id, "it dies".into(), at(20))).unwrap();
+        let ended = match end {
+            "fail" => now(store.fail(east.clone(), second.id, "so does the old one".into(), at(30))).unwrap(),
+            _ => now(store.abort(second.id, "bo".into(), at(30))).unwrap(),
+        };
+        match (end, &ended.state) {
+            ("fail", OperationState::Failed { reason, .. }) => {
+                assert_eq!(reason.as_str(), "it dies; and rolling back does not succeed: so does the old one");
+            }
+            ("abort", OperationState::Aborted { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(wanted(&now(store.desired()).unwrap(), "shop/web", "east"), Some(3), "{end}: put back once");
+    }
+}
