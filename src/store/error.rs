@@ -191,10 +191,11 @@ impl Fault {
             if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)))
     }
 
-    /// True when SQLite could not open or make one of its files.
+    /// True when SQLite could not open or make one of its files, for want of rights or of space.
     pub(super) fn lacks_side_files(&self) -> bool {
         matches!(self, Self::Sql(error)
-            if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)))
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::DiskFull))
+                || error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE))
     }
 
     /// In words, for the file it happened to.

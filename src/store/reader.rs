@@ -110,7 +110,7 @@ impl Open {
         db.busy_timeout(BUSY)?;
         match schema::version(&db, path) {
             // Nobody has the store open and we may not make its side files. Then it does not change either.
-            Err(fault) if fault.lacks_side_files() && !wal(path).exists() => {
+            Err(fault) if fault.lacks_side_files() && !has_wal(path) => {
                 let db = Connection::open_with_flags(frozen_url(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
                 Ok(Self { db, file: FileId::of(file), frozen: Some(stamp(file)) })
             }
@@ -120,15 +120,15 @@ impl Open {
     }
 
     fn is_stale(&self, now: &Metadata, path: &Path) -> bool {
-        self.file != FileId::of(now) || self.frozen.is_some_and(|then| then != stamp(now) || wal(path).exists())
+        self.file != FileId::of(now) || self.frozen.is_some_and(|then| then != stamp(now) || has_wal(path))
     }
 }
 
-/// The write-ahead log beside the file.
-fn wal(path: &Path) -> PathBuf {
+/// True when the write-ahead log beside the file holds something. An attempt to open the store can leave an empty one.
+fn has_wal(path: &Path) -> bool {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
-    name.into()
+    std::fs::metadata(PathBuf::from(name)).is_ok_and(|wal| wal.len() > 0)
 }
 
 /// The file's name as SQLite's URL for a file that does not change.
