@@ -125,10 +125,8 @@ impl Fleet {
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("store");
         fs::create_dir(&store).unwrap();
-        let body: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.starts_with("fleet ") && !line.starts_with("store "))
-            .collect();
+        let body: Vec<&str> =
+            text.lines().filter(|line| !line.starts_with("fleet ") && !line.starts_with("store ")).collect();
         let store = store.join("wharf.db");
         let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{DEFAULTS}\n{}\n", store.display(), body.join("\n"));
         // Beside the world's own, whose certificates are named relative to it.

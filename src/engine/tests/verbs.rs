@@ -173,7 +173,7 @@ async fn a_network_of_somebody_else_is_not_used() {
         })
     });
     let error = handle(dial).await.create(&Wish::new().request()).await.unwrap_err();
-    assert!(error.is_conflict() && error.to_string().contains("shop_default"), "{error}");
+    assert!(error.is_final() && error.to_string().contains("shop_default"), "{error}");
     assert_eq!(engine.count("/containers/create"), 0);
 }
 

@@ -197,7 +197,7 @@ fn rolling_back_stays_open_until_it_is_seen() {
     assert_eq!(operation(&*store, second.id).state, back.state, "west has not finished");
     now(store.report(west, vec![(second.id, part(true))], vec![])).unwrap();
     assert!(
-        matches!(operation(&*store, second.id).state, OperationState::RolledBack { reason, .. } if reason == "it dies".into())
+        matches!(operation(&*store, second.id).state, OperationState::RolledBack { reason, .. } if reason.as_str() == "it dies")
     );
     let open = now(store.operations(OperationQuery { open_only: true, ..Default::default() })).unwrap();
     assert!(open.is_empty());
