@@ -4,17 +4,25 @@
 //! command turns the first into the second.
 
 mod command;
+mod container;
 mod desired;
 mod fleet;
 mod ids;
 mod observed;
 mod spec;
+mod spec_deploy;
 mod spec_diff;
+mod spec_parts;
+mod update;
 
 pub use command::*;
+pub use container::*;
 pub use desired::*;
 pub use fleet::*;
 pub use ids::*;
 pub use observed::*;
 pub use spec::*;
+pub use spec_deploy::*;
 pub use spec_diff::{Change, diff};
+pub use spec_parts::*;
+pub use update::*;

@@ -40,7 +40,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{is_held, median, row, rounds, spread, wait};
+use common::{is_held, median, rounds, row, spread, wait};
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio::sync::mpsc;

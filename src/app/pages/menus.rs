@@ -206,10 +206,7 @@ pub fn abort(state: &State, id: CommandId) -> Vec<Line> {
 pub fn quit(state: &State) -> Vec<Line> {
     let drafted = state.draft.changes().len();
     let why = if drafted > 0 {
-        format!(
-            " The draft holds {drafted} change{} that were not applied. They are lost.",
-            if drafted == 1 { "" } else { "s" }
-        )
+        format!(" The draft is not applied: {drafted} change{} would be lost.", if drafted == 1 { "" } else { "s" })
     } else {
         " The answer to what was asked for has not come yet.".to_owned()
     };

@@ -1,0 +1,130 @@
+//! What observers tell, and what it changes.
+
+use jiff::Timestamp;
+
+use super::{Container, ContainerId, HostFacts, HostName, HostView, Image, Link, Observed, Usage};
+use crate::text::Text;
+
+/// Something an engine told: for the events view and for what changed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineEvent {
+    /// When, by the engine's clock.
+    pub at: Timestamp,
+    /// On which host.
+    pub host: HostName,
+    /// `container`, `image`, `network`, ….
+    pub kind: Text,
+    /// `start`, `die`, `health_status: healthy`, ….
+    pub action: Text,
+    /// The object's id.
+    pub id: Text,
+    /// The object's name.
+    pub name: Text,
+}
+
+/// What an observer tells of one host. Messages of one host come in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostUpdate {
+    /// Which host.
+    pub host: HostName,
+    /// What.
+    pub change: HostChange,
+}
+
+/// A change of what is seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostChange {
+    /// The link's state.
+    Link(Link),
+    /// What the engine says of itself.
+    Facts(HostFacts),
+    /// A full list: replaces all containers of the host.
+    Listed {
+        /// When the list was taken.
+        at: Timestamp,
+        /// All containers.
+        containers: Vec<Container>,
+    },
+    /// One container is new or changed. Its `usage` is to be kept from before.
+    Container(Box<Container>),
+    /// A container is gone.
+    Gone(ContainerId),
+    /// All images of the host.
+    Images(Vec<Image>),
+    /// Loads of some containers.
+    Usage(Vec<(ContainerId, Usage)>),
+    /// Something happened.
+    Event(EngineEvent),
+}
+
+impl Observed {
+    /// Every host of the fleet, none seen yet.
+    pub fn unseen(fleet: &super::Fleet, now: Timestamp) -> Self {
+        let hosts = fleet
+            .hosts()
+            .map(|(region, host)| {
+                let mut view = HostView::unseen(host.name.clone(), region.name.clone(), host.connect.to_string(), now);
+                view.address.clone_from(&host.address);
+                view.labels.clone_from(&host.labels);
+                (host.name.clone(), view)
+            })
+            .collect();
+        Self { hosts }
+    }
+
+    /// Takes in what an observer tells. False when nothing changed.
+    pub fn apply(&mut self, update: HostUpdate) -> bool {
+        let Some(host) = self.hosts.get_mut(&update.host) else { return false };
+        match update.change {
+            HostChange::Link(link) => replace(&mut host.link, link),
+            HostChange::Facts(facts) => replace(&mut host.facts, Some(facts)),
+            HostChange::Listed { at, containers } => {
+                host.listed_at = Some(at);
+                let mut old = std::mem::take(&mut host.containers);
+                let mut changed = old.len() != containers.len();
+                for mut new in containers {
+                    match old.remove(&new.id) {
+                        Some(before) => {
+                            new.usage = before.usage;
+                            new.started = new.started.or(before.started);
+                            changed |= new != before;
+                        }
+                        None => changed = true,
+                    }
+                    host.containers.insert(new.id.clone(), new);
+                }
+                // The first list changes the host from "nothing known" to "nothing there".
+                changed || host.containers.is_empty()
+            }
+            HostChange::Container(container) => {
+                let mut new = *container;
+                if let Some(before) = host.containers.get(&new.id) {
+                    new.usage = before.usage;
+                    if *before == new {
+                        return false;
+                    }
+                }
+                host.containers.insert(new.id.clone(), new);
+                true
+            }
+            HostChange::Gone(id) => host.containers.remove(&id).is_some(),
+            HostChange::Images(images) => replace(&mut host.images, images),
+            HostChange::Usage(samples) => {
+                for (id, usage) in samples {
+                    if let Some(container) = host.containers.get_mut(&id) {
+                        container.usage = Some(usage);
+                    }
+                }
+                host.usage = host.containers.values().filter_map(|container| container.usage).reduce(Usage::plus);
+                true
+            }
+            HostChange::Event(_) => true,
+        }
+    }
+}
+
+fn replace<T: PartialEq>(slot: &mut T, new: T) -> bool {
+    let changed = *slot != new;
+    *slot = new;
+    changed
+}
