@@ -191,11 +191,12 @@ impl Fault {
             if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)))
     }
 
-    /// True when SQLite could not open or make one of its files, for want of rights or of space.
+    /// True when SQLite could not open or make one of its files, or had no room for it.
     pub(super) fn lacks_side_files(&self) -> bool {
-        matches!(self, Self::Sql(error)
-            if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::DiskFull))
-                || error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE))
+        let Self::Sql(error) = self else { return false };
+        let has_no_room = error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+        let code = error.sqlite_error_code();
+        has_no_room || matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::DiskFull))
     }
 
     /// In words, for the file it happened to.

@@ -109,8 +109,8 @@ impl Open {
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
         match schema::version(&db, path) {
-            // Nobody has the store open and we may not make its side files. Then it does not change either.
-            Err(fault) if fault.lacks_side_files() && !has_wal(path) => {
+            // Nobody has the store open and we may not, or on a full disk cannot, make its side files. Then it does not change either.
+            Err(fault) if fault.lacks_side_files() && !has_log(path) => {
                 let db = Connection::open_with_flags(frozen_url(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
                 Ok(Self { db, file: FileId::of(file), frozen: Some(stamp(file)) })
             }
@@ -120,15 +120,21 @@ impl Open {
     }
 
     fn is_stale(&self, now: &Metadata, path: &Path) -> bool {
-        self.file != FileId::of(now) || self.frozen.is_some_and(|then| then != stamp(now) || has_wal(path))
+        self.file != FileId::of(now) || self.frozen.is_some_and(|then| then != stamp(now) || has_log(path))
     }
 }
 
-/// True when the write-ahead log beside the file holds something. An attempt to open the store can leave an empty one.
-fn has_wal(path: &Path) -> bool {
+/// True when something may be written down beside the file only. A log without content says nothing: one that could
+/// not be begun on a full disk is left like that.
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(wal(path)).is_ok_and(|log| log.len() > 0)
+}
+
+/// The write-ahead log beside the file.
+fn wal(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
-    std::fs::metadata(PathBuf::from(name)).is_ok_and(|wal| wal.len() > 0)
+    name.into()
 }
 
 /// The file's name as SQLite's URL for a file that does not change.
