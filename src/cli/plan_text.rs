@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    plan::{Plan, StepKind},
+    plan::Plan,
     text,
 };
 
@@ -27,7 +27,7 @@ pub(super) fn render(plan: &Plan) -> String {
             (None, None) => String::new(),
         };
         let _ =
-            write!(out, "{:>2}  {}  {}", number + 1, text::pad_right(word(step.kind), 8), text::pad_right(&place, 24));
+            write!(out, "{:>2}  {}  {}", number + 1, text::pad_right(step.kind.word(), 8), text::pad_right(&place, 24));
         let shown: Vec<&str> = step.items.iter().take(ITEMS).map(String::as_str).collect();
         let _ = write!(out, "  {}", shown.join("   "));
         if step.items.len() > ITEMS {
@@ -52,16 +52,4 @@ pub(super) fn render(plan: &Plan) -> String {
         let _ = writeln!(out, "! {warning}");
     }
     out
-}
-
-fn word(kind: StepKind) -> &'static str {
-    match kind {
-        StepKind::Pull => "pull",
-        StepKind::Start => "start",
-        StepKind::Health => "health",
-        StepKind::Replace => "replace",
-        StepKind::Stop => "stop",
-        StepKind::Tidy => "tidy",
-        StepKind::Host => "host",
-    }
 }

@@ -86,6 +86,21 @@ pub enum StepKind {
     Host,
 }
 
+impl StepKind {
+    /// One word, for screens and scripts: the same as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Start => "start",
+            Self::Health => "health",
+            Self::Replace => "replace",
+            Self::Stop => "stop",
+            Self::Tidy => "tidy",
+            Self::Host => "host",
+        }
+    }
+}
+
 /// One wanted number of replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScaleTarget {

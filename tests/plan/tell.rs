@@ -1,6 +1,6 @@
 //! Plans and next steps as text.
 
-use wharf::plan::{Action, Next, Plan, Refusal, StepKind};
+use wharf::plan::{Action, Next, Plan, Refusal};
 
 pub fn plan(plan: &Result<Plan, Refusal>) -> Vec<String> {
     let plan = match plan {
@@ -15,15 +15,7 @@ pub fn plan(plan: &Result<Plan, Refusal>) -> Vec<String> {
         lines.push(format!("revision {} r{} {}", revision.service, revision.no, revision.image));
     }
     for step in &plan.steps {
-        let kind = match step.kind {
-            StepKind::Pull => "pull",
-            StepKind::Start => "start",
-            StepKind::Health => "health",
-            StepKind::Replace => "replace",
-            StepKind::Stop => "stop",
-            StepKind::Tidy => "tidy",
-            StepKind::Host => "host",
-        };
+        let kind = step.kind.word();
         let at = step.region.as_ref().map(|region| format!(" {region}")).unwrap_or_default();
         let of = step.service.as_ref().map(|service| format!(" {service}")).unwrap_or_default();
         let why = if step.why.is_empty() { String::new() } else { format!(" | {}", step.why) };

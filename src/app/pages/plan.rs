@@ -9,7 +9,7 @@ use crate::{
         state::State,
     },
     model::HostIntent,
-    plan::{Plan, PlanStep, StepKind},
+    plan::{Plan, PlanStep},
     text::{count, pad_right},
 };
 
@@ -102,22 +102,10 @@ fn item_line(state: &State, item: &Item) -> Line {
     }
 }
 
-fn word(kind: StepKind) -> &'static str {
-    match kind {
-        StepKind::Pull => "pull",
-        StepKind::Start => "start",
-        StepKind::Health => "health",
-        StepKind::Replace => "replace",
-        StepKind::Stop => "stop",
-        StepKind::Tidy => "tidy",
-        StepKind::Host => "host",
-    }
-}
-
 fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
     let head = format!(
         " {number:>2}  {}  {} ",
-        pad_right(word(step.kind), 8),
+        pad_right(step.kind.word(), 8),
         pad_right(step.region.as_ref().map_or("", |r| r.as_str()), 10)
     );
     let indent = head.chars().count();
@@ -130,7 +118,7 @@ fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
     for (at, row) in rows.into_iter().enumerate() {
         let mut line = if at == 0 {
             Line::of(Role::Dim, format!(" {number:>2}  "))
-                .with(Role::Strong, pad_right(word(step.kind), 8))
+                .with(Role::Strong, pad_right(step.kind.word(), 8))
                 .with(Role::Dim, format!("  {} ", pad_right(step.region.as_ref().map_or("", |r| r.as_str()), 10)))
         } else {
             Line::of(Role::Plain, " ".repeat(indent))
