@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    plan::Plan,
-    text,
-};
+use crate::{plan::Plan, text};
 
 /// Items of a step on one line, before it says how many more there are.
 const ITEMS: usize = 8;
