@@ -8,6 +8,7 @@
 //! | [`text`] | untrusted text made safe; width; units |
 //! | [`model`] | the words of the design as types |
 //! | [`plan`] | pure: placement, intents, what to do next, how far an operation is |
+//! | [`graph`] | pure: relations between services and hosts |
 //! | [`app`] | pure: state, messages, update, effects, the one registry of commands |
 //! | [`config`], [`compose`] | fleet file, discovery, keys; Compose file to model |
 //! | [`store`] | desired state, revisions, commands, journal, leases |
@@ -16,7 +17,7 @@
 //! | [`sim`] | simulated engines that speak the Docker API |
 //! | [`tui`], [`cli`] | terminal and command line |
 //!
-//! `text ← model ← plan ← app` import no tokio, bollard, ratatui, crossterm, clock or I/O;
+//! `text ← model ← {plan, graph} ← app` import no tokio, bollard, ratatui, crossterm, clock or I/O;
 //! time comes in as an argument. `engine` and `tui` never see each other.
 
 pub mod app;
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 pub mod engine;
+pub mod graph;
 pub mod model;
 pub mod plan;
 pub mod reconcile;

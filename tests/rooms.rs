@@ -17,19 +17,20 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("model", &["text"]),
     ("plan", &["model", "text"]),
-    ("app", &["plan", "model", "text"]),
+    ("graph", &["model", "text"]),
+    ("app", &["plan", "graph", "model", "text"]),
     ("config", &["model", "text"]),
     ("compose", &["model", "text"]),
     ("store", &["model", "text"]),
     ("engine", &["config", "model", "text"]),
     ("sim", &["config", "model", "text"]),
     ("reconcile", &["plan", "engine", "store", "config", "model", "text"]),
-    ("tui", &["app", "plan", "model", "text", "config"]),
+    ("tui", &["app", "plan", "graph", "model", "text", "config"]),
     ("cli", &["app", "compose", "config", "engine", "model", "plan", "reconcile", "sim", "store", "text", "tui"]),
 ];
 
 /// Rooms that know no runtime, terminal, engine, clock or I/O.
-const PURE: &[&str] = &["text", "model", "plan", "app"];
+const PURE: &[&str] = &["text", "model", "plan", "graph", "app"];
 
 /// What the pure rooms must not name.
 const IMPURE: &[&str] = &[

@@ -9,7 +9,8 @@ use crate::{
         state::State,
         status::{ago, of_link},
     },
-    model::{Container, ContainerState, HostIntent, HostName, Usage},
+    graph,
+    model::{Condition, Container, ContainerState, HostIntent, HostName, Usage},
     text::{bytes, percent},
 };
 
@@ -42,6 +43,9 @@ pub fn details(state: &State) -> Vec<Line> {
                 lines.push(field("updated", format!("{} by {}", when(state, *at), state.person(by))));
             }
             tallies(state, &mut lines, &row.total, &row.regions);
+            if let Some(key) = id.key() {
+                relations(&mut lines, &graph::needs(&state.store.desired, &key));
+            }
             service_replicas(state, &mut lines, id);
             lines
         }),
@@ -114,6 +118,47 @@ fn tallies(state: &State, lines: &mut Vec<Line>, total: &Tally, regions: &[Optio
             line.push(Role::Mark(Mark::Changing), format!("  {} too many", tally.surplus));
         }
         lines.push(line);
+    }
+}
+
+/// What a service needs and what needs it.
+fn relations(lines: &mut Vec<Line>, needs: &graph::Needs) {
+    if !needs.needs.is_empty() {
+        heading(lines, "NEEDS");
+    }
+    for need in &needs.needs {
+        let how = match need.condition {
+            Condition::ServiceStarted => "started",
+            Condition::ServiceHealthy => "healthy",
+            Condition::ServiceCompletedSuccessfully => "completed",
+        };
+        let mut line = Line::of(Role::Plain, format!(" {}  ", need.service)).with(Role::Dim, how);
+        if !need.is_there {
+            line.push(Role::Mark(Mark::Unknown), "  not deployed");
+        }
+        lines.push(line);
+    }
+    if !needs.needed_by.is_empty() {
+        heading(lines, "NEEDED BY");
+    }
+    lines.extend(needs.needed_by.iter().map(|service| Line::of(Role::Plain, format!(" {service}"))));
+}
+
+/// Services named at most, of those that would end with a host.
+const ENDED_SHOWN: usize = 8;
+
+/// What goes when a host goes.
+fn loss(lines: &mut Vec<Line>, loss: &graph::Loss) {
+    if loss.replicas == 0 {
+        return;
+    }
+    heading(lines, "IF IT GOES");
+    lines.push(field("moves", format!("{} replicas of {} services", loss.replicas, loss.services)));
+    for (service, region) in loss.ended.iter().take(ENDED_SHOWN) {
+        lines.push(Line::new().mark(Mark::Failed).with(Role::Plain, format!(" nothing left of {service} in {region}")));
+    }
+    if let Some(more) = loss.ended.len().checked_sub(ENDED_SHOWN).filter(|more| *more > 0) {
+        lines.push(Line::of(Role::Dim, format!(" … and {more} more")));
     }
 }
 
@@ -239,5 +284,6 @@ fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
         lines.push(field("others", row.others.to_string()));
         load(&mut lines, host.usage);
     }
+    loss(&mut lines, &graph::loss_of(&state.store.desired, name));
     Some(lines)
 }
