@@ -153,7 +153,8 @@ fn loss(lines: &mut Vec<Line>, loss: &graph::Loss) {
         return;
     }
     heading(lines, "IF IT GOES");
-    lines.push(field("moves", format!("{} replicas of {} services", loss.replicas, loss.services)));
+    let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    lines.push(field("moves", format!("{} of {}", many(loss.replicas, "replica"), many(loss.services, "service"))));
     for (service, region) in loss.ended.iter().take(ENDED_SHOWN) {
         lines.push(Line::new().mark(Mark::Failed).with(Role::Plain, format!(" nothing left of {service} in {region}")));
     }
