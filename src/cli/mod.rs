@@ -17,6 +17,7 @@ mod plan_text;
 mod print;
 mod read;
 mod records;
+mod replicas;
 mod serve;
 mod start;
 mod targets;
@@ -72,7 +73,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Watch(_)) => dashboard::watch(context()?, look).await,
         Some(Command::Hosts(output)) => read::hosts(context()?, output).await,
         Some(Command::Stacks(output)) => read::stacks(context()?, output).await,
-        Some(Command::Ps(args)) => read::ps(context()?, args).await,
+        Some(Command::Ps(args)) => replicas::ps(context()?, args).await,
         Some(Command::Ops(args)) => records::ops(context()?, args).await,
         Some(Command::History(args)) => records::history(context()?, args).await,
         Some(Command::Events(args)) => records::events(context()?, args).await,
