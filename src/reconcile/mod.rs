@@ -9,9 +9,12 @@ mod exec;
 mod fleet_file;
 mod last_words;
 mod lease;
+mod options;
 mod region;
 mod round;
+mod told;
 
 pub use fleet_file::FleetFile;
 pub use lease::LeaseTimes;
-pub use round::{Options, ReconcileError, run};
+pub use options::{Options, ReconcileError};
+pub use round::run;

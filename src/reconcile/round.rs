@@ -19,11 +19,12 @@ use super::{
     deaths, exec,
     fleet_file::FleetFile,
     last_words, lease,
-    lease::LeaseTimes,
+    options::{Options, ReconcileError},
     region::{Ended, Failed, Region},
+    told::entry_of,
 };
 use crate::{
-    engine::{Acting, ObserveOptions, Observer},
+    engine::{Acting, Observer},
     model::{
         CommandId, Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed, Operation,
         OperationState, Progress, RegionName,
@@ -61,40 +62,6 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// A store that fails for so long is given up.
 const STORE_GONE: Duration = Duration::from_secs(10);
-
-/// How a reconciler runs.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Only these regions; none means all.
-    pub regions: Option<BTreeSet<RegionName>>,
-    /// Leave when nothing is pending.
-    pub until_idle: bool,
-    /// Who we are, in the lease: `user@machine:pid`.
-    pub holder: Text,
-    /// The file that the fleet comes from. When it says something else, the reconciler ends, to be run with the new
-    /// fleet: it must not judge places on hosts that it does not know.
-    pub fleet_file: Option<FleetFile>,
-    /// How the hosts are watched.
-    pub observe: ObserveOptions,
-    /// How leases are kept; both times must be shorter than the store's own expiry.
-    pub lease: LeaseTimes,
-}
-
-impl Options {
-    /// All regions, for good, with the times of the design.
-    pub fn new(holder: Text) -> Self {
-        let (observe, lease) = (ObserveOptions::default(), LeaseTimes::default());
-        Self { regions: None, until_idle: false, holder, fleet_file: None, observe, lease }
-    }
-}
-
-/// Why a reconciler ended before its time.
-#[derive(Debug, thiserror::Error)]
-pub enum ReconcileError {
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Runs until `stop`, or until idle. On `stop` no new action begins, the running ones are finished, the leases
 /// released.
@@ -531,31 +498,4 @@ fn is_wanted(job: &exec::Job, desired: &Desired) -> bool {
     let assignment = desired.assignment(&replica.service, &replica.region);
     let place = assignment.and_then(|assignment| assignment.slots.get(&replica.slot));
     place.is_some_and(|place| place.host == *host && place.revision == *revision)
-}
-
-/// The journal's line for an action that ended; none for one that was never begun.
-fn entry_of(ended: &Ended, at: Timestamp) -> Option<JournalEntry> {
-    let result = ended.result.as_ref()?;
-    let (what, service) = match &ended.action {
-        Action::Pull { image, service, .. } => (format!("pull {image}"), Some(service.clone())),
-        Action::Create { replica, revision, .. } => {
-            (format!("start {replica} at r{revision}"), Some(replica.service.clone()))
-        }
-        Action::Start { replica, .. } => (format!("start {replica} again"), Some(replica.service.clone())),
-        Action::Stop { replica, why, .. } => (format!("stop {replica}: {why}"), Some(replica.service.clone())),
-        Action::Tidy { stack, .. } => (format!("remove the networks of {stack}"), None),
-    };
-    let (what, is_error) = match result {
-        Ok(_) => (what, false),
-        Err(failed) => (format!("{what}: {}", failed.error), true),
-    };
-    Some(JournalEntry {
-        at,
-        command: None,
-        region: Some(ended.fence.region.clone()),
-        service,
-        host: Some(ended.action.host().clone()),
-        what: Text::new(&what),
-        is_error,
-    })
 }
