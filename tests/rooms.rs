@@ -24,9 +24,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("store", &["model", "text"]),
     ("engine", &["config", "model", "text"]),
     ("sim", &["config", "model", "text"]),
-    ("reconcile", &["plan", "engine", "store", "config", "model", "text"]),
+    ("entry", &["engine", "model", "text"]),
+    ("reconcile", &["plan", "entry", "engine", "store", "config", "model", "text"]),
     ("tui", &["app", "plan", "graph", "model", "text", "config"]),
-    ("cli", &["app", "compose", "config", "engine", "model", "plan", "reconcile", "sim", "store", "text", "tui"]),
+    (
+        "cli",
+        &["app", "compose", "config", "engine", "entry", "model", "plan", "reconcile", "sim", "store", "text", "tui"],
+    ),
 ];
 
 /// Rooms that know no runtime, terminal, engine, clock or I/O.

@@ -116,7 +116,7 @@ impl ServiceId {
             Owner::OtherFleet(fleet) => {
                 Self { stack: StackId::OtherFleet(fleet.clone()), name: container.name.clone() }
             }
-            Owner::Loose => Self { stack: StackId::Loose, name: container.name.clone() },
+            Owner::Loose | Owner::Proxy => Self { stack: StackId::Loose, name: container.name.clone() },
         }
     }
 }

@@ -146,7 +146,7 @@ impl ReplicaRow {
                 (Some(replica.key.service.stack.to_string()), Some(replica.key.service.service.to_string()))
             }
             Owner::Foreign { stack, service, .. } => (Some(stack.to_string()), Some(service.to_string())),
-            Owner::OtherFleet(_) | Owner::Loose => (None, None),
+            Owner::OtherFleet(_) | Owner::Loose | Owner::Proxy => (None, None),
         };
         Self {
             stack,

@@ -9,7 +9,7 @@ use super::table::{At, Table};
 use crate::model::Defaults;
 
 /// All keys, as in the file.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 16] = [
     "min_healthy",
     "healthy_deadline",
     "progress_deadline",
@@ -22,6 +22,10 @@ const KEYS: [&str; 12] = [
     "keep_revisions",
     "keep_journal",
     "pull_deadline",
+    "drain",
+    "observe",
+    "drain_deadline",
+    "hold",
 ];
 
 /// Puts what the table `defaults` of `parent` says on top of `base`.
@@ -40,6 +44,10 @@ pub(super) fn read(parent: &Table<'_>, base: &Defaults) -> Defaults {
         ("restart_backoff_max", &mut out.restart_backoff_max, false),
         ("keep_journal", &mut out.keep_journal, false),
         ("pull_deadline", &mut out.pull_deadline, false),
+        ("drain", &mut out.drain, true),
+        ("observe", &mut out.observe, true),
+        ("drain_deadline", &mut out.drain_deadline, false),
+        ("hold", &mut out.hold, true),
     ] {
         if let Some(value) = table.any(key)
             && let Some(duration) = duration(&table, key, &value, may_be_zero)

@@ -9,7 +9,7 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    ConfigError, DEFAULT_PROXY_IMAGE, DEFAULT_SUBNET_POOL, Environment, Loaded, defaults,
+    ConfigError, DEFAULT_LINK_POOL, DEFAULT_PROXY_IMAGE, DEFAULT_SUBNET_POOL, Environment, Loaded, defaults,
     docker::docker_contexts,
     host::{self, ReadHost, Surroundings},
     paths,
@@ -50,12 +50,18 @@ fn read(table: &Table<'_>, around: &Surroundings<'_>, environment: &Environment,
     let store =
         table.string("store", "\"sqlite:///var/lib/wharf/acme.db\"").map(|text| store_path(table, &text, around));
     let subnet_pool = match table.string("subnet_pool", "\"10.212.0.0/14\"") {
-        Some(text) => check_pool(table, &text),
+        Some(text) => check_pool(table, "subnet_pool", DEFAULT_SUBNET_POOL, &text),
         None => DEFAULT_SUBNET_POOL.to_owned(),
     };
-    let proxy_image = table.table("proxy", "[proxy]", "[proxy]").and_then(|proxy| {
-        proxy.only(&["image"]);
-        proxy.string("image", "\"haproxy:3.2-alpine\"").map(|image| image.value.to_owned())
+    let proxy = table.table("proxy", "[proxy]", "[proxy]");
+    if let Some(proxy) = &proxy {
+        proxy.only(&["image", "links"]);
+    }
+    let proxy_image = proxy
+        .as_ref()
+        .and_then(|proxy| proxy.string("image", "\"haproxy:3.2-alpine\"").map(|image| image.value.to_owned()));
+    let links = proxy.as_ref().and_then(|proxy| {
+        proxy.string("links", "\"10.211.0.0/16\"").map(|text| check_pool(proxy, "links", DEFAULT_LINK_POOL, &text))
     });
     let defaults = defaults::read(table, &Defaults::default());
     let regions = regions(table, around, &defaults);
@@ -69,6 +75,7 @@ fn read(table: &Table<'_>, around: &Surroundings<'_>, environment: &Environment,
         regions,
         proxy_image: proxy_image.unwrap_or_else(|| DEFAULT_PROXY_IMAGE.to_owned()),
         subnet_pool,
+        link_pool: links.unwrap_or_else(|| DEFAULT_LINK_POOL.to_owned()),
         origin: file.to_owned(),
     })
 }
@@ -98,22 +105,22 @@ fn store_path(table: &Table<'_>, text: &At<&str>, around: &Surroundings<'_>) -> 
 }
 
 /// An IPv4 range that has room for subnets: CIDR, /8 to /24.
-fn check_pool(table: &Table<'_>, text: &At<&str>) -> String {
+fn check_pool(table: &Table<'_>, key: &str, example: &str, text: &At<&str>) -> String {
     let parts = text
         .value
         .split_once('/')
         .and_then(|(address, prefix)| Some((address.parse::<Ipv4Addr>().ok()?, prefix.parse::<u32>().ok()?)));
     let words = match parts {
-        None => "`subnet_pool` must be an IPv4 range: write \"10.212.0.0/14\"".to_owned(),
+        None => format!("`{key}` must be an IPv4 range: write \"{example}\""),
         Some((_, prefix)) if !(8..=24).contains(&prefix) => {
-            format!("`subnet_pool` must be between /8 and /24, so that it holds enough subnets, not /{prefix}")
+            format!("`{key}` must be between /8 and /24, so that it holds enough subnets, not /{prefix}")
         }
         Some((address, prefix)) => {
             let first = Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << (32 - prefix)));
             if first == address {
                 return text.value.to_owned();
             }
-            format!("`subnet_pool`: {address} is not the range's first address: write \"{first}/{prefix}\"")
+            format!("`{key}`: {address} is not the range's first address: write \"{first}/{prefix}\"")
         }
     };
     table.error(&text.span, words);

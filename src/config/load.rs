@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    ConfigError, Context, DEFAULT_PROXY_IMAGE, DEFAULT_SUBNET_POOL, Environment, Problem, docker_contexts, nearest,
-    parse_fleet, paths,
+    ConfigError, Context, DEFAULT_LINK_POOL, DEFAULT_PROXY_IMAGE, DEFAULT_SUBNET_POOL, Environment, Problem,
+    docker_contexts, nearest, parse_fleet, paths,
 };
 use crate::model::{Connect, Defaults, Fleet, FleetName, Host, HostName, Region, RegionName};
 
@@ -103,6 +103,7 @@ fn fleet_of_one(environment: &Environment) -> Result<Loaded, ConfigError> {
         store: paths::default_store(environment, &store),
         proxy_image: DEFAULT_PROXY_IMAGE.to_owned(),
         subnet_pool: DEFAULT_SUBNET_POOL.to_owned(),
+        link_pool: DEFAULT_LINK_POOL.to_owned(),
         origin: format!("Docker context {}", context.name),
     };
     Ok(Loaded { fleet, warnings: Vec::new() })

@@ -33,3 +33,6 @@ pub const DEFAULT_PROXY_IMAGE: &str = "haproxy:3.2-alpine";
 /// Where stack networks get their subnets where the fleet file says nothing: outside of Docker's own pools
 /// (172.17.0.0/12 and 192.168.0.0/16) and of the low 10.x ranges that company networks use first.
 pub const DEFAULT_SUBNET_POOL: &str = "10.212.0.0/14";
+
+/// Where services get their virtual addresses from, when the file does not say.
+pub const DEFAULT_LINK_POOL: &str = "10.211.0.0/16";

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, CommandId, Generation, HostIntent, HostName, RegionName, Revision, ServiceKey, StackName, StackShared,
+    Assignment, CommandId, Generation, HostIntent, HostName, RegionName, Revision, RevisionNo, ServiceKey, Slot,
+    StackName, StackShared, Traffic,
 };
 use crate::text::Text;
 
@@ -62,6 +63,32 @@ pub enum Intent {
         /// Which.
         service: ServiceKey,
     },
+    /// Move replicas to other hosts or another region, the new copy first.
+    Migrate {
+        /// What moves.
+        what: Scope,
+        /// From where.
+        from: Site,
+        /// To where.
+        to: Site,
+    },
+    /// Run an earlier revision again, as a new one.
+    Rollback {
+        /// A stack or a service of it.
+        what: Scope,
+        /// Which earlier revision of each service, and the number that the new one has.
+        to: BTreeMap<ServiceKey, (RevisionNo, RevisionNo)>,
+    },
+    /// Move replicas so that hosts carry about the same.
+    Rebalance {
+        /// Only in this region.
+        region: Option<RegionName>,
+    },
+    /// Take over a stack of another tool as it runs.
+    Adopt {
+        /// Which.
+        stack: StackName,
+    },
     /// Change whether a host takes replicas.
     Host {
         /// Which.
@@ -69,6 +96,47 @@ pub enum Intent {
         /// How; none opens it.
         intent: Option<HostIntent>,
     },
+}
+
+/// What a command is about: a stack, a service, or one replica of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All services of a stack.
+    Stack(StackName),
+    /// One service.
+    Service(ServiceKey),
+    /// One slot of a service.
+    Replica(ServiceKey, Slot),
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stack(stack) => write!(f, "{stack}"),
+            Self::Service(service) => write!(f, "{service}"),
+            Self::Replica(service, slot) => write!(f, "{service}.{slot}"),
+        }
+    }
+}
+
+/// A host or a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Site {
+    /// One host.
+    Host(HostName),
+    /// Any host of a region.
+    Region(RegionName),
+}
+
+impl std::fmt::Display for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Host(host) => write!(f, "{host}"),
+            Self::Region(region) => write!(f, "{region}"),
+        }
+    }
 }
 
 /// A change of one number.
@@ -92,6 +160,10 @@ impl Intent {
             Self::Scale { .. } => "scale",
             Self::Remove { .. } => "rm",
             Self::Restart { .. } => "restart",
+            Self::Migrate { .. } => "migrate",
+            Self::Rollback { .. } => "rollback",
+            Self::Rebalance { .. } => "rebalance",
+            Self::Adopt { .. } => "adopt",
             Self::Host { intent: None, .. } => "uncordon",
             Self::Host { intent: Some(HostIntent::Cordoned), .. } => "cordon",
             Self::Host { intent: Some(HostIntent::Draining), .. } => "drain",
@@ -106,6 +178,14 @@ impl Intent {
             Self::Remove { service: Some(service), .. } => format!("rm {service}"),
             Self::Restart { service } => format!("restart {service}"),
             Self::Host { host, .. } => format!("{} {host}", self.word()),
+            Self::Migrate { what, from, to } => format!("migrate {what} {from} → {to}"),
+            Self::Rollback { what, to } => match to.values().next() {
+                Some((old, new)) if to.len() == 1 => format!("rollback {what} to r{old} as r{new}"),
+                _ => format!("rollback {what}"),
+            },
+            Self::Rebalance { region: Some(region) } => format!("rebalance {region}"),
+            Self::Rebalance { region: None } => "rebalance".to_owned(),
+            Self::Adopt { stack } => format!("adopt {stack}"),
             Self::Scale { changes } => match changes.as_slice() {
                 [one] => format!("scale {} {} {} → {}", one.service, one.region, one.from, one.to),
                 many => {
@@ -248,6 +328,9 @@ pub struct Progress {
     pub waits_for: Text,
     /// True when all of this region's parts are as wanted.
     pub finished: bool,
+    /// What came through the region's proxies for the services concerned since it began; none without proxies.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
 }
 
 /// How far one step is.

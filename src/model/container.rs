@@ -105,6 +105,8 @@ pub enum Owner {
         /// What that tool calls the service.
         service: Text,
     },
+    /// This fleet's proxy on its host.
+    Proxy,
     /// Belongs to another fleet of wharf. Never touched.
     OtherFleet(Text),
     /// On its own.
@@ -220,6 +222,8 @@ pub mod label {
     pub const SLOT: &str = "wharf.slot";
     /// Revision, decimal.
     pub const REVISION: &str = "wharf.revision";
+    /// On the proxy's container: the image as the fleet file names it.
+    pub const PROXY: &str = "wharf.proxy";
     /// Round of restarts, decimal; a container without it is of round 0.
     pub const ROUND: &str = "wharf.round";
 }
@@ -244,6 +248,9 @@ pub fn owner_of<'a>(fleet: &FleetName, get: impl Fn(&str) -> Option<&'a str>) ->
                 round: get(label::ROUND).and_then(|round| round.parse().ok()).unwrap_or_default(),
             })
         };
+        if get(label::PROXY).is_some() {
+            return Owner::Proxy;
+        }
         return replica().map_or(Owner::Loose, Owner::Replica);
     }
     let foreign = |tool, stack: &str, service: &str| Owner::Foreign {

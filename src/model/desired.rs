@@ -1,13 +1,13 @@
 //! What shall be: the accepted state of the fleet.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Generation, HostName, NetworkSpec, RegionName, ReplicaKey, RevisionNo, ServiceKey, ServiceSpec, Slot, StackName,
-    VolumeSpec,
+    Generation, HostName, NetworkSpec, RegionName, ReplicaKey, RevisionNo, ServiceKey, ServiceName, ServiceSpec, Slot,
+    StackName, VolumeSpec,
 };
 
 /// The accepted state: what the reconcilers make true. One read of the store gives all of it, at one generation.
@@ -106,6 +106,8 @@ pub struct StackShared {
     pub networks: BTreeMap<String, NetworkSpec>,
     /// Volumes by key.
     pub volumes: BTreeMap<String, VolumeSpec>,
+    /// The virtual address of each service, the same on every host: where the stack's containers find its proxy.
+    pub addresses: BTreeMap<ServiceName, Ipv4Addr>,
 }
 
 /// What an operator decided about a host.

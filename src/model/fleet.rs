@@ -19,6 +19,8 @@ pub struct Fleet {
     pub proxy_image: String,
     /// Address range from which wharf cuts the subnets of stack networks, in CIDR form.
     pub subnet_pool: String,
+    /// Address range from which services get their virtual addresses, in CIDR form.
+    pub link_pool: String,
     /// Where the description comes from, in words: a path, or the Docker context's name.
     pub origin: String,
 }
@@ -155,6 +157,14 @@ pub struct Defaults {
     pub keep_journal: Duration,
     /// An image pull must end by then.
     pub pull_deadline: Duration,
+    /// What a replica has begun may end within this, once every proxy has stopped sending it more.
+    pub drain: Duration,
+    /// After the last batch of a release, the new replicas are watched so long.
+    pub observe: Duration,
+    /// A host must be empty by then.
+    pub drain_deadline: Duration,
+    /// Requests may wait so long for a replica that is replaced stop-first.
+    pub hold: Duration,
 }
 
 impl Default for Defaults {
@@ -172,6 +182,10 @@ impl Default for Defaults {
             keep_revisions: 10,
             keep_journal: Duration::from_secs(90 * 86_400),
             pull_deadline: Duration::from_secs(10 * 60),
+            drain: Duration::from_secs(30),
+            observe: Duration::from_secs(60),
+            drain_deadline: Duration::from_secs(60 * 60),
+            hold: Duration::from_secs(30),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Container, ContainerId, HostName, Image, Owner, RegionName, ReplicaOf, Usage};
+use super::{Container, ContainerId, HostName, Image, Owner, ProxyView, RegionName, ReplicaOf, Usage};
 use crate::text::Text;
 
 /// Everything that is seen, by host. Every host of the fleet is in it, seen or not.
@@ -55,6 +55,8 @@ pub struct HostView {
     pub listed_at: Option<Timestamp>,
     /// Load of the whole host as the sum of its containers that were sampled.
     pub usage: Option<Usage>,
+    /// Its proxy as last seen; none while it has none, or was not asked yet.
+    pub proxy: Option<ProxyView>,
 }
 
 impl HostView {
@@ -72,6 +74,7 @@ impl HostView {
             images: Vec::new(),
             listed_at: None,
             usage: None,
+            proxy: None,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::RegionName;
+use super::{RegionName, Sensitive, Speech};
 
 /// How many replicas, where, and with what.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -165,6 +166,12 @@ pub struct WharfSpec {
     pub test: Option<Vec<String>>,
     /// Observation window after the last batch.
     pub observe: Option<Duration>,
+    /// What ports speak, where it is not what proxies would guess (see `plan::traffic`).
+    pub speaks: BTreeMap<u16, Speech>,
+    /// One replica goes first and is watched so long before the others follow.
+    pub canary: Option<Duration>,
+    /// How long old sessions may go on when a replica leaves; none means the fleet's default.
+    pub drain: Option<Duration>,
 }
 
 /// One way in.
@@ -181,10 +188,27 @@ pub struct EntrySpec {
     pub path: Option<String>,
     /// `http`, `https` or `tcp`.
     pub protocol: Option<String>,
-    /// Certificate file for TLS.
+    /// Certificate file for TLS: PEM with the certificate, its chain and its key.
     pub tls: Option<String>,
+    /// What that file held when the stack file was read.
+    pub certificate: Option<Certificate>,
     /// How long old sessions may go on.
     pub drain: Option<Duration>,
+    /// What stands before the edge tells the client's address by the PROXY protocol.
+    pub accept_proxy: bool,
+    /// Replicas are told the client's address by the PROXY protocol.
+    pub send_proxy: bool,
+}
+
+/// A certificate as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Certificate, chain and key, in PEM.
+    pub pem: Sensitive,
+    /// Until when it is good.
+    pub not_after: Timestamp,
+    /// The host names that it is for.
+    pub names: Vec<String>,
 }
 
 /// A probe from outside the container.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Container, ContainerId, HostFacts, HostName, HostView, Image, Link, Observed, Usage};
+use super::{Container, ContainerId, HostFacts, HostName, HostView, Image, Link, Observed, ProxyView, Usage};
 use crate::text::Text;
 
 /// Something an engine told: for the events view and for what changed last.
@@ -53,6 +53,8 @@ pub enum HostChange {
     Images(Vec<Image>),
     /// Loads of some containers.
     Usage(Vec<(ContainerId, Usage)>),
+    /// What its proxy says; none when it has none any more.
+    Proxy(Option<Box<ProxyView>>),
     /// Something happened.
     Event(EngineEvent),
 }
@@ -118,6 +120,7 @@ impl Observed {
                 host.usage = host.containers.values().filter_map(|container| container.usage).reduce(Usage::plus);
                 true
             }
+            HostChange::Proxy(proxy) => replace(&mut host.proxy, proxy.map(|proxy| *proxy)),
             HostChange::Event(_) => true,
         }
     }

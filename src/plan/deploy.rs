@@ -28,7 +28,11 @@ pub fn deploy(
     let mut draft = Draft {
         world,
         stack,
-        shared: StackShared { networks: stack.networks.clone(), volumes: stack.volumes.clone() },
+        shared: StackShared {
+            networks: stack.networks.clone(),
+            volumes: stack.volumes.clone(),
+            ..StackShared::default()
+        },
         books: BTreeMap::new(),
         changes: Vec::new(),
         revisions: Vec::new(),

@@ -27,6 +27,7 @@ pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, m
         // Networks that are left do not keep an operation open: their removal is given together with its end.
         finished: done == steps.len(),
         waits_for: waits_for(&steps),
+        traffic: None,
         steps,
     }
 }

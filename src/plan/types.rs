@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::{
     model::{
-        ContainerId, Desired, Fleet, HostName, Observed, Place, Proposal, RegionName, ReplicaKey, RevisionNo,
-        ServiceKey, StackName,
+        ContainerId, Desired, Fleet, HostName, Observed, Place, Proposal, ProxySpec, RegionName, ReplicaKey,
+        RevisionNo, ServiceKey, StackName,
     },
     text::Text,
 };
@@ -157,6 +157,10 @@ pub struct Next {
     pub look_again: Option<Timestamp>,
     /// Replicas that need another host (the old one is down or refuses them), with the new place and the reason.
     pub moves: Vec<(ReplicaKey, Place, String)>,
+    /// Containers that proxies shall send nothing new, because they are to stop.
+    pub drains: BTreeSet<(HostName, ContainerId)>,
+    /// What the proxy of each host of the region shall be; hosts that are not here need none.
+    pub proxies: BTreeMap<HostName, ProxySpec>,
 }
 
 /// One thing to do on one host.
@@ -251,6 +255,8 @@ pub struct Memory {
     pub deaths: BTreeMap<(ServiceKey, HostName), Vec<Timestamp>>,
     /// When a host was first seen to be silent by this reconciler.
     pub silent_since: BTreeMap<HostName, Timestamp>,
+    /// Since when containers are being drained (see [`Next::drains`]).
+    pub draining: BTreeMap<(HostName, ContainerId), Timestamp>,
     /// Stacks whose networks were removed from a host since the last `Create` there: put in when an
     /// [`Action::Tidy`] succeeds, taken out when an [`Action::Create`] of the stack begins on the host. It saves
     /// repetitions while an operation stays open; without it they cost a call each.

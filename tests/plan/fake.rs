@@ -31,6 +31,7 @@ impl Default for Fake {
             store: "/nowhere".into(),
             proxy_image: String::new(),
             subnet_pool: String::new(),
+            link_pool: "10.211.0.0/16".into(),
             origin: "test".into(),
         };
         Self {

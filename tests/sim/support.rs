@@ -115,6 +115,7 @@ fn model_of(fleet: &sim::Fleet, defaults: &Defaults, store: std::path::PathBuf) 
         store,
         proxy_image: "haproxy:3.2-alpine".to_owned(),
         subnet_pool: "10.213.0.0/16".to_owned(),
+        link_pool: "10.211.0.0/16".into(),
         origin: "a test".to_owned(),
     }
 }

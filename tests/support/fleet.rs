@@ -50,6 +50,7 @@ pub fn fleet(regions: &[(&str, &[&str])]) -> Arc<Fleet> {
         store: "/tmp/none.db".into(),
         proxy_image: "haproxy:3.2-alpine".into(),
         subnet_pool: "10.200.0.0/16".into(),
+        link_pool: "10.211.0.0/16".into(),
         origin: "fleet.toml".into(),
     })
 }
@@ -239,6 +240,7 @@ impl World {
                     ],
                     waits_for: Text::new(if failed { "" } else { "health of api.8 (2 of 3 checks)" }),
                     finished: false,
+                    traffic: None,
                 },
             )]),
         });

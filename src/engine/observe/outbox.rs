@@ -64,6 +64,8 @@ impl Outbox {
             HostChange::Link(link) => pending.link = Some(link),
             HostChange::Images(images) => pending.images = Some(images),
             HostChange::Usage(samples) => pending.usage.extend(samples),
+            // Proxies are asked by others, who tell for themselves.
+            HostChange::Proxy(_) => {}
             HostChange::Event(event) => {
                 if pending.events.len() == MAX_EVENTS {
                     pending.events.pop_front();

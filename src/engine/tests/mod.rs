@@ -189,6 +189,7 @@ pub(super) fn fleet(hosts: &[&str]) -> Fleet {
         store: PathBuf::new(),
         proxy_image: String::new(),
         subnet_pool: "10.210.0.0/16".to_owned(),
+        link_pool: "10.211.0.0/16".into(),
         origin: String::new(),
     }
 }
