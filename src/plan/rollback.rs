@@ -168,10 +168,17 @@ fn is_earlier(world: &World<'_>, services: &[&ServiceKey], version: u32) -> bool
 }
 
 /// What leads back to what runs now: the revisions are kept, so by their numbers.
-fn undo(world: &World<'_>, fresh: &[Revision], stack: &StackName) -> Option<String> {
-    if let [one] = fresh {
-        let now = lookup::current(world, &one.service)?;
-        return Some(format!("wharf rollback {} --to r{}", one.service, now.no));
+pub(super) fn undo(world: &World<'_>, fresh: &[Revision], stack: &StackName) -> Option<String> {
+    match fresh {
+        [] => return None,
+        [one] => {
+            let now = lookup::current(world, &one.service)?;
+            return Some(format!("wharf rollback {} --to r{}", one.service, now.no));
+        }
+        _ => {}
+    }
+    if fresh.iter().any(|revision| lookup::current(world, &revision.service).is_none()) {
+        return None;
     }
     let services = || world.desired.services.keys().filter(|key| key.stack == *stack);
     let now: Vec<_> = services().filter_map(|key| lookup::current(world, key)).collect();

@@ -105,8 +105,8 @@ fn room(book: &HostBook<'_>) -> String {
         many => format!("{many} replicas"),
     };
     let Some(facts) = &book.view.facts else { return replicas };
-    let cpus = u64::from(facts.cpus) * 1000;
-    let (cpu, memory) = (cpus.saturating_sub(book.cpu), facts.memory.saturating_sub(book.memory));
+    let free = (u64::from(facts.cpus) * 1000).saturating_sub(book.cpu);
+    let memory = facts.memory.saturating_sub(book.memory);
     let (memory, of) = (text::bytes(memory), text::bytes(facts.memory));
-    format!("{} of {} free, {memory} of {of} free, {replicas}", cores(cpu), cores(cpus))
+    format!("{} of {} and {memory} of {of} free, {replicas}", cores(free), facts.cpus)
 }
