@@ -100,10 +100,8 @@ impl<'a> Books<'a> {
     pub fn open_only(&mut self, world: &World<'_>, host: &HostName) {
         let suspect_after = defaults(world, self.region).suspect_after;
         for book in &mut self.hosts {
-            book.closed = match book.view.name == *host {
-                true => unseen(world, book.view, suspect_after),
-                false => Some("not asked".to_owned()),
-            };
+            let is_it = book.view.name == *host;
+            book.closed = if is_it { unseen(world, book.view, suspect_after) } else { Some("not asked".to_owned()) };
         }
     }
 
