@@ -7,10 +7,12 @@
 //! - [`next`] tells a region's reconciler what to do now; [`progress`] and [`verdict`] how an operation stands.
 //! - [`health`], [`healths`] and [`explain`] are for screens.
 
+mod addresses;
 mod depends;
 mod deploy;
 mod describe;
 mod eligible;
+mod entry;
 mod explain;
 mod health;
 mod images;

@@ -42,18 +42,18 @@ impl<'a> Routes<'a> {
     pub fn new(index: &Index<'a>, views: &Views<'a>) -> Self {
         let served: BTreeMap<&ServiceKey, &ServiceSpec> =
             views.values().filter_map(|view| Some((view.key, spec_of(view)?))).collect();
+        let address = |key: &ServiceKey| {
+            let shared = index.world.desired.stacks.get(&key.stack);
+            shared.is_some_and(|shared| shared.addresses.contains_key(&key.service))
+        };
         let with_links: BTreeSet<&ServiceKey> =
-            served.iter().filter(|(_, spec)| !links(spec).is_empty()).map(|(key, _)| *key).collect();
+            served.iter().filter(|(key, spec)| address(key) && !links(spec).is_empty()).map(|(key, _)| *key).collect();
         let edge = edge(index);
         let entries = all_entries(&served);
         let mut routes = Self::default();
         for (host, stacks) in stacks_on(index, views) {
-            let is_linked = |stack: &StackName| {
-                served.keys().filter(|key| key.stack == *stack).count() > 1
-                    && with_links.iter().any(|key| key.stack == *stack)
-            };
             let linked: Vec<&ServiceKey> =
-                with_links.iter().copied().filter(|key| stacks.contains(&key.stack) && is_linked(&key.stack)).collect();
+                with_links.iter().copied().filter(|key| stacks.contains(&key.stack)).collect();
             let is_edge = edge.contains(host) && !entries.is_empty();
             // A host that is being emptied loses its proxy with its last container.
             let draining = index.world.desired.hosts.get(host) == Some(&HostIntent::Draining);

@@ -76,6 +76,8 @@ pub enum StepKind {
     Start,
     /// They must become healthy.
     Health,
+    /// Proxies send them requests.
+    Traffic,
     /// Old containers give way to new ones.
     Replace,
     /// Containers end.
@@ -93,6 +95,7 @@ impl StepKind {
             Self::Pull => "pull",
             Self::Start => "start",
             Self::Health => "health",
+            Self::Traffic => "traffic",
             Self::Replace => "replace",
             Self::Stop => "stop",
             Self::Tidy => "tidy",
