@@ -207,7 +207,6 @@ impl Teller<'_, '_> {
             spec = Some(&revision.spec);
             let exchange = Exchange {
                 old_host: &old.host,
-                old_revision: old.revision,
                 old_spec: self.revision(&change.service, old.revision).map(|revision| &revision.spec),
                 place: new,
                 spec: &revision.spec,

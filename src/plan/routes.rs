@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{
+    eligible::pinned_volume,
     index::{Index, Sight},
     links::{entries, entry_speech, links},
     view::ServiceView,
 };
 use crate::model::{
-    Backend, BackendName, Bind, EntryProtocol, EntrySpec, Frontend, HostIntent, HostName, ProxyStructure, Route,
-    Sensitive, ServiceKey, ServiceSpec, Speech, StackName,
+    Backend, BackendName, Bind, EntryProtocol, EntrySpec, Frontend, HostIntent, HostName, Order, ProxyStructure, Route,
+    Sensitive, ServiceKey, ServiceSpec, Speech, StackName, StackShared,
 };
 
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
@@ -163,7 +164,11 @@ impl<'a> Routes<'a> {
                 check_port: other,
                 check_interval: check.and_then(|check| check.interval).unwrap_or(CHECK_INTERVAL),
                 check_timeout: check.and_then(|check| check.timeout).unwrap_or(CHECK_TIMEOUT),
-                hold: index.defaults.hold,
+                hold: if may_stop_first(spec, index.world.desired.stacks.get(&key.stack)) {
+                    index.defaults.hold
+                } else {
+                    std::time::Duration::ZERO
+                },
                 send_proxy: false,
             }
         });
@@ -178,6 +183,12 @@ fn spec_of<'a>(view: &ServiceView<'a>) -> Option<&'a ServiceSpec> {
         return None;
     }
     view.spec()
+}
+
+/// True for a service whose only replica may have to stop before its successor starts: requests are held meanwhile.
+fn may_stop_first(spec: &ServiceSpec, shared: Option<&StackShared>) -> bool {
+    let said = spec.deploy.update.as_ref().and_then(|update| update.order);
+    said == Some(Order::StopFirst) || spec.fixed_ports().next().is_some() || pinned_volume(spec, shared).is_some()
 }
 
 fn is_tls(entry: &EntrySpec) -> bool {

@@ -57,7 +57,7 @@ pub(crate) type Peers = BTreeMap<String, String>;
 impl CreateRequest<'_> {
     /// The container's name.
     pub fn name(&self) -> String {
-        self.replica.container_name(self.revision)
+        self.replica.container_name(self.revision, self.round)
     }
 
     /// The labels by which a container of this request is known again.
