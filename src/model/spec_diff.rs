@@ -8,7 +8,7 @@ use super::ServiceSpec;
 const MASK: &str = "•••";
 
 /// One field that differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Change {
     /// The field's path: `environment.DEBUG`, `ports[0].published`.
     pub field: String,
@@ -16,6 +16,14 @@ pub struct Change {
     pub before: Option<String>,
     /// What it becomes; none where it goes.
     pub after: Option<String>,
+}
+
+impl std::fmt::Display for Change {
+    /// `image: app:1 → app:2`, with `–` for what is not there.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "–".to_owned());
+        write!(f, "{}: {} → {}", self.field, side(&self.before), side(&self.after))
+    }
 }
 
 /// The fields in which `new` differs from `old`, by path. Values that may be secret (environment, contents of
@@ -61,6 +69,7 @@ fn is_secret(path: &[String]) -> bool {
     match path.first().map(String::as_str) {
         Some("environment") => true,
         Some("files") => path.get(2).is_some_and(|field| field == "content"),
+        // A certificate comes with its key.
         Some("wharf") => path.last().is_some_and(|field| field == "pem"),
         _ => false,
     }

@@ -298,6 +298,12 @@ fn port_holder(host: &HostView, spec: &ServiceSpec) -> Option<String> {
 /// Containers of slots that are not wanted: they go, but never the ones that still carry the service. `served` counts
 /// the wanted slots that have a healthy copy after this pass.
 fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
+    if let Some(first) = operation::service_waits_for(work.operations, view.key, work.index.region) {
+        if !view.unwanted.is_empty() {
+            work.wait(view.key, None, format!("{} stays here until it is well in {first}", view.key), None);
+        }
+        return;
+    }
     let wanted = view.slots.len();
     let healthy = |copies: &[Copy<'_>]| copies.iter().filter(|(_, standing)| *standing == Standing::Healthy).count();
     let mut surplus = healthy(&view.unwanted);

@@ -42,6 +42,21 @@ pub struct Plan {
     pub undo: Option<String>,
     /// What the operator should know before applying.
     pub warnings: Vec<String>,
+    /// What new revisions change in what runs, service by service.
+    pub differences: Vec<Difference>,
+}
+
+/// What a new revision changes against the one that runs. Secrets are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Of which service.
+    pub service: ServiceKey,
+    /// The revision that runs now.
+    pub before: RevisionNo,
+    /// The new one.
+    pub after: RevisionNo,
+    /// A line per field that differs: `image: app:1 → app:2`.
+    pub lines: Vec<String>,
 }
 
 impl Plan {
@@ -292,4 +307,6 @@ pub struct Failure {
     pub error: Text,
     /// Trying again cannot help: no such image, refused credentials.
     pub is_final: bool,
+    /// It is this host that cannot do it, another may: a port is taken there, its disk is full.
+    pub is_hosts: bool,
 }

@@ -85,6 +85,8 @@ pub(super) struct Ended {
 pub(super) struct Failed {
     pub error: Text,
     pub is_final: bool,
+    /// Another host may do it.
+    pub is_hosts: bool,
 }
 
 impl Region {
@@ -157,12 +159,12 @@ impl Region {
             Some(Err(failed)) => {
                 let times = self.memory.failures.get(&action).map_or(0, |failure| failure.times) + 1;
                 self.memory.in_flight.remove(&action);
-                let Failed { error, is_final } = failed;
+                let Failed { error, is_final, is_hosts } = failed;
                 if let Action::Create { host, .. } = &action {
                     // Somebody may have removed the image since it was pulled: the host's list says so.
                     self.memory.pulled.retain(|(at, _)| at != host);
                 }
-                self.memory.failures.insert(action, Failure { times, at: now, error, is_final });
+                self.memory.failures.insert(action, Failure { times, at: now, error, is_final, is_hosts });
             }
         }
     }

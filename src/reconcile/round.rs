@@ -333,16 +333,22 @@ impl Reconciler {
                     }
                 };
                 let permit = held.run_until_cancelled(permit).await;
-                let result = match (permit, handle) {
-                    // By now somebody else may act on this region, or this process is to leave.
-                    _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
-                    (_, None) => Some(Err(Failed { error: Text::new("the host is not connected"), is_final: false })),
-                    (_permit, Some(handle)) => {
-                        let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
-                        let why = "the host was lost meanwhile; it may have been done all the same";
-                        Some(done.unwrap_or_else(|| Err(Failed { error: Text::new(why), is_final: false })))
-                    }
-                };
+                let result =
+                    match (permit, handle) {
+                        // By now somebody else may act on this region, or this process is to leave.
+                        _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
+                        (_, None) => {
+                            let error = Text::new("the host is not connected");
+                            Some(Err(Failed { error, is_final: false, is_hosts: false }))
+                        }
+                        (_permit, Some(handle)) => {
+                            let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
+                            let why = "the host was lost meanwhile; it may have been done all the same";
+                            Some(done.unwrap_or_else(|| {
+                                Err(Failed { error: Text::new(why), is_final: false, is_hosts: false })
+                            }))
+                        }
+                    };
                 Ended { fence, action: job.action, result }
             });
         }
