@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{numbers, typed::Val};
-use crate::model::{CheckSpec, EntrySpec, RegionName, WharfSpec};
+use crate::model::{CheckSpec, EntryProtocol, EntrySpec, RegionName, WharfSpec};
 
 /// `x-wharf` of a service.
 pub(super) fn wharf(v: &Val<'_>) -> WharfSpec {
@@ -44,14 +44,15 @@ fn replicas(v: &Val<'_>) -> BTreeMap<RegionName, u32> {
     v.members().into_iter().filter_map(read).collect()
 }
 
-const PROTOCOLS: &[(&str, &str)] = &[("http", "http"), ("https", "https"), ("tcp", "tcp")];
+const PROTOCOLS: &[(&str, EntryProtocol)] =
+    &[("http", EntryProtocol::Http), ("https", EntryProtocol::Https), ("tcp", EntryProtocol::Tcp)];
 
 /// The port that a protocol has by itself.
-fn usual_port(protocol: &str) -> Option<u16> {
+fn usual_port(protocol: EntryProtocol) -> Option<u16> {
     match protocol {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
+        EntryProtocol::Http => Some(80),
+        EntryProtocol::Https => Some(443),
+        EntryProtocol::Tcp => None,
     }
 }
 
@@ -71,7 +72,7 @@ fn entry(v: &Val<'_>) -> Option<EntrySpec> {
             "target" => entry.target = value.number("a port, 1 to 65535").unwrap_or_default(),
             "host" => entry.host = value.filled(),
             "path" => entry.path = value.with(path),
-            "protocol" => entry.protocol = value.choice(PROTOCOLS).map(str::to_owned),
+            "protocol" => entry.protocol = value.choice(PROTOCOLS),
             "tls" => {
                 let file = |text: String| value.node.at.file.resolve(&text).0.to_string_lossy().into_owned();
                 entry.tls = value.filled().map(file);
@@ -81,17 +82,17 @@ fn entry(v: &Val<'_>) -> Option<EntrySpec> {
     }
     if entry.protocol.is_none() {
         let protocol = match (&entry.tls, entry.host.is_some() || entry.path.is_some()) {
-            (Some(_), _) => Some("https"),
-            (None, true) => Some("http"),
+            (Some(_), _) => Some(EntryProtocol::Https),
+            (None, true) => Some(EntryProtocol::Http),
             (None, false) => None,
         };
-        entry.protocol = protocol.map(str::to_owned);
+        entry.protocol = protocol;
     }
-    if entry.protocol.as_deref() == Some("tcp") && (entry.host.is_some() || entry.path.is_some()) {
+    if entry.protocol == Some(EntryProtocol::Tcp) && (entry.host.is_some() || entry.path.is_some()) {
         v.error("`host` and `path` need the protocol http or https");
     }
     if entry.port == 0 && v.get("port").is_none() {
-        match entry.protocol.as_deref().and_then(usual_port) {
+        match entry.protocol.and_then(usual_port) {
             Some(port) => entry.port = port,
             None => v.error("`port`, the port on the edge hosts, is missing"),
         }
@@ -105,9 +106,13 @@ fn url(text: &str) -> Result<EntrySpec, String> {
         Some((protocol, rest)) => (Some(protocol), rest),
         None => (None, text),
     };
-    if protocol.is_some_and(|protocol| !PROTOCOLS.iter().any(|(word, _)| *word == protocol)) {
-        return Err(wrong());
-    }
+    let protocol = match protocol {
+        Some(said) => {
+            let known = PROTOCOLS.iter().find(|(word, _)| *word == said);
+            Some(known.map(|(_, protocol)| *protocol).ok_or_else(wrong)?)
+        }
+        None => None,
+    };
     let (authority, path) = match rest.find('/').and_then(|at| rest.split_at_checked(at)) {
         Some((authority, path)) => (authority, Some(self::path(path)?)),
         None => (rest, None),
@@ -124,7 +129,7 @@ fn url(text: &str) -> Result<EntrySpec, String> {
         port,
         host: (!host.is_empty()).then(|| host.to_owned()),
         path: path.filter(|path| path != "/"),
-        protocol: protocol.map(str::to_owned),
+        protocol,
         ..EntrySpec::default()
     })
 }

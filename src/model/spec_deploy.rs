@@ -186,8 +186,8 @@ pub struct EntrySpec {
     pub host: Option<String>,
     /// Path prefix that selects this service.
     pub path: Option<String>,
-    /// `http`, `https` or `tcp`.
-    pub protocol: Option<String>,
+    /// What it speaks; none means what its port inside speaks.
+    pub protocol: Option<EntryProtocol>,
     /// Certificate file for TLS: PEM with the certificate, its chain and its key.
     pub tls: Option<String>,
     /// What that file held when the stack file was read.
@@ -198,6 +198,18 @@ pub struct EntrySpec {
     pub accept_proxy: bool,
     /// Replicas are told the client's address by the PROXY protocol.
     pub send_proxy: bool,
+}
+
+/// What an entry speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryProtocol {
+    /// HTTP in clear.
+    Http,
+    /// HTTP over TLS, which ends at the edge.
+    Https,
+    /// Anything over TCP.
+    Tcp,
 }
 
 /// A certificate as it was read.

@@ -11,6 +11,7 @@ use super::{
     pulls::Gates,
     rollout::{Exchange, batch, same_name},
     standing::{Standing, exit_words, made},
+    traffic::{Carried, carried},
     view::{Copy, ServiceView, SlotView},
 };
 use crate::model::{HostName, HostView, Revision, ServiceSpec};
@@ -55,11 +56,11 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
     }
 }
 
-/// The new copy is on its way and the old one still runs.
+/// The new copy is on its way, or there, and the old one still runs.
 fn is_replacing(work: &Work<'_, '_>, slot: &SlotView<'_>) -> bool {
     let old_runs = slot.old_live().any(|(_, standing)| standing.is_alive());
     let creating = matches!(work.busy(&slot.key), Some(Action::Create { .. }));
-    old_runs && !slot.is_up() && (slot.wanted.is_some() || creating)
+    old_runs && (slot.wanted.is_some() || creating)
 }
 
 fn in_flight_words(action: &Action, slot: &SlotView<'_>) -> String {
@@ -77,6 +78,11 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
     let key = &slot.key;
     match *standing {
         Standing::Healthy | Standing::Completed => {
+            // No old copy goes before the new one has its place in traffic.
+            if let Carried::NotYet(what) = carried(work.index, work.routes, view.key, seen) {
+                work.wait(view.key, Some(key), what, None);
+                return;
+            }
             for (old, _) in slot.old_live() {
                 let why = if old.host.name != slot.place.host {
                     format!("it runs on {} now", slot.place.host)
@@ -85,7 +91,7 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
                 } else {
                     format!("replaced by r{}", seen.of.revision)
                 };
-                work.act(stop(old, why), view.key, Some(key));
+                work.let_go(view, old, why);
             }
         }
         Standing::Starting { healthy_at } => {
@@ -168,6 +174,10 @@ fn make(
         work.wait(view.key, Some(key), format!("{}: {holder}, which {key} needs", host.name), None);
         return;
     }
+    if let Some(what) = work.links_missing(host, &view.key.stack) {
+        work.wait(view.key, Some(key), what, None);
+        return;
+    }
     if work.is_tidying(&host.name, &view.key.stack) {
         let what = format!("{}: old networks of {} go away", host.name, view.key.stack);
         work.wait(view.key, Some(key), what, None);
@@ -232,7 +242,7 @@ fn give_way(
             } else {
                 format!("makes room for r{}", slot.place.revision)
             };
-            work.act(stop(seen, why), view.key, Some(key));
+            work.let_go(view, seen, why);
         }
     }
     false
@@ -303,7 +313,7 @@ fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
             }
             surplus -= 1;
         }
-        work.act(stop(seen, "not wanted any more".into()), view.key, Some(&seen.of.key));
+        work.let_go(view, seen, "not wanted any more".into());
     }
 }
 

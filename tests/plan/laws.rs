@@ -209,7 +209,7 @@ impl Run {
             }
         }
         self.rounds += 1;
-        self.fake.take_moves(&next);
+        self.fake.take(&next);
         let fake = &self.fake;
         let done = |operation: &Operation| progress(&fake.world(), &region(), operation, &fake.memory).finished;
         let open: Vec<Operation> = fake.operations.iter().filter(|operation| !done(operation)).cloned().collect();
