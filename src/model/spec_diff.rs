@@ -131,7 +131,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{FileMount, Port, PortMode, Protocol, Sensitive};
+    use crate::model::{Certificate, EntrySpec, FileMount, Port, PortMode, Protocol, Sensitive};
 
     fn lines(old: &ServiceSpec, new: &ServiceSpec) -> Vec<String> {
         let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".into());
@@ -163,6 +163,26 @@ mod tests {
                 "ports[1]: - -> mode=ingress protocol=tcp published=80 target=9",
                 "stop_grace_period: 10.0 s -> 1m 30s",
             ]
+        );
+    }
+
+    #[test]
+    fn a_certificates_key_stays_hidden() {
+        let entry = |pem: &str| EntrySpec {
+            certificate: Some(Certificate {
+                pem: Sensitive(pem.into()),
+                not_after: jiff::Timestamp::UNIX_EPOCH,
+                names: vec![pem.to_uppercase()],
+            }),
+            ..EntrySpec::default()
+        };
+        let (mut old, mut new) = (ServiceSpec::default(), ServiceSpec::default());
+        new.wharf.entry = vec![entry("hunter1")];
+        assert!(!lines(&old, &new).concat().contains("hunter"), "{:?}", lines(&old, &new));
+        old.wharf.entry = vec![entry("hunter2")];
+        assert_eq!(
+            lines(&old, &new),
+            ["wharf.entry[0].certificate.names: HUNTER2 -> HUNTER1", "wharf.entry[0].certificate.pem: ••• -> •••"]
         );
     }
 

@@ -6,16 +6,18 @@ use std::{
 };
 
 use super::{
-    Plan, Refusal, World,
+    Plan, Refusal, World, addresses,
     describe::{Change, describe},
     eligible::Books,
-    images, lookup,
+    entry, images,
+    links::links,
+    lookup,
     refit::{complete, refit},
     rollback, scale,
 };
 use crate::model::{
-    Assignment, Deploy, Intent, Mode, PortMode, RegionName, Revision, ServiceKey, ServiceName, ServiceSpec,
-    StackShared, StackSpec, WharfSpec,
+    Assignment, Condition, Deploy, Intent, Mode, Port, PortMode, Protocol, RegionName, Revision, RevisionNo,
+    ServiceKey, ServiceName, ServiceSpec, StackShared, StackSpec, WharfSpec,
 };
 
 /// Works out what a stack's file changes. `images` are the resolved images by service; one that is missing stands as
@@ -33,7 +35,7 @@ pub fn deploy(
         shared: StackShared {
             networks: stack.networks.clone(),
             volumes: stack.volumes.clone(),
-            ..StackShared::default()
+            addresses: addresses::addresses(world.fleet, world.desired, stack)?,
         },
         books: BTreeMap::new(),
         changes: Vec::new(),
@@ -45,6 +47,7 @@ pub fn deploy(
         draft.service(name, spec, image, by)?;
     }
     draft.gone();
+    draft.entries()?;
     Ok(draft.plan())
 }
 
@@ -179,13 +182,57 @@ impl Draft<'_, '_> {
                 "{key}: no registry gave a digest for {image}, so hosts may run different contents under this name"
             ));
         }
-        let edge = spec.ports.iter().filter(|port| port.mode == PortMode::Ingress);
-        let edge: Vec<String> = edge.filter_map(|port| port.published).map(|port| port.to_string()).collect();
-        if !edge.is_empty() {
+        let ingress = |port: &&Port| port.mode == PortMode::Ingress && port.protocol != Protocol::Tcp;
+        for port in spec.ports.iter().filter(ingress) {
             self.warnings.push(format!(
-                "{key}: port {} is not opened on the edge hosts yet: proxies come with a later version; `mode: host` opens it on the replica's own host",
-                edge.join(", ")
+                "{key}: {}/{} is not opened on the edge: proxies carry TCP; `mode: host` opens it on the replica's own host",
+                port.published.unwrap_or(port.target),
+                port.protocol
             ));
+        }
+        let needed_by = |other: &ServiceSpec| {
+            let how = other.depends_on.get(&key.service).map(|dependency| dependency.condition);
+            how.is_some_and(|condition| condition != Condition::ServiceCompletedSuccessfully)
+        };
+        if links(spec).is_empty() && spec.network_mode.is_none() && self.stack.services.values().any(needed_by) {
+            self.warnings.push(format!(
+                "{key} exposes no port, so other hosts do not reach it: name what it listens on under `expose`"
+            ));
+        }
+    }
+
+    /// Ports of the edge are shared with all that runs in the region.
+    fn entries(&mut self) -> Result<(), Refusal> {
+        let mut errors = BTreeSet::new();
+        let mut warnings = BTreeSet::new();
+        for region in &self.world.fleet.regions {
+            let mut services: BTreeMap<&ServiceKey, &ServiceSpec> = BTreeMap::new();
+            for (key, regions) in &self.world.desired.services {
+                let newest = regions.get(&region.name).and_then(newest);
+                let revision = newest.and_then(|no| self.world.desired.revision(key, no));
+                services.extend(revision.map(|revision| (key, &revision.spec)));
+            }
+            let ours: Vec<ServiceKey> = self
+                .stack
+                .services
+                .keys()
+                .map(|name| ServiceKey { stack: self.stack.name.clone(), service: name.clone() })
+                .collect();
+            services.retain(|key, _| key.stack != self.stack.name);
+            for (key, spec) in ours.iter().zip(self.stack.services.values()) {
+                if self.wanted_in(spec, &region.name) {
+                    services.insert(key, spec);
+                }
+            }
+            let found = entry::judge(&services, |key| key.stack == self.stack.name, self.world.now);
+            errors.extend(found.errors);
+            warnings.extend(found.warnings);
+        }
+        self.warnings.extend(warnings);
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid(errors.into_iter().collect::<Vec<_>>().join("; ")))
         }
     }
 
@@ -209,6 +256,11 @@ impl Draft<'_, '_> {
         }
         plan
     }
+}
+
+/// The newest revision that an assignment names.
+fn newest(assignment: &Assignment) -> Option<RevisionNo> {
+    assignment.slots.values().map(|place| place.revision).max()
 }
 
 /// How many replicas a region gets: what the file says for it, for all regions, or what there is now.

@@ -8,17 +8,20 @@
 //! - [`next`] tells a region's reconciler what to do now; [`progress`] and [`verdict`] how an operation stands.
 //! - [`health`], [`healths`] and [`explain`] are for screens.
 
+mod addresses;
 mod depends;
 mod deploy;
 mod describe;
 mod difference;
 mod drain;
 mod eligible;
+mod entry;
 mod explain;
 mod health;
 mod host;
 mod images;
 mod index;
+mod links;
 mod lookup;
 mod migrate;
 mod moves;
@@ -35,9 +38,11 @@ mod revise;
 mod rollback;
 mod rollout;
 mod route;
+mod routes;
 mod scale;
 mod standing;
 mod targets;
+mod traffic;
 mod types;
 mod verdict;
 mod versions;
@@ -48,6 +53,7 @@ pub use eligible::{Books, HostBook, MOST_PER_HOST};
 pub use explain::explain;
 pub use health::{ForeignService, Healths, ServiceHealth, State, health, healths};
 pub use host::host;
+pub use links::{entries, links};
 pub use lookup::current;
 pub use migrate::migrate;
 pub use next::next;

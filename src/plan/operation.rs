@@ -271,7 +271,7 @@ pub(crate) fn tidy(work: &mut Work<'_, '_>) {
         if due.is_empty() {
             continue;
         }
-        let steps = progress::steps(work.index, work.views, operation, work.memory);
+        let steps = progress::steps(work.index, work.views, work.routes, operation, work.memory);
         if steps.iter().any(|step| step.state != StepState::Done) {
             continue;
         }

@@ -56,8 +56,8 @@ fn dependents(world: &World<'_>, gone: &ServiceKey) -> Vec<String> {
         .collect()
 }
 
-/// Works out a restart: every container of a service is replaced by one of the same revision, a batch at a time. The
-/// old one stops first, since both would have the same name on the same host.
+/// Works out a restart: every container of a service is replaced by one of the same revision, a batch at a time,
+/// the new one first.
 pub fn restart(world: &World<'_>, service: &ServiceKey, region: Option<&RegionName>) -> Result<Plan, Refusal> {
     let key = lookup::service(world, service)?;
     if let Some(region) = region {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::tally::Tally;
 use crate::{
     model::{CommandId, Container, ContainerId, ContainerState, HostName, Observed, Operation, Progress, ServiceKey},
     plan::{Action, Failure, Memory},
@@ -25,6 +26,8 @@ pub(super) struct Region {
     pub fence: Fence,
     /// What cannot be seen on the hosts.
     pub memory: Memory,
+    /// What came through its proxies.
+    pub tally: Tally,
     /// What was last told of each open operation, and since when it went on in this direction.
     pub reported: BTreeMap<CommandId, (Timestamp, Progress)>,
     /// Ended actions whose effect is not seen yet: they stay in flight, so that they are not given again.
@@ -92,6 +95,7 @@ impl Region {
         Self {
             fence,
             memory: Memory::default(),
+            tally: Tally::default(),
             reported: BTreeMap::new(),
             settling: BTreeMap::new(),
             is_dirty: true,

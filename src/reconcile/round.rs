@@ -275,6 +275,7 @@ impl Reconciler {
             self.observer.resync(&host);
         }
         deaths::forget(&mut region.memory, now);
+        region.memory.compared = region.tally.compared();
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
         region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
@@ -287,7 +288,8 @@ impl Reconciler {
                 let fence = region.fence.clone();
                 return self.give_up(fence, operation.clone(), verdict).await;
             }
-            let part = plan::progress(&world, name, operation, &region.memory);
+            let mut part = plan::progress(&world, name, operation, &region.memory);
+            part.traffic = region.tally.of(operation, name);
             let told = (operation.since(), part);
             if region.reported.get(&operation.id) != Some(&told) {
                 ending |= told.1.finished;
@@ -389,7 +391,25 @@ impl Reconciler {
         {
             lost.cancel();
         }
-        let matters = !matches!(update.change, HostChange::Usage(_) | HostChange::Event(_));
+        if let HostChange::Proxy(Some(proxy)) = &update.change
+            && let Some(host) = self.observed.hosts.get(&update.host)
+            && let Some(region) = self.regions.get_mut(&host.region)
+        {
+            region.tally.see(&host.region, &update.host, proxy, &self.open);
+            // Operations wait for it, and tell how much came through.
+            region.is_dirty |= !self.open.is_empty();
+        }
+        let matters = match &update.change {
+            HostChange::Usage(_) | HostChange::Event(_) => false,
+            HostChange::Proxy(after) => {
+                let before = self.observed.hosts.get(&update.host).and_then(|host| host.proxy.as_ref());
+                match (before, after) {
+                    (Some(before), Some(after)) => !before.stands_as(after),
+                    (before, after) => before.is_some() || after.is_some(),
+                }
+            }
+            _ => true,
+        };
         let host = update.host.clone();
         // A new plan may differ.
         if self.observed.apply(update) && matters {
@@ -464,6 +484,7 @@ impl Reconciler {
         *seen = Some(version);
         for region in self.regions.values_mut() {
             let open = &self.open;
+            region.tally.forget(open);
             region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
         }
         Ok(changed)

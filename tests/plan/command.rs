@@ -207,7 +207,7 @@ fn run(fake: &mut Fake, region: &RegionName) -> Vec<String> {
             lines.push(format!("{} s: {}", fake.now.duration_since(began).as_secs(), told.join(", ")));
         }
         next.actions.iter().for_each(|action| fake.apply(action));
-        fake.take_moves(&next);
+        fake.take(&next);
         let open = |fake: &Fake| {
             fake.operations.iter().any(|operation| !progress(&fake.world(), region, operation, &fake.memory).finished)
         };
