@@ -462,8 +462,14 @@ impl Reconciler {
         };
         open.reverse();
         let stage = |operation: &Operation| (operation.id, operation.since());
-        let changed =
-            self.desired.generation != desired.generation || !open.iter().map(stage).eq(self.open.iter().map(stage));
+        // One region may wait for another, whose part another process may be doing.
+        let finished = |operations: &[Operation]| -> Vec<(CommandId, RegionName)> {
+            let parts = operations.iter().flat_map(|it| it.progress.iter().map(|(region, part)| (it.id, region, part)));
+            parts.filter(|(.., part)| part.finished).map(|(id, region, _)| (id, region.clone())).collect()
+        };
+        let changed = self.desired.generation != desired.generation
+            || !open.iter().map(stage).eq(self.open.iter().map(stage))
+            || finished(&open) != finished(&self.open);
         let is_known = |new: &Operation| self.open.iter().any(|old| stage(old) == stage(new));
         for operation in open.iter().filter(|new| !is_known(new)) {
             for name in operation.regions() {
