@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, CommandId, Generation, HostIntent, HostName, RegionName, Revision, RevisionNo, ServiceKey, Slot,
-    StackName, StackShared, Traffic,
+    Assignment, CommandId, Generation, HostIntent, HostName, RegionName, ReplicaKey, Revision, RevisionNo, ServiceKey,
+    Slot, StackName, StackShared, Traffic,
 };
 use crate::text::Text;
 
@@ -168,6 +168,11 @@ impl Intent {
             Self::Host { intent: Some(HostIntent::Cordoned), .. } => "cordon",
             Self::Host { intent: Some(HostIntent::Draining), .. } => "drain",
         }
+    }
+
+    /// True when what has moved already stays where it is when the rest is given up: it is no worse there.
+    pub fn keeps_what_moved(&self) -> bool {
+        matches!(self, Self::Rebalance { .. } | Self::Host { intent: Some(HostIntent::Draining), .. })
     }
 
     /// One line: `scale payments/api west 6 → 8`.
@@ -338,6 +343,9 @@ pub struct Progress {
 pub struct StepProgress {
     /// What: `start shop/web.4 on e-2`.
     pub what: Text,
+    /// The replica that it is about; none for pulls.
+    #[serde(default)]
+    pub replica: Option<ReplicaKey>,
     /// Where it stands.
     pub state: StepState,
     /// How, in words: `pulling 41 %`, `healthy 2 of 3`, an error.

@@ -186,9 +186,9 @@ pub struct EntrySpec {
     pub host: Option<String>,
     /// Path prefix that selects this service.
     pub path: Option<String>,
-    /// What it speaks; none means what its port inside speaks.
+    /// What clients speak; none leaves it to what the container's port speaks.
     pub protocol: Option<EntryProtocol>,
-    /// Certificate file for TLS: PEM with the certificate, its chain and its key.
+    /// Certificate file for TLS: PEM with the certificate, its chain and, unless that is in a file of its own, its key.
     pub tls: Option<String>,
     /// What that file held when the stack file was read.
     pub certificate: Option<Certificate>,
@@ -200,15 +200,15 @@ pub struct EntrySpec {
     pub send_proxy: bool,
 }
 
-/// What an entry speaks.
+/// What clients of an entry speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryProtocol {
     /// HTTP in clear.
     Http,
-    /// HTTP over TLS, which ends at the edge.
+    /// HTTP inside TLS, which ends at the edge.
     Https,
-    /// Anything over TCP.
+    /// Anything else, handed on by connection.
     Tcp,
 }
 

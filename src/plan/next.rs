@@ -31,7 +31,7 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
             replace::service(&mut work, view, &gates);
         }
     }
-    moves::down_hosts(&mut work);
+    moves::find(&mut work);
     operation::tidy(&mut work);
     work.next.proxies = traffic::proxies(&work);
     work.next

@@ -55,20 +55,27 @@ pub(crate) fn steps(
         let view = views.get(key);
         if let Some(view) = view {
             steps.extend(
-                operation::changed(index, operation, view).into_iter().map(|slot| told.made(operation, view, slot)),
+                operation::changed(index, operation, view)
+                    .into_iter()
+                    .map(|slot| (slot, told.made(operation, view, slot)))
+                    .map(|(slot, step)| StepProgress { replica: Some(slot.key.clone()), ..step }),
             );
         }
         let now = index.world.desired.assignment(key, region);
         for (slot, host) in operation::taken(operation, key, region, now) {
             let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };
-            steps.push(told.ended(view, slot, &replica, host));
+            let mut step = told.ended(view, slot, &replica, host);
+            if let Some(first) = operation::waits_for_region(operation, region).filter(|_| step.detail.is_empty()) {
+                step.detail = Text::new(&format!("{first} goes first"));
+            }
+            steps.push(StepProgress { replica: Some(replica), ..step });
         }
     }
     steps
 }
 
 fn step(what: &str, state: StepState, detail: &str) -> StepProgress {
-    StepProgress { what: Text::new(what), state, detail: Text::new(detail) }
+    StepProgress { what: Text::new(what), replica: None, state, detail: Text::new(detail) }
 }
 
 /// What the operation waits for: what goes on first, else what failed, else what has not begun.

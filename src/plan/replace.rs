@@ -9,7 +9,7 @@ use super::{
     next::{Work, backoff},
     operation,
     pulls::Gates,
-    rollout::{Exchange, batch, same_name},
+    rollout::{Exchange, batch},
     standing::{Standing, exit_words, made},
     traffic::{Carried, carried},
     view::{Copy, ServiceView, SlotView},
@@ -86,6 +86,8 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
             for (old, _) in slot.old_live() {
                 let why = if old.host.name != slot.place.host {
                     format!("it runs on {} now", slot.place.host)
+                } else if old.of.round < seen.of.round {
+                    "restart".to_owned()
                 } else if old.of.revision == seen.of.revision {
                     "one too many".to_owned()
                 } else {
@@ -237,8 +239,8 @@ fn give_way(
     }
     for (seen, standing) in clashing {
         if *standing != Standing::Removing {
-            let why = if same_name(seen.of, &seen.host.name, slot.place) {
-                "restart".to_owned()
+            let why = if seen.host.name == slot.place.host && seen.of.revision == slot.place.revision {
+                "makes room for its restart".to_owned()
             } else {
                 format!("makes room for r{}", slot.place.revision)
             };
@@ -259,7 +261,6 @@ fn clashes(
     let desired = work.index.world.desired;
     let exchange = Exchange {
         old_host: &seen.host.name,
-        old_revision: seen.of.revision,
         old_spec: desired.revision(view.key, seen.of.revision).map(|revision| &revision.spec),
         place: slot.place,
         spec: &revision.spec,
@@ -297,6 +298,12 @@ fn port_holder(host: &HostView, spec: &ServiceSpec) -> Option<String> {
 /// Containers of slots that are not wanted: they go, but never the ones that still carry the service. `served` counts
 /// the wanted slots that have a healthy copy after this pass.
 fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
+    if let Some(first) = operation::service_waits_for(work.operations, view.key, work.index.region) {
+        if !view.unwanted.is_empty() {
+            work.wait(view.key, None, format!("{} stays here until it is well in {first}", view.key), None);
+        }
+        return;
+    }
     let wanted = view.slots.len();
     let healthy = |copies: &[Copy<'_>]| copies.iter().filter(|(_, standing)| *standing == Standing::Healthy).count();
     let mut surplus = healthy(&view.unwanted);

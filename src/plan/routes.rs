@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{
+    eligible::pinned_volume,
     index::{Index, Sight},
     links::{entries, entry_speech, links},
     view::ServiceView,
 };
 use crate::model::{
-    Backend, BackendName, Bind, EntryProtocol, EntrySpec, Frontend, HostIntent, HostName, ProxyStructure, Route,
-    Sensitive, ServiceKey, ServiceSpec, Speech, StackName,
+    Backend, BackendName, Bind, EntryProtocol, EntrySpec, Frontend, HostIntent, HostName, Order, ProxyStructure, Route,
+    Sensitive, ServiceKey, ServiceSpec, Speech, StackName, StackShared,
 };
 
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
@@ -42,18 +43,18 @@ impl<'a> Routes<'a> {
     pub fn new(index: &Index<'a>, views: &Views<'a>) -> Self {
         let served: BTreeMap<&ServiceKey, &ServiceSpec> =
             views.values().filter_map(|view| Some((view.key, spec_of(view)?))).collect();
+        let address = |key: &ServiceKey| {
+            let shared = index.world.desired.stacks.get(&key.stack);
+            shared.is_some_and(|shared| shared.addresses.contains_key(&key.service))
+        };
         let with_links: BTreeSet<&ServiceKey> =
-            served.iter().filter(|(_, spec)| !links(spec).is_empty()).map(|(key, _)| *key).collect();
+            served.iter().filter(|(key, spec)| address(key) && !links(spec).is_empty()).map(|(key, _)| *key).collect();
         let edge = edge(index);
         let entries = all_entries(&served);
         let mut routes = Self::default();
         for (host, stacks) in stacks_on(index, views) {
-            let is_linked = |stack: &StackName| {
-                served.keys().filter(|key| key.stack == *stack).count() > 1
-                    && with_links.iter().any(|key| key.stack == *stack)
-            };
             let linked: Vec<&ServiceKey> =
-                with_links.iter().copied().filter(|key| stacks.contains(&key.stack) && is_linked(&key.stack)).collect();
+                with_links.iter().copied().filter(|key| stacks.contains(&key.stack)).collect();
             let is_edge = edge.contains(host) && !entries.is_empty();
             // A host that is being emptied loses its proxy with its last container.
             let draining = index.world.desired.hosts.get(host) == Some(&HostIntent::Draining);
@@ -163,7 +164,11 @@ impl<'a> Routes<'a> {
                 check_port: other,
                 check_interval: check.and_then(|check| check.interval).unwrap_or(CHECK_INTERVAL),
                 check_timeout: check.and_then(|check| check.timeout).unwrap_or(CHECK_TIMEOUT),
-                hold: index.defaults.hold,
+                hold: if may_stop_first(spec, index.world.desired.stacks.get(&key.stack)) {
+                    index.defaults.hold
+                } else {
+                    std::time::Duration::ZERO
+                },
                 send_proxy: false,
             }
         });
@@ -178,6 +183,12 @@ fn spec_of<'a>(view: &ServiceView<'a>) -> Option<&'a ServiceSpec> {
         return None;
     }
     view.spec()
+}
+
+/// True for a service whose only replica may have to stop before its successor starts: requests are held meanwhile.
+fn may_stop_first(spec: &ServiceSpec, shared: Option<&StackShared>) -> bool {
+    let said = spec.deploy.update.as_ref().and_then(|update| update.order);
+    said == Some(Order::StopFirst) || spec.fixed_ports().next().is_some() || pinned_volume(spec, shared).is_some()
 }
 
 fn is_tls(entry: &EntrySpec) -> bool {

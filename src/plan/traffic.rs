@@ -247,7 +247,11 @@ fn members_of(work: &Work<'_, '_>, backend: &BackendName) -> Members {
         members.servers.insert(name, Server { is_ready: none_is_well, ..server });
     }
     let none_is_ready = !members.servers.values().any(|server| server.is_ready);
-    members.is_held = none_is_ready && !view.slots.is_empty() && operation::touches(work, view.key);
+    let may_hold =
+        work.routes.structures.values().any(|structure| {
+            structure.backends.get(&backend.to_string()).is_some_and(|backend| !backend.hold.is_zero())
+        });
+    members.is_held = none_is_ready && may_hold && !view.slots.is_empty() && operation::touches(work, view.key);
     members
 }
 

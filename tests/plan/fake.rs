@@ -96,7 +96,7 @@ impl Fake {
         self.made += 1;
         Container {
             id: ContainerId(Text::new(&format!("{:012}", self.made))),
-            name: Text::new(&replica.container_name(revision)),
+            name: Text::new(&replica.container_name(revision, round)),
             image: Text::new(image),
             image_id: Text::new("sha256:0"),
             state: ContainerState::Running,

@@ -235,7 +235,7 @@ impl Run {
         let after = world.healthy(service, &region());
         let assignment = self.fake.desired.assignment(service, &region());
         let wanted = assignment.map_or(0, |assignment| assignment.slots.len());
-        let may_dip = why == "restart" || why.starts_with("makes room");
+        let may_dip = why.starts_with("makes room");
         let batch = if may_dip { (wanted.div_ceil(4)).max(2) } else { 0 };
         assert!(
             after >= before.min(wanted.saturating_sub(batch)),
