@@ -235,12 +235,13 @@ impl Fleet {
         })
     }
 
-    /// Containers of this fleet on all hosts, as Docker itself sees them: `host name state`.
+    /// Replicas of this fleet on all hosts, as Docker itself sees them: `host name state`. Proxies are none.
     pub fn containers(&self) -> Vec<String> {
         let mut all = Vec::new();
         for host in self.world.var("WORLD_HOSTS").split(',') {
             let filter = format!("label=wharf.fleet={}", self.name);
-            let out = self.world.docker(host, &["ps", "-a", "--filter", &filter, "--format", "{{.Names}} {{.State}}"]);
+            let of = ["--filter", &filter, "--filter", "label=wharf.service", "--format", "{{.Names}} {{.State}}"];
+            let out = self.world.docker(host, &[&["ps", "-a"][..], &of].concat());
             all.extend(out.lines().filter(|line| !line.is_empty()).map(|line| format!("{host} {line}")));
         }
         all

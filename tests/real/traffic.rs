@@ -45,7 +45,7 @@ fn rolling_update() {
     let floor = stage.floor("web", EVERYWHERE, 6);
     stage.row("rolling update of 6", EVERYWHERE, least, |stage| stage.release(&shop("2", 6, "")));
     let image = format!("web={}", stage.fleet.world.image("3"));
-    let again = |stage: &Stage| stage.act(&["deploy", "shop", "--image", &image, "--yes"]);
+    let again = |stage: &Stage| stage.act(&["deploy", "--stack", "shop", "--image", &image, "--yes"]);
     stage.row_killed("rolling update of 6", EVERYWHERE, least, again);
     floor.held();
     let rows = stage.fleet.json(&["ps", "shop/web"]);
