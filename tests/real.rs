@@ -20,6 +20,8 @@ mod bad;
 mod faults;
 #[path = "real/life.rs"]
 mod life;
+#[path = "real/proxy.rs"]
+mod proxy;
 #[path = "support/pty.rs"]
 #[allow(dead_code, reason = "shared with the tests of the screen")]
 mod pty;
