@@ -232,7 +232,7 @@ impl<P: Place + Sync> Work<P> {
 pub(super) async fn servers_state(proxy: &mut Proxy) -> String {
     let Some(session) = &mut proxy.session else { return String::new() };
     match session.ask(&["@1 show servers state".to_owned()]).await {
-        Ok(answers) => answers.into_iter().next().map(|table| table + "\n").unwrap_or_default(),
+        Ok(answers) => answers.first().map(|table| stat::health(table)).unwrap_or_default(),
         Err(_) => String::new(),
     }
 }
