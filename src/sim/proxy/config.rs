@@ -226,7 +226,7 @@ fn backend(
 }
 
 /// Options of servers that the simulator knows to be followed by a word.
-const WITH_WORD: [&str; 22] = [
+const WITH_WORD: [&str; 23] = [
     "inter",
     "fastinter",
     "downinter",
@@ -244,6 +244,7 @@ const WITH_WORD: [&str; 22] = [
     "on-marked-down",
     "on-marked-up",
     "on-error",
+    "error-limit",
     "observe",
     "pool-max-conn",
     "pool-purge-delay",
