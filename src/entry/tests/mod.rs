@@ -88,7 +88,7 @@ impl Processes {
 impl Place for std::sync::Arc<Processes> {
     fn layout(&self) -> Layout {
         let path = |name: &str| self.dir.join(name).display().to_string();
-        Layout { etc: path("etc"), run: path("run"), user: None, connections: 500 }
+        Layout { etc: path("etc"), run: path("run"), user: None }
     }
 
     async fn find(&self) -> Result<Vec<Found>, Trouble> {
