@@ -184,9 +184,13 @@ impl Intent {
             Self::Restart { service } => format!("restart {service}"),
             Self::Host { host, .. } => format!("{} {host}", self.word()),
             Self::Migrate { what, from, to } => format!("migrate {what} {from} → {to}"),
+            Self::Rollback { what: Scope::Stack(stack), to } => match to.len() {
+                1 => format!("rollback {stack}, 1 service"),
+                many => format!("rollback {stack}, {many} services"),
+            },
             Self::Rollback { what, to } => match to.values().next() {
-                Some((old, new)) if to.len() == 1 => format!("rollback {what} to r{old} as r{new}"),
-                _ => format!("rollback {what}"),
+                Some((old, new)) => format!("rollback {what} to r{old} as r{new}"),
+                None => format!("rollback {what}"),
             },
             Self::Rebalance { region: Some(region) } => format!("rebalance {region}"),
             Self::Rebalance { region: None } => "rebalance".to_owned(),

@@ -31,7 +31,15 @@ impl std::fmt::Display for Change {
 pub fn diff(old: &ServiceSpec, new: &ServiceSpec) -> Vec<Change> {
     let mut changes = Vec::new();
     // A spec is plain data, so this cannot fail; if it did, both would be null and nothing would differ.
-    let value = |spec: &ServiceSpec| serde_json::to_value(spec).unwrap_or_default();
+    let value = |spec: &ServiceSpec| {
+        let mut value = serde_json::to_value(spec).unwrap_or_default();
+        // As people write them.
+        let rules = spec.deploy.constraints.iter().map(|rule| Value::String(rule.to_string()));
+        if let Some(constraints) = value.pointer_mut("/deploy/constraints") {
+            *constraints = Value::Array(rules.collect());
+        }
+        value
+    };
     compare(&mut Vec::new(), &value(old), &value(new), &mut changes);
     changes
 }
@@ -78,6 +86,7 @@ fn is_secret(path: &[String]) -> bool {
 fn show(path: &[String], value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
+        Value::Array(items) if items.is_empty() => None,
         _ if is_secret(path) => Some(MASK.to_owned()),
         Value::String(text) => Some(text.clone()),
         Value::Object(map) if is_duration(map) => {

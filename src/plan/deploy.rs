@@ -13,7 +13,7 @@ use super::{
     links::links,
     lookup,
     refit::{complete, refit},
-    scale,
+    rollback, scale,
 };
 use crate::model::{
     Assignment, Condition, Deploy, Intent, Mode, Port, PortMode, Protocol, RegionName, Revision, RevisionNo,
@@ -241,7 +241,13 @@ impl Draft<'_, '_> {
         let mut told = describe(world, &changes, &revisions);
         told.warnings.splice(0..0, warnings);
         let is_new = !world.desired.services.keys().any(|key| key.stack == stack.name);
-        let undo = is_new.then(|| format!("wharf rm {}", stack.name));
+        let count = |side: &Option<Assignment>| side.as_ref().map_or(0, |side| side.slots.len());
+        let same_numbers = changes.iter().all(|change| count(&change.before) == count(&change.after));
+        let undo = match (is_new, same_numbers) {
+            (true, _) => Some(format!("wharf rm {}", stack.name)),
+            (false, true) => rollback::undo(world, &revisions, &stack.name),
+            (false, false) => None,
+        };
         let intent = Intent::Deploy { stack: stack.name.clone() };
         let equivalent = format!("wharf deploy --stack {}", stack.name);
         let mut plan = scale::plan(world, intent, equivalent, changes, revisions, told, undo);

@@ -100,10 +100,8 @@ impl<'a> Books<'a> {
     pub fn open_only(&mut self, world: &World<'_>, host: &HostName) {
         let suspect_after = defaults(world, self.region).suspect_after;
         for book in &mut self.hosts {
-            book.closed = match book.view.name == *host {
-                true => unseen(world, book.view, suspect_after),
-                false => Some("not asked".to_owned()),
-            };
+            let is_it = book.view.name == *host;
+            book.closed = if is_it { unseen(world, book.view, suspect_after) } else { Some("not asked".to_owned()) };
         }
     }
 
@@ -202,12 +200,19 @@ impl HostBook<'_> {
         None
     }
 
+    /// So much of the host's cores or memory, the fuller, in thousandths of its size.
+    pub fn share(&self, cpu: u64, memory: u64) -> u64 {
+        let Some(facts) = &self.view.facts else { return 0 };
+        let share = |part: u64, whole: u64| part.saturating_mul(1000).checked_div(whole).unwrap_or_default();
+        share(cpu, u64::from(facts.cpus) * 1000).max(share(memory, facts.memory))
+    }
+
     /// What is set aside or used of the host, in thousandths of its size: of cores or memory, the fuller.
     pub fn load(&self) -> (u64, u64) {
         let Some(facts) = &self.view.facts else { return (0, 0) };
+        let reserved = self.share(self.cpu, self.memory);
         let share = |part: u64, whole: u64| part.saturating_mul(1000).checked_div(whole).unwrap_or_default();
         let cpus = u64::from(facts.cpus) * 1000;
-        let reserved = share(self.cpu, cpus).max(share(self.memory, facts.memory));
         let used = self.view.usage.map_or(0, |usage| {
             // 100 % of one core is 1000 thousandths; negative and absurd loads count as none.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..1e9 before")]

@@ -28,7 +28,7 @@ pub(crate) fn stack(world: &World<'_>, name: &StackName) -> Result<(), Refusal> 
 
 /// The revision that a service runs: the newest that is wanted anywhere, else the newest that is kept. The newest of
 /// all may be one that failed and was taken back.
-pub(crate) fn current<'a>(world: &World<'a>, service: &ServiceKey) -> Option<&'a Arc<Revision>> {
+pub fn current<'a>(world: &World<'a>, service: &ServiceKey) -> Option<&'a Arc<Revision>> {
     let regions = world.desired.services.get(service)?;
     let newest = |assignment: &Assignment| assignment.slots.values().map(|place| place.revision).max();
     match regions.values().filter_map(newest).max() {

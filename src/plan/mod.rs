@@ -3,7 +3,7 @@
 //! A plan is a value: the TUI draws it, the CLI prints it, the store accepts its proposal, tests compare it. Same
 //! input, same plan, in the same order, always.
 //!
-//! - [`scale`], [`deploy`], [`new_images`], [`remove`], [`restart`], [`migrate`], [`rollback`] and [`host`] work out a
+//! - [`scale`], [`deploy`], [`new_images`], [`remove`], [`restart`], [`migrate`], [`rollback`], [`rebalance`] and [`host`] work out a
 //!   change: a [`Plan`], or a [`Refusal`]. [`targets`] and [`versions`] say what there is to choose from.
 //! - [`next`] tells a region's reconciler what to do now; [`progress`] and [`verdict`] how an operation stands.
 //! - [`health`], [`healths`] and [`explain`] are for screens.
@@ -30,6 +30,7 @@ mod operation;
 pub mod placement;
 mod progress;
 mod pulls;
+mod rebalance;
 mod refit;
 mod remove;
 mod replace;
@@ -53,9 +54,11 @@ pub use explain::explain;
 pub use health::{ForeignService, Healths, ServiceHealth, State, health, healths};
 pub use host::host;
 pub use links::{entries, links};
+pub use lookup::current;
 pub use migrate::migrate;
 pub use next::next;
 pub use progress::progress;
+pub use rebalance::{rebalance, rebalance_hint};
 pub use remove::{remove, restart};
 pub use rollback::{new_images, rollback};
 pub use scale::scale;

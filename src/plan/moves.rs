@@ -120,6 +120,10 @@ fn move_slot(
         Ok(mut placed) => {
             if let Some(host) = placed.remove(&key.slot) {
                 let place = Place { host, revision: slot.place.revision };
+                // Nothing more is tried where it is to leave.
+                work.next.actions.retain(|action| {
+                    !matches!(action, Action::Create { replica, .. } | Action::Start { replica, .. } if replica == key)
+                });
                 work.next.moves.push((key.clone(), place, why));
             }
         }

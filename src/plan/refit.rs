@@ -1,5 +1,7 @@
 //! The slots of a service under a new revision: which stay where they are, and which need another host.
 
+use std::collections::BTreeMap;
+
 use super::{
     Refusal, World,
     eligible::{Books, pinned_volume},
@@ -24,7 +26,7 @@ pub(crate) fn refit(
         let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot: *slot };
         books.remove(&replica, &place.host, old);
     }
-    let mut after = Assignment { slots: Default::default(), ..before.cloned().unwrap_or_default() };
+    let mut after = Assignment { slots: BTreeMap::new(), ..before.cloned().unwrap_or_default() };
     let mut again = Vec::new();
     for (slot, place) in before.into_iter().flat_map(|before| &before.slots) {
         let unfit = match books.host(&place.host).map(|book| book.unfit(key, spec)) {

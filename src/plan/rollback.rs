@@ -43,7 +43,9 @@ pub fn new_images(
 ) -> Result<Plan, Refusal> {
     lookup::stack(world, stack)?;
     let mut draft = Draft::new(world, stack, by);
-    let mut command = format!("wharf deploy --stack {stack}");
+    let parts: String =
+        images.iter().map(|(name, (written, _))| [" --image ", name.as_str(), "=", written].concat()).collect();
+    let command = format!("wharf deploy --stack {stack}{parts}");
     for (name, (written, resolved)) in images {
         let key = ServiceKey { stack: stack.clone(), service: name.clone() };
         let key = lookup::service(world, &key)?;
@@ -51,7 +53,6 @@ pub fn new_images(
         let mut spec = current.spec.clone();
         spec.image.clone_from(written);
         draft.service(key, Wish { spec: &spec, image: resolved, note: "deploy".to_owned(), restores: None })?;
-        command += &format!(" --image {name}={written}");
     }
     let Draft { changes, revisions, .. } = draft;
     let told = describe(world, &changes, &revisions);
@@ -82,17 +83,18 @@ fn one(
     let now = current(world, service)?;
     let kept = || world.desired.revisions.get(service).into_iter().flat_map(BTreeMap::values).rev();
     let list = || kept().map(|revision| told(world, revision)).collect::<Vec<_>>().join(", ");
+    let stands_for = origin(world.desired, now);
     let target = match to {
-        Some(no) => kept()
-            .find(|revision| revision.no == no)
-            .ok_or_else(|| Refusal::Invalid(format!("r{no} of {service} is not kept; kept are {}", list())))?,
-        None => {
-            let stands_for = origin(world.desired, now);
-            kept().find(|revision| origin(world.desired, revision) < stands_for && !is_same(revision, now)).ok_or_else(
-                || Refusal::Invalid(format!("{service} has no earlier revision that differs; kept are {}", list())),
-            )?
-        }
+        Some(no) => kept().find(|revision| revision.no == no),
+        None => kept().find(|revision| origin(world.desired, revision) < stands_for && !is_same(revision, now)),
     };
+    let target = target.ok_or_else(|| {
+        let none = match to {
+            Some(no) => format!("r{no} of {service} is not kept"),
+            None => format!("{service} has no earlier revision that differs"),
+        };
+        Refusal::Invalid(format!("{none}; kept are {}", list()))
+    })?;
     let mut draft = Draft::new(world, &service.stack, by);
     let wish = restoring(target);
     let Some(new) = draft.service(service, wish)? else {
@@ -117,14 +119,16 @@ fn all(world: &World<'_>, what: &Scope, stack: &StackName, to: Option<u32>, by: 
     };
     let services: Vec<&ServiceKey> = world.desired.services.keys().filter(|key| key.stack == *stack).collect();
     let version = match to {
-        Some(no) => kept
-            .iter()
-            .find(|version| version.no == no)
-            .ok_or_else(|| Refusal::Invalid(format!("version {no} of {stack} is not kept; kept are {}", list())))?,
-        None => kept.iter().find(|version| is_earlier(world, &services, version.no)).ok_or_else(|| {
-            Refusal::Invalid(format!("{stack} has no earlier version that differs; kept are {}", list()))
-        })?,
+        Some(no) => kept.iter().find(|version| version.no == no),
+        None => kept.iter().find(|version| is_earlier(world, &services, version.no)),
     };
+    let version = version.ok_or_else(|| {
+        let none = match to {
+            Some(no) => format!("version {no} of {stack} is not kept"),
+            None => format!("{stack} has no earlier version that differs"),
+        };
+        Refusal::Invalid(format!("{none}; kept are {}", list()))
+    })?;
     let mut draft = Draft::new(world, stack, by);
     let mut numbers = BTreeMap::new();
     let mut warnings = Vec::new();
@@ -168,10 +172,17 @@ fn is_earlier(world: &World<'_>, services: &[&ServiceKey], version: u32) -> bool
 }
 
 /// What leads back to what runs now: the revisions are kept, so by their numbers.
-fn undo(world: &World<'_>, fresh: &[Revision], stack: &StackName) -> Option<String> {
-    if let [one] = fresh {
-        let now = lookup::current(world, &one.service)?;
-        return Some(format!("wharf rollback {} --to r{}", one.service, now.no));
+pub(super) fn undo(world: &World<'_>, fresh: &[Revision], stack: &StackName) -> Option<String> {
+    match fresh {
+        [] => return None,
+        [one] => {
+            let now = lookup::current(world, &one.service)?;
+            return Some(format!("wharf rollback {} --to r{}", one.service, now.no));
+        }
+        _ => {}
+    }
+    if fresh.iter().any(|revision| lookup::current(world, &revision.service).is_none()) {
+        return None;
     }
     let services = || world.desired.services.keys().filter(|key| key.stack == *stack);
     let now: Vec<_> = services().filter_map(|key| lookup::current(world, key)).collect();

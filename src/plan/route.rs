@@ -1,6 +1,6 @@
 //! What a migration takes along, from where to where, and whether it may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Refusal, World,
@@ -205,7 +205,7 @@ pub(super) fn settle(
             reasons,
         };
         let Some(page) = &mut page else {
-            let request = Request { service, spec, avoid: &Default::default(), never: &BTreeMap::new() };
+            let request = Request { service, spec, avoid: &BTreeSet::new(), never: &BTreeMap::new() };
             let placed = placement::place(books, request, slots.iter().copied());
             settled.push(placed.map_err(|NoPlace { slot, reasons }| refusal(slot, reasons))?);
             continue;

@@ -63,13 +63,11 @@ struct Picker<'p, 'a> {
 
 impl Picker<'_, '_> {
     fn target(&mut self, end: End<'_>, site: Site) -> Target {
-        let room = match end.host.and_then(|host| self.books.host(host)) {
-            Some(book) => room(book),
-            None => {
-                let open = self.books.hosts.iter().filter(|book| book.closed.is_none()).count();
-                format!("{open} of {} hosts open", self.books.hosts.len())
-            }
-        };
+        let open = || self.books.hosts.iter().filter(|book| book.closed.is_none()).count();
+        let room = end
+            .host
+            .and_then(|host| self.books.host(host))
+            .map_or_else(|| format!("{} of {} hosts open", open(), self.books.hosts.len()), room);
         let refusal = self.refusal(end).map(|refusal| refusal.to_string());
         Target { site, room, replicas: self.count(end.region, end.host), refusal }
     }
@@ -105,8 +103,8 @@ fn room(book: &HostBook<'_>) -> String {
         many => format!("{many} replicas"),
     };
     let Some(facts) = &book.view.facts else { return replicas };
-    let cpus = u64::from(facts.cpus) * 1000;
-    let (cpu, memory) = (cpus.saturating_sub(book.cpu), facts.memory.saturating_sub(book.memory));
+    let free = (u64::from(facts.cpus) * 1000).saturating_sub(book.cpu);
+    let memory = facts.memory.saturating_sub(book.memory);
     let (memory, of) = (text::bytes(memory), text::bytes(facts.memory));
-    format!("{} of {} free, {memory} of {of} free, {replicas}", cores(cpu), cores(cpus))
+    format!("{} of {} and {memory} of {of} free, {replicas}", cores(free), facts.cpus)
 }

@@ -198,9 +198,10 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
         };
         let before = operation.before.get(service).and_then(|regions| regions.get(region)).cloned().flatten();
         let now = rows::assignment(&tx.sql, service, region)?;
-        let before = match operation.intent.keeps_what_moved() {
-            true => drain::keep_moved(operation, (service, region), before, now.as_ref()),
-            false => before,
+        let before = if operation.intent.keeps_what_moved() {
+            drain::keep_moved(operation, (service, region), before, now.as_ref())
+        } else {
+            before
         };
         let before = before.map(|before| Assignment { generation, ..before });
         assign(tx, service, region, before.as_ref())?;

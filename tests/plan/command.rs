@@ -89,6 +89,15 @@ impl Case {
                 let plan = rollback(&world, &scope(what), to, "ben");
                 self.keep(plan)
             }
+            ["rebalance", ref region @ ..] => {
+                let region = region.first().map(|region| region.parse().unwrap());
+                let plan = rebalance(&world, region.as_ref());
+                self.keep(plan)
+            }
+            ["hint", region] => {
+                let hint = rebalance_hint(&world, &region.parse().unwrap());
+                vec![hint.unwrap_or_else(|| "even".to_owned())]
+            }
             ["versions", stack] => versions(world.desired, &stack.parse().unwrap())
                 .into_iter()
                 .map(|version| {

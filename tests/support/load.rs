@@ -258,7 +258,7 @@ async fn work(orders: Orders) {
     let mut all = futures::future::join_all(running);
     loop {
         let done = tokio::select! {
-            ends = &mut all => { ends.into_iter().for_each(|end| end.unwrap()); true }
+            ends = &mut all => { assert!(ends.iter().all(Result::is_ok), "{ends:?}"); true }
             () = tokio::time::sleep(Duration::from_millis(200)) => false,
         };
         write(&orders.result, &kinds);
@@ -388,9 +388,7 @@ impl Kind {
 
     async fn ask(&self, at: usize, fresh: bool) -> Result<(), End> {
         let mut request = self.request(at, fresh);
-        while !fresh {
-            let kept = self.kept[at].lock().unwrap().pop_front();
-            let Some(mut kept) = kept else { break };
+        while let Some(mut kept) = if fresh { None } else { self.kept[at].lock().unwrap().pop_front() } {
             // One that is closed already takes nothing: it gives the request back, and the client tries another.
             match kept.try_send_request(request).await {
                 Ok(answer) => return self.read(at, Some(kept), answer).await,
