@@ -157,6 +157,8 @@ pub struct Next {
     pub look_again: Option<Timestamp>,
     /// Replicas that need another host (the old one is down or refuses them), with the new place and the reason.
     pub moves: Vec<(ReplicaKey, Place, String)>,
+    /// Replicas that a paused operation changes: nothing is made or stopped for them, not even what waits for its turn.
+    pub frozen: BTreeSet<ReplicaKey>,
     /// Containers that proxies shall send nothing new, because they are to stop.
     pub drains: BTreeSet<(HostName, ContainerId)>,
     /// What the proxy of each host of the region shall be; hosts that are not here need none.

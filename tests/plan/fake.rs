@@ -152,6 +152,8 @@ impl Fake {
             after,
             state: OperationState::Running,
             progress: BTreeMap::new(),
+            paused: None,
+            resumed: None,
         });
     }
 
