@@ -57,7 +57,7 @@ pub use links::{entries, links};
 pub use lookup::current;
 pub use migrate::migrate;
 pub use next::next;
-pub use progress::progress;
+pub use progress::{explain_waits, progress};
 pub use rebalance::{rebalance, rebalance_hint};
 pub use remove::{remove, restart};
 pub use rollback::{new_images, rollback};

@@ -34,7 +34,11 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
     }
     let mut budget = Budget {
         batch: batch(view.spec(), work.defaults(), view.slots.len()),
-        replacing: view.slots.iter().filter(|slot| is_replacing(work, slot)).count(),
+        replacing: view
+            .slots
+            .iter()
+            .filter(|slot| is_replacing(work, slot) && !operation::is_passed_over(work, view, slot))
+            .count(),
         unserved: view.slots.iter().filter(|slot| !slot.is_served()).count(),
     };
     let closed = gates.is_closed(view.key);
@@ -46,12 +50,15 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
             continue;
         }
         match &slot.wanted {
+            // Paused: what has begun goes on, but nothing is made, and nothing is stopped.
+            Some((_, standing)) if work.is_paused(&slot.key) && (standing.is_up() || *standing == Standing::Dead) => {}
             Some(copy) => keep(work, view, slot, copy),
+            None if work.is_paused(&slot.key) => {}
             None if !closed => make(work, view, slot, host, gates, &mut budget),
             None => {}
         }
     }
-    if !closed {
+    if !closed && !work.holds(view.key) {
         unwanted(work, view, view.slots.len().saturating_sub(budget.unserved));
     }
 }
@@ -137,10 +144,11 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
 
 /// When an operation gives up on a replica that it made and that does not become healthy.
 fn healthy_by(work: &Work<'_, '_>, view: &ServiceView<'_>, seen: &Seen<'_>) -> Option<Timestamp> {
-    if !operation::is_new(work, view.key, seen) {
+    if !operation::is_new(work, view.key, seen) || work.holds(view.key) {
         return None;
     }
-    made(seen)?.checked_add(operation::patience(work.defaults(), view.spec())).ok()
+    let from = made(seen).max(operation::since(work, view.key))?;
+    from.checked_add(operation::patience(work.defaults(), view.spec())).ok().filter(|at| *at > work.now())
 }
 
 /// There is no wanted container: make one, when it is its turn.
