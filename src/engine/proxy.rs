@@ -26,7 +26,6 @@ use crate::{
 /// What the proxy may do on its host beyond a plain process: make a range of addresses its own, listen below port
 /// 1024, and run its worker as another user.
 const CAPABILITIES: [&str; 6] = ["NET_ADMIN", "NET_BIND_SERVICE", "SETUID", "SETGID", "KILL", "DAC_OVERRIDE"];
-
 /// All that decides how a proxy's container is made.
 #[derive(Debug, Clone, Copy)]
 pub struct ProxyRequest<'a> {
