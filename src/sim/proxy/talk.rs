@@ -20,7 +20,7 @@ pub(in super::super) fn dialled(command: &[String]) -> Option<u16> {
     let words: Vec<&str> = super::words(command);
     let at = words.iter().position(|word| matches!(word.rsplit('/').next(), Some("nc" | "ncat" | "netcat")))?;
     let rest: Vec<&str> = words.get(at + 1..)?.iter().copied().filter(|word| !word.starts_with('-')).collect();
-    let host = rest.iter().position(|word| matches!(*word, "127.0.0.1" | "localhost"))?;
+    let host = rest.iter().position(|word| word.starts_with("127.") || *word == "localhost")?;
     rest.get(host + 1)?.parse().ok()
 }
 
@@ -59,7 +59,12 @@ pub(in super::super) async fn serve(
                         continue;
                     }
                 }
-                "quit" => is_last = true,
+                "quit" => {
+                    if interactive && listener == Listener::Master {
+                        said = engine.net.prompt(&exec.container, target);
+                    }
+                    is_last = true;
+                }
                 line if listener == Listener::Master && line.starts_with('@') && !line.contains(' ') => {
                     match engine.net.target(&exec.container, line) {
                         Ok(pid) => target = pid,
@@ -102,6 +107,7 @@ mod tests {
     fn what_is_dialled() {
         let port = |text: &str| dialled(&shell_words::split(text).unwrap());
         assert_eq!(port("nc 127.0.0.1 9999"), Some(9999));
+        assert_eq!(port("nc 127.44.5.1 9261"), Some(9261));
         assert_eq!(port("/bin/sh -c 'exec nc -n 127.0.0.1 9999'"), Some(9999));
         assert_eq!(port("nc example.com 80"), None);
         assert_eq!(port("cat 127.0.0.1 80"), None);
