@@ -8,6 +8,7 @@
 //! Values keep the text that was written: `1.0`, `0755` and `yes` in `environment` arrive as they stand, where
 //! other programs turn them into numbers first.
 
+mod certificate;
 mod deploy;
 mod devices;
 mod diagnostic;

@@ -1,7 +1,7 @@
 //! `ports` and `expose`, short and long.
 
-use super::{numbers::integer, typed::Val};
-use crate::model::{ExposedPort, Port, PortMode, Protocol};
+use super::{numbers::integer, typed::Val, yaml::Kind};
+use crate::model::{ExposedPort, Port, PortMode, Protocol, Speech};
 
 /// Most ports that one range may open.
 const MAX_RANGE: u16 = 1024;
@@ -184,9 +184,8 @@ fn long(item: &Val<'_>) -> Vec<Port> {
                 mode = read;
             }
         }
-        // Only a name for people.
-        "name" => {}
-        _ => val.warn("ignored: say the protocol of an entry in `x-wharf.entry`"),
+        // Only a name for people; and `app_protocol` is read by `speeches`.
+        _ => {}
     });
     match target {
         Some(target) if good => expand(item, host_ip.as_deref(), published, target, protocol, mode),
@@ -198,6 +197,22 @@ fn long(item: &Val<'_>) -> Vec<Port> {
             Vec::new()
         }
     }
+}
+
+/// What `app_protocol` of the long form says that ports speak. Proxies talk HTTP/1 to replicas, so that HTTP/2 and
+/// gRPC, TLS, and whatever else a container may speak is handed on by connection.
+pub(super) fn speeches(val: &Val<'_>) -> Vec<(u16, Speech)> {
+    let items = if matches!(val.node.kind, Kind::List(_)) { val.items() } else { Vec::new() };
+    let read = |item: Val<'_>| {
+        let speech = match item.get("app_protocol")?.filled()?.to_ascii_lowercase().as_str() {
+            "http" | "http1" | "http/1.1" | "ws" | "kubernetes.io/ws" => Speech::Http,
+            _ => Speech::Tcp,
+        };
+        let (first, last) = range(item.get("target")?.node.scalar()?).ok().flatten()?;
+        let stream = item.get("protocol").is_none_or(|v| v.node.scalar().is_none_or(|p| p.eq_ignore_ascii_case("tcp")));
+        (stream && first > 0).then(|| (first..=last).map(move |port| (port, speech)).collect::<Vec<_>>())
+    };
+    items.into_iter().filter_map(read).flatten().collect()
 }
 
 /// `expose` of a service.

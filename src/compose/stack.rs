@@ -101,6 +101,7 @@ fn one(name: &str, v: &Val<'_>, world: &World<'_>) -> Option<(ServiceName, Servi
     }
     let (mut spec, restarts) = service(v, world);
     wharf::targets(v, &mut spec);
+    wharf::speech_of_ports(v, &mut spec);
     Some((name?, spec, restarts))
 }
 

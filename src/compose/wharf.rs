@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{numbers, typed::Val};
-use crate::model::{CheckSpec, EntrySpec, RegionName, WharfSpec};
+use super::{certificate, numbers, ports, typed::Val};
+use crate::model::{CheckSpec, EntryProtocol, EntrySpec, RegionName, Speech, WharfSpec};
+
+/// Every key of `x-wharf`.
+const KEYS: &[&str] = &["regions", "replicas", "entry", "check", "test", "observe", "speaks", "canary", "drain"];
 
 /// `x-wharf` of a service.
 pub(super) fn wharf(v: &Val<'_>) -> WharfSpec {
     let mut spec = WharfSpec::default();
-    v.keys(&["regions", "replicas", "entry", "check", "test", "observe"], |key, value| match key {
+    v.keys(KEYS, |key, value| match key {
         "regions" => spec.regions = value.one_or_more().iter().filter_map(region).collect(),
         "replicas" => spec.replicas = replicas(&value),
         "entry" => {
@@ -18,6 +21,9 @@ pub(super) fn wharf(v: &Val<'_>) -> WharfSpec {
         }
         "check" => spec.check = check(&value),
         "test" => spec.test = value.command().filter(|words| !words.is_empty()),
+        "speaks" => spec.speaks = speaks(&value),
+        "canary" => spec.canary = value.duration(),
+        "drain" => spec.drain = value.duration(),
         _ => spec.observe = value.duration(),
     });
     if !spec.regions.is_empty() {
@@ -44,16 +50,41 @@ fn replicas(v: &Val<'_>) -> BTreeMap<RegionName, u32> {
     v.members().into_iter().filter_map(read).collect()
 }
 
-const PROTOCOLS: &[(&str, &str)] = &[("http", "http"), ("https", "https"), ("tcp", "tcp")];
+/// What ports speak, by port.
+fn speaks(v: &Val<'_>) -> BTreeMap<u16, Speech> {
+    if v.node.scalar().is_some() {
+        v.error("must be a mapping of port to `http` or `tcp`: `speaks: {8080: http}`");
+        return BTreeMap::new();
+    }
+    let read = |(port, value): (&str, Val<'_>)| {
+        let speech = value.choice(&[("http", Speech::Http), ("tcp", Speech::Tcp)])?;
+        let number = numbers::integer::<u16>(port).filter(|port| *port > 0);
+        if number.is_none() {
+            value.error(format!("`{port}` is no port: a port is a number from 1 to 65535"));
+        }
+        Some((number?, speech))
+    };
+    v.members().into_iter().filter_map(read).collect()
+}
+
+const PROTOCOLS: &[(&str, EntryProtocol)] =
+    &[("http", EntryProtocol::Http), ("https", EntryProtocol::Https), ("tcp", EntryProtocol::Tcp)];
 
 /// The port that a protocol has by itself.
-fn usual_port(protocol: &str) -> Option<u16> {
+fn usual_port(protocol: EntryProtocol) -> Option<u16> {
     match protocol {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
+        EntryProtocol::Http => Some(80),
+        EntryProtocol::Https => Some(443),
+        EntryProtocol::Tcp => None,
     }
 }
+
+/// Which sides use the PROXY protocol: what stands before the edge, and the edge towards the replicas.
+const PROXY_PROTOCOL: &[(&str, (bool, bool))] =
+    &[("accept", (true, false)), ("send", (false, true)), ("both", (true, true))];
+
+/// Every key of an entry.
+const ENTRY_KEYS: &[&str] = &["port", "target", "host", "path", "protocol", "tls", "drain", "proxy_protocol"];
 
 /// `[http://|https://|tcp://][HOST][:PORT][/PATH]`, a port, or a mapping.
 fn entry(v: &Val<'_>) -> Option<EntrySpec> {
@@ -66,32 +97,35 @@ fn entry(v: &Val<'_>) -> Option<EntrySpec> {
             entry = url(&text).map_err(|why| v.error(why)).ok()?;
         }
     } else {
-        v.keys(&["port", "target", "host", "path", "protocol", "tls", "drain"], |key, value| match key {
+        v.keys(ENTRY_KEYS, |key, value| match key {
             "port" => entry.port = value.number("a port, 1 to 65535").unwrap_or_default(),
             "target" => entry.target = value.number("a port, 1 to 65535").unwrap_or_default(),
             "host" => entry.host = value.filled(),
             "path" => entry.path = value.with(path),
-            "protocol" => entry.protocol = value.choice(PROTOCOLS).map(str::to_owned),
-            "tls" => {
-                let file = |text: String| value.node.at.file.resolve(&text).0.to_string_lossy().into_owned();
-                entry.tls = value.filled().map(file);
+            "protocol" => entry.protocol = value.choice(PROTOCOLS),
+            "tls" => (entry.tls, entry.certificate) = certificate::tls(&value),
+            "proxy_protocol" => {
+                (entry.accept_proxy, entry.send_proxy) = value.choice(PROXY_PROTOCOL).unwrap_or_default();
             }
             _ => entry.drain = value.duration(),
         });
     }
     if entry.protocol.is_none() {
-        let protocol = match (&entry.tls, entry.host.is_some() || entry.path.is_some()) {
-            (Some(_), _) => Some("https"),
-            (None, true) => Some("http"),
+        entry.protocol = match (v.get("tls"), entry.host.is_some() || entry.path.is_some()) {
+            (Some(_), _) => Some(EntryProtocol::Https),
+            (None, true) => Some(EntryProtocol::Http),
             (None, false) => None,
         };
-        entry.protocol = protocol.map(str::to_owned);
+    } else if entry.protocol == Some(EntryProtocol::Http)
+        && let Some(tls) = v.get("tls")
+    {
+        tls.error("the protocol http has no certificate: write `protocol: https`, or remove `tls`");
     }
-    if entry.protocol.as_deref() == Some("tcp") && (entry.host.is_some() || entry.path.is_some()) {
+    if entry.protocol == Some(EntryProtocol::Tcp) && (entry.host.is_some() || entry.path.is_some()) {
         v.error("`host` and `path` need the protocol http or https");
     }
     if entry.port == 0 && v.get("port").is_none() {
-        match entry.protocol.as_deref().and_then(usual_port) {
+        match entry.protocol.and_then(usual_port) {
             Some(port) => entry.port = port,
             None => v.error("`port`, the port on the edge hosts, is missing"),
         }
@@ -102,12 +136,12 @@ fn entry(v: &Val<'_>) -> Option<EntrySpec> {
 fn url(text: &str) -> Result<EntrySpec, String> {
     let wrong = || format!("must be like `https://shop.example.com/api`, `tcp://:5432` or a port, this is `{text}`");
     let (protocol, rest) = match text.split_once("://") {
-        Some((protocol, rest)) => (Some(protocol), rest),
+        Some((protocol, rest)) => {
+            let known = PROTOCOLS.iter().find(|(word, _)| *word == protocol).ok_or_else(wrong)?;
+            (Some(known.1), rest)
+        }
         None => (None, text),
     };
-    if protocol.is_some_and(|protocol| !PROTOCOLS.iter().any(|(word, _)| *word == protocol)) {
-        return Err(wrong());
-    }
     let (authority, path) = match rest.find('/').and_then(|at| rest.split_at_checked(at)) {
         Some((authority, path)) => (authority, Some(self::path(path)?)),
         None => (rest, None),
@@ -124,7 +158,7 @@ fn url(text: &str) -> Result<EntrySpec, String> {
         port,
         host: (!host.is_empty()).then(|| host.to_owned()),
         path: path.filter(|path| path != "/"),
-        protocol: protocol.map(str::to_owned),
+        protocol,
         ..EntrySpec::default()
     })
 }
@@ -161,6 +195,13 @@ pub(super) fn targets(v: &Val<'_>, spec: &mut crate::model::ServiceSpec) {
                     .error("`target`, the port of the container, is missing: say it here, or under `expose`");
             }
         }
+    }
+}
+
+/// Fills in what `ports` says of what its ports speak, where `x-wharf.speaks` says nothing.
+pub(super) fn speech_of_ports(v: &Val<'_>, spec: &mut crate::model::ServiceSpec) {
+    for (port, speech) in v.get("ports").iter().flat_map(ports::speeches) {
+        spec.wharf.speaks.entry(port).or_insert(speech);
     }
 }
 

@@ -186,9 +186,9 @@ pub struct EntrySpec {
     pub host: Option<String>,
     /// Path prefix that selects this service.
     pub path: Option<String>,
-    /// `http`, `https` or `tcp`.
-    pub protocol: Option<String>,
-    /// Certificate file for TLS: PEM with the certificate, its chain and its key.
+    /// What clients speak; none leaves it to what the container's port speaks.
+    pub protocol: Option<EntryProtocol>,
+    /// Certificate file for TLS: PEM with the certificate, its chain and, unless that is in a file of its own, its key.
     pub tls: Option<String>,
     /// What that file held when the stack file was read.
     pub certificate: Option<Certificate>,
@@ -198,6 +198,18 @@ pub struct EntrySpec {
     pub accept_proxy: bool,
     /// Replicas are told the client's address by the PROXY protocol.
     pub send_proxy: bool,
+}
+
+/// What clients of an entry speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryProtocol {
+    /// HTTP in clear.
+    Http,
+    /// HTTP inside TLS, which ends at the edge.
+    Https,
+    /// Anything else, handed on by connection.
+    Tcp,
 }
 
 /// A certificate as it was read.

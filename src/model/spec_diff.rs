@@ -8,7 +8,7 @@ use super::ServiceSpec;
 const MASK: &str = "•••";
 
 /// One field that differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Change {
     /// The field's path: `environment.DEBUG`, `ports[0].published`.
     pub field: String,
@@ -18,12 +18,28 @@ pub struct Change {
     pub after: Option<String>,
 }
 
+impl std::fmt::Display for Change {
+    /// `image: app:1 → app:2`, with `–` for what is not there.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "–".to_owned());
+        write!(f, "{}: {} → {}", self.field, side(&self.before), side(&self.after))
+    }
+}
+
 /// The fields in which `new` differs from `old`, by path. Values that may be secret (environment, contents of
 /// files) are masked: that they change shows, what they are does not.
 pub fn diff(old: &ServiceSpec, new: &ServiceSpec) -> Vec<Change> {
     let mut changes = Vec::new();
     // A spec is plain data, so this cannot fail; if it did, both would be null and nothing would differ.
-    let value = |spec: &ServiceSpec| serde_json::to_value(spec).unwrap_or_default();
+    let value = |spec: &ServiceSpec| {
+        let mut value = serde_json::to_value(spec).unwrap_or_default();
+        // As people write them.
+        let rules = spec.deploy.constraints.iter().map(|rule| Value::String(rule.to_string()));
+        if let Some(constraints) = value.pointer_mut("/deploy/constraints") {
+            *constraints = Value::Array(rules.collect());
+        }
+        value
+    };
     compare(&mut Vec::new(), &value(old), &value(new), &mut changes);
     changes
 }
@@ -61,6 +77,8 @@ fn is_secret(path: &[String]) -> bool {
     match path.first().map(String::as_str) {
         Some("environment") => true,
         Some("files") => path.get(2).is_some_and(|field| field == "content"),
+        // A certificate comes with its key.
+        Some("wharf") => path.last().is_some_and(|field| field == "pem"),
         _ => false,
     }
 }
@@ -68,6 +86,7 @@ fn is_secret(path: &[String]) -> bool {
 fn show(path: &[String], value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
+        Value::Array(items) if items.is_empty() => None,
         _ if is_secret(path) => Some(MASK.to_owned()),
         Value::String(text) => Some(text.clone()),
         Value::Object(map) if is_duration(map) => {
@@ -112,7 +131,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{FileMount, Port, PortMode, Protocol, Sensitive};
+    use crate::model::{Certificate, EntrySpec, FileMount, Port, PortMode, Protocol, Sensitive};
 
     fn lines(old: &ServiceSpec, new: &ServiceSpec) -> Vec<String> {
         let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".into());
@@ -144,6 +163,26 @@ mod tests {
                 "ports[1]: - -> mode=ingress protocol=tcp published=80 target=9",
                 "stop_grace_period: 10.0 s -> 1m 30s",
             ]
+        );
+    }
+
+    #[test]
+    fn a_certificates_key_stays_hidden() {
+        let entry = |pem: &str| EntrySpec {
+            certificate: Some(Certificate {
+                pem: Sensitive(pem.into()),
+                not_after: jiff::Timestamp::UNIX_EPOCH,
+                names: vec![pem.to_uppercase()],
+            }),
+            ..EntrySpec::default()
+        };
+        let (mut old, mut new) = (ServiceSpec::default(), ServiceSpec::default());
+        new.wharf.entry = vec![entry("hunter1")];
+        assert!(!lines(&old, &new).concat().contains("hunter"), "{:?}", lines(&old, &new));
+        old.wharf.entry = vec![entry("hunter2")];
+        assert_eq!(
+            lines(&old, &new),
+            ["wharf.entry[0].certificate.names: HUNTER2 -> HUNTER1", "wharf.entry[0].certificate.pem: ••• -> •••"]
         );
     }
 

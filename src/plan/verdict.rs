@@ -153,6 +153,10 @@ impl<'c, 'a> Case<'c, 'a> {
         let progress = progress(&self.index.world, self.index.region, self.operation, self.memory);
         (!progress.finished).then(|| {
             let waits = if progress.waits_for.is_empty() { "nothing that is known".into() } else { progress.waits_for };
+            if operation::is_drain(self.operation) {
+                let limit = duration(self.index.defaults.drain_deadline);
+                return format!("not empty within {limit}; it waited for: {waits}{}", self.unchanged());
+            }
             let limit = duration(self.index.defaults.progress_deadline);
             format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged())
         })

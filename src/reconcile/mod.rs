@@ -12,6 +12,7 @@ mod lease;
 mod options;
 mod region;
 mod round;
+mod tally;
 mod told;
 
 pub use fleet_file::FleetFile;

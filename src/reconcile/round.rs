@@ -275,6 +275,7 @@ impl Reconciler {
             self.observer.resync(&host);
         }
         deaths::forget(&mut region.memory, now);
+        region.memory.compared = region.tally.compared();
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
         region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
@@ -287,7 +288,8 @@ impl Reconciler {
                 let fence = region.fence.clone();
                 return self.give_up(fence, operation.clone(), verdict).await;
             }
-            let part = plan::progress(&world, name, operation, &region.memory);
+            let mut part = plan::progress(&world, name, operation, &region.memory);
+            part.traffic = region.tally.of(operation, name);
             let told = (operation.since(), part);
             if region.reported.get(&operation.id) != Some(&told) {
                 ending |= told.1.finished;
@@ -331,16 +333,22 @@ impl Reconciler {
                     }
                 };
                 let permit = held.run_until_cancelled(permit).await;
-                let result = match (permit, handle) {
-                    // By now somebody else may act on this region, or this process is to leave.
-                    _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
-                    (_, None) => Some(Err(Failed { error: Text::new("the host is not connected"), is_final: false })),
-                    (_permit, Some(handle)) => {
-                        let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
-                        let why = "the host was lost meanwhile; it may have been done all the same";
-                        Some(done.unwrap_or_else(|| Err(Failed { error: Text::new(why), is_final: false })))
-                    }
-                };
+                let result =
+                    match (permit, handle) {
+                        // By now somebody else may act on this region, or this process is to leave.
+                        _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
+                        (_, None) => {
+                            let error = Text::new("the host is not connected");
+                            Some(Err(Failed { error, is_final: false, is_hosts: false }))
+                        }
+                        (_permit, Some(handle)) => {
+                            let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
+                            let why = "the host was lost meanwhile; it may have been done all the same";
+                            Some(done.unwrap_or_else(|| {
+                                Err(Failed { error: Text::new(why), is_final: false, is_hosts: false })
+                            }))
+                        }
+                    };
                 Ended { fence, action: job.action, result }
             });
         }
@@ -383,7 +391,25 @@ impl Reconciler {
         {
             lost.cancel();
         }
-        let matters = !matches!(update.change, HostChange::Usage(_) | HostChange::Event(_));
+        if let HostChange::Proxy(Some(proxy)) = &update.change
+            && let Some(host) = self.observed.hosts.get(&update.host)
+            && let Some(region) = self.regions.get_mut(&host.region)
+        {
+            region.tally.see(&host.region, &update.host, proxy, &self.open);
+            // Operations wait for it, and tell how much came through.
+            region.is_dirty |= !self.open.is_empty();
+        }
+        let matters = match &update.change {
+            HostChange::Usage(_) | HostChange::Event(_) => false,
+            HostChange::Proxy(after) => {
+                let before = self.observed.hosts.get(&update.host).and_then(|host| host.proxy.as_ref());
+                match (before, after) {
+                    (Some(before), Some(after)) => !before.stands_as(after),
+                    (before, after) => before.is_some() || after.is_some(),
+                }
+            }
+            _ => true,
+        };
         let host = update.host.clone();
         // A new plan may differ.
         if self.observed.apply(update) && matters {
@@ -436,8 +462,14 @@ impl Reconciler {
         };
         open.reverse();
         let stage = |operation: &Operation| (operation.id, operation.since());
-        let changed =
-            self.desired.generation != desired.generation || !open.iter().map(stage).eq(self.open.iter().map(stage));
+        // One region may wait for another, whose part another process may be doing.
+        let finished = |operations: &[Operation]| -> Vec<(CommandId, RegionName)> {
+            let parts = operations.iter().flat_map(|it| it.progress.iter().map(|(region, part)| (it.id, region, part)));
+            parts.filter(|(.., part)| part.finished).map(|(id, region, _)| (id, region.clone())).collect()
+        };
+        let changed = self.desired.generation != desired.generation
+            || !open.iter().map(stage).eq(self.open.iter().map(stage))
+            || finished(&open) != finished(&self.open);
         let is_known = |new: &Operation| self.open.iter().any(|old| stage(old) == stage(new));
         for operation in open.iter().filter(|new| !is_known(new)) {
             for name in operation.regions() {
@@ -452,6 +484,7 @@ impl Reconciler {
         *seen = Some(version);
         for region in self.regions.values_mut() {
             let open = &self.open;
+            region.tally.forget(open);
             region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
         }
         Ok(changed)
