@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt::Write as _, net::SocketAddrV4};
 
 use bollard::{
     models::{
-        ContainerCreateBody, ContainerUpdateBody, HostConfig, Mount, MountType, MountVolumeOptions,
-        ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerUpdateBody, HostConfig, Mount, MountType, MountVolumeOptions, ResourcesUlimits,
+        RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters as query,
 };
@@ -26,8 +26,8 @@ use crate::{
 /// What the proxy may do on its host beyond a plain process: make a range of addresses its own, listen below port
 /// 1024, and run its worker as another user.
 const CAPABILITIES: [&str; 6] = ["NET_ADMIN", "NET_BIND_SERVICE", "SETUID", "SETGID", "KILL", "DAC_OVERRIDE"];
-/// Open files that it may have: more than its connections ever need.
-const OPEN_FILES: i64 = 131_072;
+/// Open files that it may have: two for each of the connections that its file allows, and some.
+const OPEN_FILES: i64 = 65_536;
 
 /// All that decides how a proxy's container is made.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +142,11 @@ impl Reader {
         let asked = within(SHORT, async {
             let container = session.convert().inspected(&inspected(&session, plain(id)?).await?);
             if container.owner != Owner::Proxy {
-                return Err(Fault::new(ErrorKind::Invalid, &format!("{} is no proxy of this fleet", container.name), ""));
+                return Err(Fault::new(
+                    ErrorKind::Invalid,
+                    &format!("{} is no proxy of this fleet", container.name),
+                    "",
+                ));
             }
             let mut input = String::from("prompt\n");
             for question in questions {

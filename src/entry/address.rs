@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::FleetName;
 
-/// The port on which a proxy's master process takes commands.
+/// The port on which the first proxy's master process takes commands; the other one's has the next.
 const CONTROL_PORT: u16 = 9261;
 
 /// One of the two proxies that a fleet may have on a host: the second is there while it takes over from the first.
@@ -45,9 +45,9 @@ impl Berth {
     pub(crate) fn control(self, fleet: &FleetName) -> SocketAddrV4 {
         let digest = Sha256::digest(fleet.as_str());
         let (x, y) = (digest.first().copied().unwrap_or_default(), digest.get(1).copied().unwrap_or_default());
-        let last = if self == Self::A { 1 } else { 2 };
+        let (last, port) = if self == Self::A { (1, CONTROL_PORT) } else { (2, CONTROL_PORT + 1) };
         // 127.0.0.x is where everything else is.
-        SocketAddrV4::new(Ipv4Addr::new(127, x.max(1), y, last), CONTROL_PORT)
+        SocketAddrV4::new(Ipv4Addr::new(127, x.max(1), y, last), port)
     }
 }
 

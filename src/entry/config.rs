@@ -10,9 +10,6 @@ use crate::model::{Backend, BackendName, Bind, Frontend, Members, ProxySpec, Sen
 
 /// The backend of requests that no route takes.
 const NOWHERE: &str = "nowhere";
-/// Connections at once, of all frontends together. A bound, because the engine's limit on open files may be no bound
-/// at all, and memory is set aside by it.
-const MAX_CONNECTIONS: u32 = 30_000;
 /// A client's connection may be idle so long between two requests. Also the time after which a process that was
 /// replaced by a reload gets no request any more, because idle connections stay with it until then.
 pub(crate) const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -26,13 +23,16 @@ pub(crate) struct Layout {
     pub run: String,
     /// User and group of the worker; none leaves them as they are.
     pub user: Option<(u32, u32)>,
+    /// Connections at once, of all frontends together. A bound, because the engine's limit on open files may be no
+    /// bound at all, and memory is set aside by it.
+    pub connections: u32,
 }
 
 impl Layout {
     /// In the container.
     pub(crate) fn container() -> Self {
         // 99 is HAProxy's own user in its official images; no name is needed for a number.
-        Self { etc: "/etc/wharf".into(), run: "/run/wharf".into(), user: Some((99, 99)) }
+        Self { etc: "/etc/wharf".into(), run: "/run/wharf".into(), user: Some((99, 99)), connections: 25_000 }
     }
 
     /// The file.
@@ -103,6 +103,7 @@ pub(crate) fn text(spec: &ProxySpec, layout: &Layout) -> Result<String, Refused>
     }
     out.push_str(
         "\nbackend nowhere from web\n  \
+         mode http\n  \
          http-request return status 404 content-type text/plain string 'Nothing is at this address.'\n",
     );
     for (name, backend) in &spec.structure.backends {
@@ -123,7 +124,7 @@ fn head(digest: &str, layout: &Layout) -> String {
         "# Written by wharf, which writes it anew whenever something changes.\n\
          global\n  \
            description {digest}\n  \
-           maxconn {MAX_CONNECTIONS}\n  \
+           maxconn {connections}\n  \
            hard-stop-after 24h\n  \
            stats socket unix@{listeners} mode 600 level user expose-fd listeners\n  \
            server-state-file {state}\n  \
@@ -143,10 +144,9 @@ fn head(digest: &str, layout: &Layout) -> String {
          defaults flow\n  \
            mode tcp\n  \
            timeout client 24h\n  \
-           timeout server 24h\n  \
-           timeout client-fin 1m\n  \
-           timeout server-fin 1m\n\
+           timeout server 24h\n\
          {common}",
+        connections = layout.connections,
         listeners = layout.listeners(),
         state = layout.state(),
         keep_alive = KEEP_ALIVE.as_secs(),
@@ -182,7 +182,8 @@ fn write_frontend(out: &mut String, spec: &ProxySpec, layout: &Layout, frontend:
         Bind::Edge { port } => (format!("edge:{port}"), format!("*:{port}")),
     };
     let is_web = frontend.speech == Speech::Http;
-    line!(out, "\nfrontend {name} from {}", if is_web { "web" } else { "flow" });
+    let (from, mode) = if is_web { ("web", "http") } else { ("flow", "tcp") };
+    line!(out, "\nfrontend {name} from {from}\n  mode {mode}");
     let mut bind = format!("  bind {bind}");
     if frontend.accept_proxy {
         bind.push_str(" accept-proxy");
@@ -213,7 +214,8 @@ fn write_frontend(out: &mut String, spec: &ProxySpec, layout: &Layout, frontend:
             default = Some(&route.backend);
             break;
         }
-        let conditions = route::conditions(route).map_err(|why| Refused(format!("the entry of {}: {why}", route.backend)))?;
+        let conditions =
+            route::conditions(route).map_err(|why| Refused(format!("the entry of {}: {why}", route.backend)))?;
         for condition in conditions {
             if condition.is_empty() {
                 default = Some(&route.backend);
@@ -229,14 +231,10 @@ fn write_frontend(out: &mut String, spec: &ProxySpec, layout: &Layout, frontend:
     Ok(())
 }
 
-fn write_backend(
-    out: &mut String,
-    name: &str,
-    backend: &Backend,
-    members: Option<&Members>,
-) -> Result<(), Refused> {
+fn write_backend(out: &mut String, name: &str, backend: &Backend, members: Option<&Members>) -> Result<(), Refused> {
     let is_web = backend.speech == Speech::Http;
-    line!(out, "\nbackend {name} from {}", if is_web { "web" } else { "flow" });
+    let (from, mode) = if is_web { ("web", "http") } else { ("flow", "tcp") };
+    line!(out, "\nbackend {name} from {from}\n  mode {mode}");
     // Two at random, and the one of them that has less to do: many proxies that do so do not crowd one server, and
     // what cannot be reached is tried elsewhere at once, which "leastconn" delays by a second.
     out.push_str("  balance random\n");

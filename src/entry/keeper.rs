@@ -17,7 +17,7 @@ use super::{
     names::Names,
     place::{EngineHost, Place, Trouble},
     session::Session,
-    view::{Ledger, differ},
+    view::Ledger,
 };
 use crate::{
     engine::Handle,
@@ -31,6 +31,8 @@ const BUSY: Duration = Duration::from_millis(100);
 const WAITING: Duration = Duration::from_millis(500);
 /// From then on it is long.
 const LONG: Duration = Duration::from_secs(20);
+/// From then on nothing is in a hurry.
+const VERY_LONG: Duration = Duration::from_secs(60);
 /// So often it looks while all is well.
 const CALM: Duration = Duration::from_secs(1);
 /// So often it looks whether there is a proxy, where none is wanted.
@@ -142,6 +144,7 @@ impl<P: Place + Sync> Work<P> {
                     failures = 0;
                     busy_since = (pace == Pace::Busy).then(|| busy_since.unwrap_or_else(Instant::now));
                     match pace {
+                        Pace::Busy if busy_since.is_some_and(|since| since.elapsed() > VERY_LONG) => CALM,
                         Pace::Busy if busy_since.is_some_and(|since| since.elapsed() > LONG) => WAITING,
                         Pace::Busy => BUSY,
                         Pace::Calm => CALM,
@@ -171,7 +174,7 @@ impl<P: Place + Sync> Work<P> {
             None => true,
             Some(told) => match (&told.view, &view) {
                 (None, None) => false,
-                (Some(before), Some(now)) => told.at.elapsed() >= COUNTERS || differ(before, now),
+                (Some(before), Some(now)) => told.at.elapsed() >= COUNTERS || !now.stands_as(before),
                 _ => true,
             },
         };

@@ -59,8 +59,6 @@ pub(crate) struct Found {
 
 /// The host of a proxy.
 pub(crate) trait Place: Send + 'static {
-    /// The host's name, for words.
-    fn host(&self) -> String;
     /// Where the proxy's files are.
     fn layout(&self) -> Layout;
     /// The proxies that are there, running or not.
@@ -116,10 +114,6 @@ impl EngineHost {
 }
 
 impl Place for EngineHost {
-    fn host(&self) -> String {
-        self.handle.host().to_string()
-    }
-
     fn layout(&self) -> Layout {
         Layout::container()
     }

@@ -147,6 +147,16 @@ pub(crate) fn processes(answer: &str) -> Processes {
     found
 }
 
+/// The part of `show servers state` that a successor may take over: the health of servers that get requests. What
+/// wharf wants of a server is in the file, and nothing older shall stand against that.
+pub(crate) fn health(states: &str) -> String {
+    let keep = |line: &&str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        !line.is_empty() && (words.len() < 7 || line.starts_with('#') || words.get(6) == Some(&"0"))
+    };
+    states.lines().filter(keep).fold(String::new(), |all, line| all + line + "\n")
+}
+
 /// A row of a table with a heading, by column.
 struct Row<'a> {
     columns: &'a BTreeMap<String, usize>,
@@ -204,10 +214,10 @@ pub(crate) fn backends(stat: &str, states: &str) -> Option<Backends> {
     let mut admin: BTreeMap<(BackendName, String), (Admin, bool, Text, u16)> = BTreeMap::new();
     each_row(states, b' ', |row| {
         let Ok(backend) = row.get("be_name").parse::<BackendName>() else { return };
-        // Bits: 1, 2, 4 and 32 are kinds of maintenance; 8 and 16 of drain.
+        // Bits: 1, 2 and 32 are kinds of maintenance, 8 and 16 of drain. 4 only remembers `disabled` of the file.
         let bits = row.number("srv_admin_state");
         let state = match bits {
-            bits if bits & 0b10_0111 != 0 => Admin::Maint,
+            bits if bits & 0b10_0011 != 0 => Admin::Maint,
             bits if bits & 0b01_1000 != 0 => Admin::Drain,
             _ => Admin::Ready,
         };

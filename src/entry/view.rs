@@ -10,7 +10,7 @@ use super::{
     stat::{Admin, Backends, Check, SeenServer},
 };
 use crate::{
-    model::{BackendName, BackendView, ContainerId, ProxyView, ServerName, ServerView, Traffic},
+    model::{BackendName, BackendView, ContainerId, ServerName, ServerView, Traffic},
     text::Text,
 };
 
@@ -101,24 +101,4 @@ fn add(told: &mut ServerView, seen: &SeenServer, is_leaving: bool, gets_nothing:
         told.is_up = seen.is_running && seen.check == Check::Up;
         told.address = Text::from(format!("{}:{}", seen.address, seen.port));
     }
-}
-
-/// True when two views differ in more than their age and their counters.
-pub(crate) fn differ(one: &ProxyView, other: &ProxyView) -> bool {
-    let still = |view: &ProxyView| {
-        let mut view = view.clone();
-        view.at = Timestamp::UNIX_EPOCH;
-        for backend in view.backends.values_mut() {
-            backend.traffic = Traffic::default();
-            for server in backend.servers.values_mut() {
-                server.traffic = Traffic::default();
-                // How many is news only where something waits for there being none.
-                if server.is_ready {
-                    server.sessions = server.sessions.min(1);
-                }
-            }
-        }
-        view
-    };
-    still(one) != still(other)
 }

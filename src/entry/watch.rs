@@ -9,7 +9,7 @@ use super::{
     address::Berth,
     session::split,
     stat,
-    view::{Answer, Ledger, differ},
+    view::{Answer, Ledger},
 };
 use crate::{
     engine::{ProxyFound, ProxyQuestion, Reader, Worker},
@@ -59,7 +59,7 @@ async fn run(fleet: FleetName, reader: Reader, tell: mpsc::Sender<HostUpdate>) {
             pause = NONE;
         }
         let is_news = match (&told, &now) {
-            (Some(Some(before)), Some(now)) => before.at != now.at || differ(before, now),
+            (Some(Some(before)), Some(now)) => before.at != now.at,
             (Some(before), now) => before.is_some() != now.is_some(),
             (None, _) => true,
         };

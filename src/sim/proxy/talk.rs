@@ -20,7 +20,8 @@ pub(in super::super) fn dialled(command: &[String]) -> Option<u16> {
     let words: Vec<&str> = super::words(command);
     let at = words.iter().position(|word| matches!(word.rsplit('/').next(), Some("nc" | "ncat" | "netcat")))?;
     let rest: Vec<&str> = words.get(at + 1..)?.iter().copied().filter(|word| !word.starts_with('-')).collect();
-    let host = rest.iter().position(|word| word.starts_with("127.") || *word == "localhost")?;
+    let is_loopback = |word: &str| word.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    let host = rest.iter().position(|word| *word == "localhost" || is_loopback(word))?;
     rest.get(host + 1)?.parse().ok()
 }
 
@@ -107,8 +108,8 @@ mod tests {
     fn what_is_dialled() {
         let port = |text: &str| dialled(&shell_words::split(text).unwrap());
         assert_eq!(port("nc 127.0.0.1 9999"), Some(9999));
-        assert_eq!(port("nc 127.44.5.1 9261"), Some(9261));
         assert_eq!(port("/bin/sh -c 'exec nc -n 127.0.0.1 9999'"), Some(9999));
+        assert_eq!(port("nc 127.9.8.1 9999"), Some(9999));
         assert_eq!(port("nc example.com 80"), None);
         assert_eq!(port("cat 127.0.0.1 80"), None);
     }

@@ -86,11 +86,28 @@ fn shape(line: &str, answer: &str) -> String {
     if line.contains("show stat") {
         // Moments, and results of checks that may still be on their way.
         let drop = [
-            "lastchg", "downtime", "chkfail", "chkdown", "check_duration", "check_status", "last_chk", "check_desc", "check_health",
-            "slim", "iid", "status", "weight", "act", "agg_server_status", "scur", "smax",
+            "lastchg",
+            "downtime",
+            "chkfail",
+            "chkdown",
+            "check_duration",
+            "check_status",
+            "last_chk",
+            "check_desc",
+            "check_health",
+            "slim",
+            "iid",
+            "status",
+            "weight",
+            "act",
+            "agg_server_status",
+            "scur",
+            "smax",
         ];
         let header = answer.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned();
-        let kept = answer.lines().map(|row| if row.contains(',') && !row.starts_with('#') { cells(row, &drop, &header, ',') } else { row.to_owned() });
+        let kept = answer.lines().map(|row| {
+            if row.contains(',') && !row.starts_with('#') { cells(row, &drop, &header, ',') } else { row.to_owned() }
+        });
         return kept.collect::<Vec<_>>().join("\n");
     }
     if line.contains("show servers state") {
@@ -100,14 +117,32 @@ fn shape(line: &str, answer: &str) -> String {
             if let Some(names) = row.strip_prefix("# ") {
                 names.clone_into(&mut header);
             }
-            let drop = ["be_id", "srv_time_since_last_change", "srv_check_status", "srv_check_result", "srv_check_health", "srv_check_state", "srv_op_state"];
-            out.push(if row.starts_with('#') || header.is_empty() { row.to_owned() } else { cells(row, &drop, &header, ' ') });
+            let drop = [
+                "be_id",
+                "srv_time_since_last_change",
+                "srv_check_status",
+                "srv_check_result",
+                "srv_check_health",
+                "srv_check_state",
+                "srv_op_state",
+            ];
+            out.push(if row.starts_with('#') || header.is_empty() {
+                row.to_owned()
+            } else {
+                cells(row, &drop, &header, ' ')
+            });
         }
         return out.join("\n");
     }
     if line.contains("show proc") {
         let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
-        let words = |row: &str| row.split_whitespace().map(|word| word.chars().map(digits).collect::<String>()).map(|word| word.trim_start_matches('0').to_owned()).collect::<Vec<_>>().join(" ");
+        let words = |row: &str| {
+            row.split_whitespace()
+                .map(|word| word.chars().map(digits).collect::<String>())
+                .map(|word| word.trim_start_matches('0').to_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         return answer.lines().map(words).collect::<Vec<_>>().join("\n");
     }
     answer.to_owned()
@@ -182,7 +217,9 @@ async fn answers_are_those_of_the_real_one() {
         "@1 show servers state".to_owned(),
         "@1 show servers state shop:db:5432".to_owned(),
         "@1 show servers state nope".to_owned(),
-        format!("@1 add server {web} 127.0.0.1:{app} check inter 500ms fastinter 250ms downinter 500ms fall 2 rise 1 observe layer4 error-limit 5 on-error mark-down pool-purge-delay 2s"),
+        format!(
+            "@1 add server {web} 127.0.0.1:{app} check inter 500ms fastinter 250ms downinter 500ms fall 2 rise 1 observe layer4 error-limit 5 on-error mark-down pool-purge-delay 2s"
+        ),
         format!("@1 add server {web} 127.0.0.1:{app}"),
         format!("@1 add server nope/x 127.0.0.1:{app}"),
         "@1 add server nope".to_owned(),
@@ -229,8 +266,14 @@ async fn answers_are_those_of_the_real_one() {
         let mut cli = Cli::open(&docker, "proxy", master).await;
         cli.ask("prompt").await;
         let (told, said) = (real.ask(line), cli.ask(line).await);
-        let digits = |text: &str| if line == "@1" { text.trim_matches(|c: char| c.is_ascii_digit()).to_owned() } else { text.to_owned() };
-        assert_eq!(digits(&shape(line, &said)), digits(&shape(line, &told)), "left: simulated, right: real, of `{line}`");
+        let digits = |text: &str| {
+            if line == "@1" { text.trim_matches(|c: char| c.is_ascii_digit()).to_owned() } else { text.to_owned() }
+        };
+        assert_eq!(
+            digits(&shape(line, &said)),
+            digits(&shape(line, &told)),
+            "left: simulated, right: real, of `{line}`"
+        );
     }
     let mut cli = Cli::open(&docker, "proxy", master).await;
     cli.ask("prompt").await;

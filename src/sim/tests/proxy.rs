@@ -84,7 +84,10 @@ pub(super) async fn upload(docker: &Docker, name: &str, files: &[(&str, &str)]) 
         tar.append_data(&mut header, format!("etc/wharf/{path}"), text.as_bytes()).unwrap();
     }
     let options = UploadToContainerOptionsBuilder::default().path("/").build();
-    docker.upload_to_container(name, Some(options), bollard::body_full(tar.into_inner().unwrap().into())).await.unwrap();
+    docker
+        .upload_to_container(name, Some(options), bollard::body_full(tar.into_inner().unwrap().into()))
+        .await
+        .unwrap();
 }
 
 pub(super) async fn signal(docker: &Docker, name: &str, signal: &str) {
@@ -96,7 +99,9 @@ pub(super) async fn signal(docker: &Docker, name: &str, signal: &str) {
 pub(super) async fn configured(docker: &Docker, name: &str, master: u16, config: &str) {
     let mut wanted = body("app:1");
     wanted.labels = Some(HashMap::from([(label::PROXY.to_owned(), "app:1".to_owned())]));
-    let script = format!("ip route replace local x dev lo; exec haproxy -W -db -f /etc/wharf/haproxy.cfg -S 127.0.0.1:{master} \"$@\"");
+    let script = format!(
+        "ip route replace local x dev lo; exec haproxy -W -db -f /etc/wharf/haproxy.cfg -S 127.0.0.1:{master} \"$@\""
+    );
     wanted.entrypoint = Some(vec!["/bin/sh".into(), "-c".into(), script]);
     wanted.host_config = Some(HostConfig { network_mode: Some("host".into()), ..HostConfig::default() });
     let options = CreateContainerOptionsBuilder::default().name(name).build();
@@ -262,7 +267,8 @@ async fn nothing_is_let_in_before_it_is_healthy() {
         port_bindings: Some(HashMap::from([("80/tcp".to_owned(), Some(vec![binding]))])),
         ..HostConfig::default()
     });
-    wanted.healthcheck = Some(HealthConfig { test: Some(vec!["CMD".into(), "true".into()]), ..HealthConfig::default() });
+    wanted.healthcheck =
+        Some(HealthConfig { test: Some(vec!["CMD".into(), "true".into()]), ..HealthConfig::default() });
     run(&docker, "1-r1-a", wanted).await;
     cli.tell("add server shop:web:80/1-r1-a 127.0.0.1:8099 check").await;
     cli.tell("enable health shop:web:80/1-r1-a").await;
@@ -283,14 +289,18 @@ async fn a_reload_takes_clients_over_and_the_worker_before_obeys_nobody() {
     pass(1000).await;
     let words = replica(&docker, "2-r1-b").await;
     let state = cli.ask("@1 show servers state").await;
-    let state = state.trim_end_matches("master> ").replace("1-r1-a", "2-r1-b").replace("hold 127.0.0.1 0 5", "hold 127.0.0.1 2 4");
+    let state = state
+        .trim_end_matches("master> ")
+        .replace("1-r1-a", "2-r1-b")
+        .replace("hold 127.0.0.1 0 5", "hold 127.0.0.1 2 4");
     let text = config(&format!(" server 2-r1-b {words}\n")).replace("description 01", "description 02");
     upload(&docker, "proxy", &[("haproxy.cfg", &text), ("servers.state", &state)]).await;
     signal(&docker, "proxy", "SIGUSR2").await;
     assert_eq!(cli.ask("show proc").await, "", "the connection ends");
     let mut cli = Cli::prompting(&docker, "proxy").await;
     let processes = cli.ask("show proc").await;
-    let old: u32 = processes.split_once("# old workers\n").unwrap().1.split_whitespace().next().unwrap().parse().unwrap();
+    let old: u32 =
+        processes.split_once("# old workers\n").unwrap().1.split_whitespace().next().unwrap().parse().unwrap();
     assert!(cli.ask("@1 show info").await.contains("description: 02\n"));
     assert!(cli.ask(&format!("@!{old} show info")).await.contains("Stopping: 1\n"));
     let said = cli.ask(&format!("@!{old} set server shop:web:80/1-r1-a state drain")).await;
@@ -323,7 +333,8 @@ async fn it_hangs_ends_softly_and_is_lost() {
     signal(&docker, "proxy", "SIGUSR1").await;
     assert!(cli.ask("@1 show info").await.contains("Stopping: 1\n"));
     pass(1000).await;
-    let state = async || docker.inspect_container("proxy", None::<InspectContainerOptions>).await.unwrap().state.unwrap();
+    let state =
+        async || docker.inspect_container("proxy", None::<InspectContainerOptions>).await.unwrap().state.unwrap();
     assert_eq!(state().await.running, Some(true));
     pass(1500).await;
     let ended = state().await;
@@ -341,7 +352,8 @@ async fn a_file_is_checked_and_a_bad_one_does_not_start() {
     let engine = engine();
     let docker = docker(&engine);
     configured(&docker, "proxy", MASTER, &config("")).await;
-    let (status, id) = post(&engine, "/containers/proxy/exec", r#"{"Cmd":["haproxy","-c","-f","/etc/wharf/haproxy.cfg"]}"#).await;
+    let (status, id) =
+        post(&engine, "/containers/proxy/exec", r#"{"Cmd":["haproxy","-c","-f","/etc/wharf/haproxy.cfg"]}"#).await;
     assert_eq!(status, 201);
     let id = id["Id"].as_str().unwrap().to_owned();
     let (_, said) = post(&engine, &format!("/exec/{id}/start"), "{}").await;
