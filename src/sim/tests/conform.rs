@@ -102,6 +102,8 @@ fn shape(line: &str, answer: &str) -> String {
             "act",
             "agg_server_status",
             "scur",
+            "used_conn_cur",
+            "need_conn_est",
             "smax",
         ];
         let header = answer.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned();

@@ -227,9 +227,12 @@ async fn a_retry_saves_what_another_server_can_take() {
     joined(&docker, &mut cli, "2-r1-b").await;
     pass(1000).await;
     engine.crash("1-r1-a", 1);
+    let broken = total(&engine).failed;
+    assert!(broken >= 1.0, "what it had breaks off");
     pass(1000).await;
     let tally = total(&engine);
-    assert!(tally.astray > 1.0 && tally.failed < 2.0, "{tally:?}");
+    assert!(tally.astray > 1.0, "{tally:?}");
+    assert_eq!(tally.failed, broken, "nothing else");
     assert_ne!(cli.column("1-r1-a", "wredis").await, "0");
     assert!(engine.ledger().missteps.is_empty(), "nobody stopped it");
 }
@@ -325,7 +328,7 @@ async fn it_hangs_ends_softly_and_is_lost() {
     let (engine, docker, mut cli) = stage(2000).await;
     joined(&docker, &mut cli, "1-r1-a").await;
     engine.script(|script| script.proxy.hangs = true);
-    let hung = tokio::time::timeout(Duration::from_secs(30), cli.ask("show proc")).await;
+    let hung = tokio::time::timeout(Duration::from_secs(10), cli.ask("show proc")).await;
     assert!(hung.is_err());
     engine.script(|script| script.proxy.hangs = false);
     let mut cli = Cli::prompting(&docker, "proxy").await;
