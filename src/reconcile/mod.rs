@@ -7,6 +7,7 @@
 mod deaths;
 mod exec;
 mod fleet_file;
+mod keepers;
 mod last_words;
 mod lease;
 mod options;

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::tally::Tally;
+use super::{keepers::Keepers, tally::Tally};
 use crate::{
     model::{CommandId, Container, ContainerId, ContainerState, HostName, Observed, Operation, Progress, ServiceKey},
-    plan::{Action, Failure, Memory},
+    plan::{Action, Failure, Memory, Next},
     store::Fence,
     text::Text,
 };
@@ -26,6 +26,8 @@ pub(super) struct Region {
     pub fence: Fence,
     /// What cannot be seen on the hosts.
     pub memory: Memory,
+    /// Who keeps its proxies.
+    pub keepers: Keepers,
     /// What came through its proxies.
     pub tally: Tally,
     /// What was last told of each open operation, and since when it went on in this direction.
@@ -95,6 +97,7 @@ impl Region {
         Self {
             fence,
             memory: Memory::default(),
+            keepers: Keepers::default(),
             tally: Tally::default(),
             reported: BTreeMap::new(),
             settling: BTreeMap::new(),
@@ -188,6 +191,19 @@ impl Region {
             keep
         });
         late
+    }
+
+    /// Notes since when what the last plan named goes on: copies that drain, and new ones that are watched. The proxies
+    /// must have been told by then: what they said before counts for nothing.
+    pub(super) fn note(&mut self, next: &Next, now: Timestamp) {
+        for (since, named) in
+            [(&mut self.memory.draining, &next.drains), (&mut self.memory.watched, &next.watched)]
+        {
+            since.retain(|place, _| named.contains(place));
+            for place in named {
+                since.entry(place.clone()).or_insert(now);
+            }
+        }
     }
 
     /// When to settle again, whatever happens.

@@ -18,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     deaths, exec,
     fleet_file::FleetFile,
-    last_words, lease,
+    keepers, last_words, lease,
     options::{Options, ReconcileError},
     region::{Ended, Failed, Region},
     told::entry_of,
 };
 use crate::{
     engine::{Acting, Observer},
+    entry::Keeper,
     model::{
         CommandId, Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed, Operation,
         OperationState, Progress, RegionName,
@@ -78,7 +79,7 @@ pub async fn run(
         .filter(|name| options.regions.as_ref().is_none_or(|only| only.contains(name)))
         .collect();
     let (tx, updates) = mpsc::channel(1024);
-    let observer = Observer::start_acting(&fleet, tx, options.observe);
+    let observer = Observer::start_acting(&fleet, tx.clone(), options.observe);
     let (pulling, percents) = mpsc::channel(256);
     let now = Timestamp::now();
     let mut this = Reconciler {
@@ -92,6 +93,8 @@ pub async fn run(
         open: Vec::new(),
         regions: BTreeMap::new(),
         observer,
+        tell: tx,
+        is_loaded: false,
         pulling,
         tasks: JoinSet::new(),
         journal: Vec::new(),
@@ -137,6 +140,10 @@ struct Reconciler {
     open: Vec<Operation>,
     regions: BTreeMap<RegionName, Region>,
     observer: Observer<Acting>,
+    /// Where keepers of proxies tell what they see.
+    tell: mpsc::Sender<HostUpdate>,
+    /// What is wanted was read from the store.
+    is_loaded: bool,
     permits: BTreeMap<HostName, Arc<Semaphore>>,
     /// Cancelled when a host is lost, so that what hangs with it does not hold its replicas.
     lost: BTreeMap<HostName, CancellationToken>,
@@ -248,6 +255,10 @@ impl Reconciler {
     /// Plans the held regions of which something changed, starts what can start, tells how far it is.
     async fn round(&mut self) -> Result<(), StoreError> {
         let now = Timestamp::now();
+        // Who does not know what is wanted would take everything for unwanted.
+        if !self.is_loaded {
+            return Ok(());
+        }
         let changed = self.regions.iter().filter(|(_, region)| region.is_dirty);
         let names: Vec<RegionName> = changed.map(|(name, _)| name.clone()).collect();
         for name in names {
@@ -279,7 +290,17 @@ impl Reconciler {
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
         region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
-        region.is_unsettled = next.look_again.is_some() || !next.actions.is_empty() || !next.moves.is_empty();
+        // A store that is new or lost knows no service, and so no proxy: what runs is left as it is.
+        let is_lost = self.desired.services.is_empty() && self.observed.replicas().next().is_some();
+        let (fleet, observer, tell) = (&self.fleet.name, &self.observer, &self.tell);
+        region.keepers.want(name, &self.observed, &next.proxies, is_lost, |host, wanted| {
+            Some(Keeper::start(fleet.clone(), name.clone(), observer.handle(host)?, tell.clone(), wanted))
+        });
+        region.note(&next, Timestamp::now());
+        region.is_unsettled = next.look_again.is_some()
+            || !next.actions.is_empty()
+            || !next.moves.is_empty()
+            || !keepers::are_settled(name, &self.observed, &next.proxies);
 
         let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
         let mut ending = false;
@@ -479,6 +500,7 @@ impl Reconciler {
             }
         }
         self.wanted.send_replace(desired.clone());
+        self.is_loaded = true;
         self.desired = desired;
         self.open = open;
         *seen = Some(version);
