@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt::Write as _, net::SocketAddrV4};
 
 use bollard::{
     models::{
-        ContainerCreateBody, ContainerUpdateBody, HostConfig, Mount, MountType, MountVolumeOptions,
-        ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerUpdateBody, HostConfig, Mount, MountType, MountVolumeOptions, ResourcesUlimits,
+        RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters as query,
 };
@@ -142,7 +142,11 @@ impl Reader {
         let asked = within(SHORT, async {
             let container = session.convert().inspected(&inspected(&session, plain(id)?).await?);
             if container.owner != Owner::Proxy {
-                return Err(Fault::new(ErrorKind::Invalid, &format!("{} is no proxy of this fleet", container.name), ""));
+                return Err(Fault::new(
+                    ErrorKind::Invalid,
+                    &format!("{} is no proxy of this fleet", container.name),
+                    "",
+                ));
             }
             let mut input = String::from("prompt\n");
             for question in questions {

@@ -213,7 +213,8 @@ fn write_frontend(out: &mut String, spec: &ProxySpec, layout: &Layout, frontend:
             default = Some(&route.backend);
             break;
         }
-        let conditions = route::conditions(route).map_err(|why| Refused(format!("the entry of {}: {why}", route.backend)))?;
+        let conditions =
+            route::conditions(route).map_err(|why| Refused(format!("the entry of {}: {why}", route.backend)))?;
         for condition in conditions {
             if condition.is_empty() {
                 default = Some(&route.backend);
@@ -229,12 +230,7 @@ fn write_frontend(out: &mut String, spec: &ProxySpec, layout: &Layout, frontend:
     Ok(())
 }
 
-fn write_backend(
-    out: &mut String,
-    name: &str,
-    backend: &Backend,
-    members: Option<&Members>,
-) -> Result<(), Refused> {
+fn write_backend(out: &mut String, name: &str, backend: &Backend, members: Option<&Members>) -> Result<(), Refused> {
     let is_web = backend.speech == Speech::Http;
     line!(out, "\nbackend {name} from {}", if is_web { "web" } else { "flow" });
     // Two at random, and the one of them that has less to do: many proxies that do so do not crowd one server, and

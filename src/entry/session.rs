@@ -50,9 +50,9 @@ impl Session {
         let mut answers = Vec::with_capacity(commands.len());
         for some in commands.chunks(AT_ONCE) {
             let asked = tokio::time::timeout(DEADLINE, self.exchange(some)).await;
-            answers.extend(asked.map_err(|_| {
-                Text::from(format!("no answer within {}", crate::text::duration(DEADLINE)))
-            })??);
+            answers.extend(
+                asked.map_err(|_| Text::from(format!("no answer within {}", crate::text::duration(DEADLINE))))??,
+            );
         }
         Ok(answers)
     }
@@ -125,9 +125,8 @@ fn prompt(text: &str) -> Option<(usize, usize)> {
 
 /// The same in bytes.
 fn prompt_bytes(buffer: &[u8]) -> Option<usize> {
-    (0..=buffer.len()).find(|end| {
-        buffer.get(..*end).is_some_and(|head| prompt(&String::from_utf8_lossy(head)).is_some())
-    })
+    (0..=buffer.len())
+        .find(|end| buffer.get(..*end).is_some_and(|head| prompt(&String::from_utf8_lossy(head)).is_some()))
 }
 
 /// Splits an answer that came as a whole, after `quit`, into the answers to each command.

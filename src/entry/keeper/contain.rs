@@ -190,7 +190,8 @@ impl<P: Place + Sync> Work<P> {
     /// Takes away those that have ended, and forgets the current one if it has.
     async fn forget_ended(&mut self, found: &[Found]) -> Result<(), Trouble> {
         let runs = |id| found.iter().any(|found| found.is_running && found.id == id);
-        let ended: Vec<_> = self.leaving.iter().map(|leaving| leaving.id.clone()).filter(|id| !runs(id.clone())).collect();
+        let ended: Vec<_> =
+            self.leaving.iter().map(|leaving| leaving.id.clone()).filter(|id| !runs(id.clone())).collect();
         for id in ended {
             self.place.remove(&id).await?;
         }

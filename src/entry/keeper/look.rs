@@ -46,7 +46,9 @@ impl<P: Place + Sync> Work<P> {
         };
         let mut problems: Vec<String> = missing
             .iter()
-            .map(|name| format!("{}: the address `{name}` was not found: set `address` of that host to a number", self.host))
+            .map(|name| {
+                format!("{}: the address `{name}` was not found: set `address` of that host to a number", self.host)
+            })
             .collect();
         let digest = spec.structure.digest();
         let is_loaded = looked.info.structure == digest;
@@ -100,7 +102,9 @@ impl<P: Place + Sync> Work<P> {
             }
             // One that has just ended does not answer; what it had is over.
             match inspect(proxy).await {
-                Ok(seen) => answers.extend(seen.answers.into_iter().map(|answer| Answer { is_leaving: true, ..answer })),
+                Ok(seen) => {
+                    answers.extend(seen.answers.into_iter().map(|answer| Answer { is_leaving: true, ..answer }))
+                }
                 Err(_) => proxy.session = None,
             }
         }
@@ -148,7 +152,9 @@ impl<P: Place + Sync> Work<P> {
             let (code, said) = self.place.run(&current.id, &["haproxy", "-c", "-f", &layout.candidate()]).await?;
             if code != 0 {
                 let said = crate::entry::place::complaint(said.lines());
-                return Err(self.refuse(&format!("HAProxy does not take its file, and goes on with the earlier one: {said}")));
+                return Err(
+                    self.refuse(&format!("HAProxy does not take its file, and goes on with the earlier one: {said}"))
+                );
             }
             let route = ["ip", "route", "replace", "local", pool, "dev", "lo"];
             let (code, said) = self.place.run(&current.id, &route).await?;
@@ -264,7 +270,8 @@ fn unsettled(spec: &ProxySpec, view: &ProxyView) -> bool {
     let coming = spec.members.iter().any(|(name, members)| {
         let seen = view.backends.get(name);
         members.servers.iter().any(|(server, want)| {
-            want.is_ready && seen.and_then(|seen| seen.servers.get(server)).is_none_or(|seen| !seen.is_ready || !seen.is_up)
+            want.is_ready
+                && seen.and_then(|seen| seen.servers.get(server)).is_none_or(|seen| !seen.is_ready || !seen.is_up)
         })
     });
     let going = view.backends.values().flat_map(|backend| backend.servers.values()).any(|server| !server.is_ready);

@@ -21,8 +21,8 @@ use super::{Processes, until};
 use crate::{
     entry::Keeper,
     model::{
-        Backend, BackendName, Bind, Frontend, HostChange, HostName, HostUpdate, Members, ProxySpec,
-        ProxyStructure, ProxyView, RevisionNo, Route, Server, ServerName, Slot, Speech,
+        Backend, BackendName, Bind, Frontend, HostChange, HostName, HostUpdate, Members, ProxySpec, ProxyStructure,
+        ProxyView, RevisionNo, Route, Server, ServerName, Slot, Speech,
     },
 };
 
