@@ -3,7 +3,10 @@
 //! No copy gets traffic before it is healthy, and none is stopped before every proxy that can be reached has stopped
 //! sending it more and what it has begun has ended, or the drain timeout has passed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -202,6 +205,7 @@ pub(crate) fn drain_time(index: &Index<'_>, spec: Option<&ServiceSpec>) -> Durat
 
 /// What each proxy of the region shall be, now that it is decided who drains.
 pub(crate) fn proxies(work: &Work<'_, '_>) -> BTreeMap<HostName, ProxySpec> {
+    let unseen = unseen(work.index);
     let mut members: BTreeMap<String, Members> = BTreeMap::new();
     let mut specs = BTreeMap::new();
     for (host, structure) in &work.routes.structures {
@@ -219,10 +223,18 @@ pub(crate) fn proxies(work: &Work<'_, '_>) -> BTreeMap<HostName, ProxySpec> {
                 structure: structure.clone(),
                 members: of_host,
                 certificates: structure.certificates.keys().filter_map(used).collect(),
+                unseen: unseen.clone(),
             },
         );
     }
     specs
+}
+
+/// Addresses of hosts that this process has not seen yet. It cannot know what runs there: that stays in traffic.
+fn unseen(index: &Index<'_>) -> BTreeSet<String> {
+    let hosts = index.world.observed.hosts.values().filter(|view| view.region == *index.region);
+    let unseen = hosts.filter(|view| view.listed_at.is_none() && matches!(index.sight_of(view), Sight::Silent { .. }));
+    unseen.filter_map(|view| view.address.clone()).collect()
 }
 
 /// The servers of a backend.

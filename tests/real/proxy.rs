@@ -110,6 +110,7 @@ fn spec(site: &Site, servers: &[&(ServerName, Server)]) -> ProxySpec {
         },
         members: BTreeMap::from([(name(), Members { servers, is_held: false })]),
         certificates: BTreeMap::new(),
+        unseen: std::collections::BTreeSet::new(),
     }
 }
 

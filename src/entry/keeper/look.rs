@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::{Pace, Proxy, Work, contain::servers_state};
 use crate::{
     engine::Worker,
@@ -12,11 +10,11 @@ use crate::{
         inspect::{Inspected, inspect},
         place::{Place, Trouble},
         session::Session,
-        stat::{self, Backends},
+        stat::{self, Admin, Backends},
         steps,
         view::Answer,
     },
-    model::{ProxySpec, ProxyView, Sensitive},
+    model::{ProxySpec, ProxyView, Sensitive, Server},
     text::Text,
 };
 
@@ -35,6 +33,7 @@ impl<P: Place + Sync> Work<P> {
     /// One round with a proxy wanted.
     pub(super) async fn keep(&mut self, mut spec: ProxySpec) -> Result<Pace, Trouble> {
         let missing = self.names.resolve(&mut spec.members).await;
+        self.names.resolve_all(&mut spec.unseen).await;
         self.settle(&spec).await?;
         let looked = match self.look().await {
             Ok(looked) => looked,
@@ -45,6 +44,7 @@ impl<P: Place + Sync> Work<P> {
                 return Err(trouble);
             }
         };
+        leave_alone(&mut spec, &looked.backends);
         let mut problems: Vec<String> = missing
             .iter()
             .map(|name| {
@@ -212,7 +212,7 @@ impl<P: Place + Sync> Work<P> {
     }
 
     fn view(&mut self, looked: &Looked, problems: &[String]) -> ProxyView {
-        let now = Timestamp::now();
+        let now = self.began;
         let (container, image) = match &self.current {
             Some(current) => (current.id.clone(), current.image.clone()),
             None => (crate::model::ContainerId(Text::default()), Text::default()),
@@ -233,6 +233,21 @@ async fn inspect_proxy(proxy: &mut Proxy) -> Result<Inspected, Text> {
     match &mut proxy.session {
         Some(session) => inspect(session, &proxy.id).await,
         None => Err("there is no way to it".into()),
+    }
+}
+
+/// Servers on hosts that nobody has seen yet are wanted as they are.
+fn leave_alone(spec: &mut ProxySpec, seen: &Backends) {
+    for (name, members) in &mut spec.members {
+        let servers = seen.get(name).into_iter().flat_map(|backend| &backend.servers);
+        for (server, there) in servers.filter(|(_, there)| spec.unseen.contains(there.address.as_str())) {
+            members.servers.entry(server.clone()).or_insert_with(|| Server {
+                address: there.address.to_string(),
+                port: there.port,
+                check_port: None,
+                is_ready: there.admin == Admin::Ready,
+            });
+        }
     }
 }
 
