@@ -29,10 +29,7 @@ pub(crate) fn conditions(route: &Route) -> Result<Vec<String>, String> {
         None | Some("/") => vec![None],
         Some(path) => path_conditions(path)?.into_iter().map(Some).collect(),
     };
-    Ok(paths
-        .into_iter()
-        .map(|path| [host.clone(), path].into_iter().flatten().collect::<Vec<_>>().join(" "))
-        .collect())
+    Ok(paths.into_iter().map(|path| [host.clone(), path].into_iter().flatten().collect::<Vec<_>>().join(" ")).collect())
 }
 
 fn host_condition(host: &str) -> Result<String, String> {
@@ -85,15 +82,18 @@ mod tests {
             route(Some("a.example.com"), Some("/x")),
         ];
         let order: Vec<_> = ordered(&routes).into_iter().map(|r| (r.host.as_deref(), r.path.as_deref())).collect();
-        assert_eq!(order, [
-            (Some("a.example.com"), Some("/x/y")),
-            (Some("a.example.com"), Some("/x")),
-            (Some("a.example.com"), None),
-            (Some("*.b.example.com"), None),
-            (Some("*.example.com"), None),
-            (None, Some("/api")),
-            (None, None),
-        ]);
+        assert_eq!(
+            order,
+            [
+                (Some("a.example.com"), Some("/x/y")),
+                (Some("a.example.com"), Some("/x")),
+                (Some("a.example.com"), None),
+                (Some("*.b.example.com"), None),
+                (Some("*.example.com"), None),
+                (None, Some("/api")),
+                (None, None),
+            ]
+        );
     }
 
     #[test]
@@ -102,15 +102,17 @@ mod tests {
         assert_eq!(all(None, None), [""]);
         assert_eq!(all(None, Some("/")), [""]);
         assert_eq!(all(Some("A.example.com"), None), ["{ req.hdr(host),host_only,lower -m str 'a.example.com' }"]);
-        assert_eq!(all(Some("*.x.org"), Some("/a/")), [
-            "{ req.hdr(host),host_only,lower -m end '.x.org' } { path -m beg '/a/' }"
-        ]);
+        assert_eq!(
+            all(Some("*.x.org"), Some("/a/")),
+            ["{ req.hdr(host),host_only,lower -m end '.x.org' } { path -m beg '/a/' }"]
+        );
         assert_eq!(all(None, Some("/api")), ["{ path -m str '/api' }", "{ path -m beg '/api/' }"]);
     }
 
     #[test]
     fn nothing_leaves_its_quotes() {
-        for host in ["", "*", "*.", "a b", "a'b", "-f", "a..b", "x\ny", "a}b", "a.*.b", "é.com", "$HOME", "a/b", "a:80"] {
+        for host in ["", "*", "*.", "a b", "a'b", "-f", "a..b", "x\ny", "a}b", "a.*.b", "é.com", "$HOME", "a/b", "a:80"]
+        {
             assert!(conditions(&route(Some(host), None)).is_err(), "{host}");
         }
         for path in ["", "api", "/a b", "/a'b", "/a\"b", "/a\\b", "/a\n", "/é", "/a?b=1", "/a#b", "/\u{202e}"] {

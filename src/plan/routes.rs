@@ -24,9 +24,10 @@ type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
 /// The label value of hosts that take traffic from outside.
 const EDGE: (&str, &str) = ("role", "edge");
 
-/// A proxy's own checks: often enough that a dead replica is out of traffic within two or three seconds.
-const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
-const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+/// A proxy's own checks: often enough that a dead replica is out of traffic within two or three seconds, and patient
+/// enough that a host which is just busy does not count as dead. What refuses is found at once either way.
+const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
+const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// What the proxies of a region carry.
 #[derive(Debug, Default)]

@@ -110,6 +110,7 @@ fn spec(site: &Site, servers: &[&(ServerName, Server)]) -> ProxySpec {
         },
         members: BTreeMap::from([(name(), Members { servers, is_held: false })]),
         certificates: BTreeMap::new(),
+        unseen: std::collections::BTreeSet::new(),
     }
 }
 
@@ -189,7 +190,8 @@ async fn until(
 fn serving(view: Option<&ProxyView>, spec: &ProxySpec, servers: &[&(ServerName, Server)]) -> bool {
     let Some(view) = view else { return false };
     let Some(backend) = view.backends.get(&name()) else { return false };
-    let ready: Vec<_> = backend.servers.iter().filter(|(_, server)| server.is_ready && server.is_up).map(|(n, _)| n).collect();
+    let ready: Vec<_> =
+        backend.servers.iter().filter(|(_, server)| server.is_ready && server.is_up).map(|(n, _)| n).collect();
     view.image == Text::new(&spec.image)
         && view.structure == spec.structure.digest().as_str()
         && ready == servers.iter().map(|(name, _)| name).collect::<Vec<_>>()
@@ -216,7 +218,10 @@ async fn a_proxy_lives_on_a_real_engine() {
     let edge = format!("{}:{EDGE}", site.world.var("H3_ADDRESS"));
     get(&edge).unwrap();
     // From a container on a network of its own, by the virtual address.
-    let said = site.world.docker("h3", &["exec", &one.0.container, "sh", "-c", "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc 10.219.0.7 8080"]);
+    let said = site.world.docker(
+        "h3",
+        &["exec", &one.0.container, "sh", "-c", "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc 10.219.0.7 8080"],
+    );
     assert!(said.contains("200 OK"), "{said}");
 
     let load = Load::start(edge.clone());

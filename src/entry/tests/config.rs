@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::super::config::{Layout, certificates, text};
-use crate::model::{
-    Backend, Bind, Frontend, Members, ProxySpec, ProxyStructure, Route, Sensitive, Server, Speech,
-};
+use crate::model::{Backend, Bind, Frontend, Members, ProxySpec, ProxyStructure, Route, Sensitive, Server, Speech};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tables/entry/haproxy.cfg");
 
@@ -48,11 +46,8 @@ fn spec() -> ProxySpec {
         let bind = Bind::Link { address: [10, 211, 0, last].into(), port };
         frontend(bind, speech, vec![route(None, None, backend)])
     };
-    let api = Backend {
-        check_path: Some("/healthz?full=1".into()),
-        hold: Duration::from_secs(30),
-        ..backend(Speech::Http)
-    };
+    let api =
+        Backend { check_path: Some("/healthz?full=1".into()), hold: Duration::from_secs(30), ..backend(Speech::Http) };
     let db = Backend { send_proxy: true, ..backend(Speech::Tcp) };
     let members = |servers: &[(&str, Server)], is_held| Members {
         servers: servers.iter().map(|(name, server)| (name.parse().unwrap(), server.clone())).collect(),
@@ -96,6 +91,7 @@ fn spec() -> ProxySpec {
             ("shop".into(), Sensitive("pem 1".into())),
             ("other".into(), Sensitive("pem 2".into())),
         ]),
+        unseen: std::collections::BTreeSet::new(),
     }
 }
 
@@ -113,7 +109,7 @@ fn the_file_is_as_it_was() {
 fn haproxy_takes_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).display().to_string();
-    let layout = Layout { etc: path(""), run: path(""), user: None, connections: 500 };
+    let layout = Layout { etc: path(""), run: path(""), user: None };
     let mut spec = spec();
     for (name, digest) in &spec.structure.certificates {
         let made = rcgen::generate_simple_self_signed(vec![format!("{name}.example.com")]).unwrap();

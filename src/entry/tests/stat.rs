@@ -63,7 +63,8 @@ fn nonsense_is_no_answer() {
     for cut in (0..STAT.len()).step_by(37) {
         drop(backends(STAT.get(..cut).unwrap_or_default(), STATES));
     }
-    let odd = "# pxname,svname,scur,mode,hrsp_2xx\nshop:web:80,BACKEND,-1,http,many\nshop:web:80,1-r1-a,9999999999,http,1\n";
+    let odd =
+        "# pxname,svname,scur,mode,hrsp_2xx\nshop:web:80,BACKEND,-1,http,many\nshop:web:80,1-r1-a,9999999999,http,1\n";
     let states = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_port\n\
         3 shop:web:80 1 1-r1-a 127.0.0.1 2 0 99999\n";
     let all = backends(odd, states).unwrap();
