@@ -84,17 +84,30 @@ fn all_of(said: &str, parts: &[&str]) {
 fn plans_of_moves_are_shown_and_nothing_changes() {
     let demo = Demo::start();
     let said = demo.said(10, &["migrate", "shop/web", "--from", "east", "--to", "e-5", "--dry-run"]);
-    all_of(&said, &["PLAN  migrate shop/web east → e-5", "start first", "same as: wharf migrate shop/web --from east --to e-5"]);
+    all_of(
+        &said,
+        &["PLAN  migrate shop/web east → e-5", "start first", "same as: wharf migrate shop/web --from east --to e-5"],
+    );
     let said = demo.said(10, &["plan", "migrate", "shop", "--from", "east", "--to", "west"]);
     all_of(&said, &["when west is done", "nothing of", "is left in east afterwards"]);
     let said = demo.said(10, &["plan", "drain", "e-2"]);
     all_of(&said, &["no new replicas from now on", "e-2 is empty: safe to switch off", "undo: wharf uncordon e-2"]);
     let said = demo.said(10, &["rollback", "shop/web", "--dry-run"]);
-    all_of(&said, &["rollback shop/web to r", "image: acme/shop-web:2.8.1 → acme/shop-web:2.8.0", "undo: wharf rollback shop/web --to r"]);
+    all_of(
+        &said,
+        &[
+            "rollback shop/web to r",
+            "image: acme/shop-web:2.8.1 → acme/shop-web:2.8.0",
+            "undo: wharf rollback shop/web --to r",
+        ],
+    );
     let said = demo.said(10, &["plan", "rollback", "shop"]);
     all_of(&said, &["rollback shop, 4 services", "shop/redis  r", "undo: wharf rollback shop --to"]);
     let said = demo.said(10, &["deploy", "--stack", "shop", "--image", "web=2.8.0", "--dry-run"]);
-    all_of(&said, &["deploy shop", "acme/shop-web:2.8.0", "same as: wharf deploy --stack shop --image web=acme/shop-web:2.8.0"]);
+    all_of(
+        &said,
+        &["deploy shop", "acme/shop-web:2.8.0", "same as: wharf deploy --stack shop --image web=acme/shop-web:2.8.0"],
+    );
     let document = demo.json(10, &["plan", "rollback", "shop/web", "--json"]);
     assert_eq!(document["differences"][0]["service"], "shop/web");
     assert!(document["differences"][0]["lines"][0].as_str().unwrap().starts_with("image: "), "{document}");

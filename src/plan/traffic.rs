@@ -208,7 +208,10 @@ pub(crate) fn proxies(work: &Work<'_, '_>) -> BTreeMap<HostName, ProxySpec> {
     let unseen = unseen(work.index);
     let mut members: BTreeMap<String, Members> = BTreeMap::new();
     let mut specs = BTreeMap::new();
-    for (host, structure) in &work.routes.structures {
+    // What a host still runs, and so what its proxy must carry, is not known before it was listed.
+    let is_listed =
+        |host: &HostName| work.index.world.observed.hosts.get(host).is_some_and(|view| view.listed_at.is_some());
+    for (host, structure) in work.routes.structures.iter().filter(|(host, _)| is_listed(host)) {
         let mut of_host = BTreeMap::new();
         for name in structure.backends.keys() {
             let Ok(backend) = name.parse::<BackendName>() else { continue };
