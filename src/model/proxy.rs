@@ -133,8 +133,17 @@ impl ProxyStructure {
     /// Sixteen hex digits that tell two structures apart: the proxy says by it what it has loaded.
     pub fn digest(&self) -> String {
         let bytes = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        short_digest(&bytes)
     }
+}
+
+/// Sixteen hex digits that tell two contents apart.
+pub fn short_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).fold(String::new(), |mut digest, byte| {
+        // Writing to a String cannot fail.
+        let _: fmt::Result = fmt::Write::write_fmt(&mut digest, format_args!("{byte:02x}"));
+        digest
+    })
 }
 
 /// One listening socket.

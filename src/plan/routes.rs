@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
 use super::{
     eligible::pinned_volume,
     index::{Index, Sight},
@@ -16,7 +14,7 @@ use super::{
 };
 use crate::model::{
     Backend, BackendName, Bind, EntryProtocol, EntrySpec, Frontend, HostIntent, HostName, Order, ProxyStructure, Route,
-    Sensitive, ServiceKey, ServiceSpec, Speech, StackName, StackShared,
+    Sensitive, ServiceKey, ServiceSpec, Speech, StackName, StackShared, short_digest,
 };
 
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
@@ -204,7 +202,7 @@ fn rank(route: &Route) -> (bool, bool, std::cmp::Reverse<usize>, Option<String>,
 }
 
 fn digest(pem: &Sensitive) -> String {
-    Sha256::digest(pem.reveal().as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    short_digest(pem.reveal().as_bytes())
 }
 
 /// A certificate's file is named for its content: a new one is a new file, and two services may share one.

@@ -322,8 +322,8 @@ fn reach(work: &Work<'_, '_>, seen: &Seen<'_>, own: Option<&ServiceSpec>, target
     }
     let bindings = seen.container.ports.iter();
     let binding = bindings.filter(|binding| binding.target == target && binding.protocol == Protocol::Tcp);
-    let binding = binding.filter(|binding| !binding.address.as_str().contains(':'));
-    let (address, port) = binding.filter_map(|binding| Some((binding.address.as_str(), binding.published?))).next()?;
+    let mut binding = binding.filter(|binding| !binding.address.as_str().contains(':'));
+    let (address, port) = binding.find_map(|binding| Some((binding.address.as_str(), binding.published?)))?;
     let everywhere = address.is_empty() || address == "0.0.0.0";
     Some((if everywhere { host } else { address.to_owned() }, port))
 }

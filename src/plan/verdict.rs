@@ -99,7 +99,7 @@ impl<'c, 'a> Case<'c, 'a> {
             let (_, failure) = failed?;
             let image = images::short(image);
             let reason = format!("{host} cannot pull {image}: {}{}", failure.error, self.unchanged());
-            let spec = self.views.get(service).and_then(|view| view.spec());
+            let spec = self.views.get(service).and_then(ServiceView::spec);
             // There is nothing to go on with.
             let action = match operation::on_failure(self.operation, spec) {
                 FailureAction::Pause => FailureAction::Pause,
