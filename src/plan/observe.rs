@@ -68,6 +68,15 @@ fn window(index: &Index<'_>, spec: Option<&ServiceSpec>) -> Duration {
     said.unwrap_or(index.defaults.observe)
 }
 
+/// How long a release of a service is watched in all: its canary, and the window after the last replica.
+pub(crate) fn time(index: &Index<'_>, operation: &Operation, view: &ServiceView<'_>) -> Duration {
+    if released(index, operation, view).is_empty() {
+        return Duration::ZERO;
+    }
+    let canary = view.spec().and_then(|spec| spec.wharf.canary).unwrap_or_default();
+    canary + window(index, view.spec())
+}
+
 /// Names the copies whose time in place counts.
 pub(crate) fn watch(work: &mut Work<'_, '_>) {
     for operation in work.operations {
