@@ -10,7 +10,7 @@ use support::{
 };
 use wharf::{
     app::{Effect, Mode, Msg, State, ids::Id, key::Key, overlay::Overlay, screen::View, update},
-    model::{EngineEvent, HostChange, HostUpdate, Intent, Operation, OperationState},
+    model::{EngineEvent, HostChange, HostUpdate, Intent, Operation, OperationState, Paused},
     text::Text,
     tui::Theme,
 };
@@ -256,6 +256,25 @@ fn ending_an_operation_says_what_stays_first() {
     let mut over =
         World::usual().with_operation(OperationState::Converged { at: before(5) }).state(Mode::Normal, (120, 40));
     assert!(asked(type_keys(&mut over, "9A<enter>")).is_empty());
+}
+
+#[test]
+fn one_key_pauses_an_operation_and_lets_it_go_on() {
+    let mut world = World::usual().with_operation(OperationState::Running);
+    let mut state = world.state(Mode::Normal, (120, 40));
+    let id = state.operations()[0].id;
+    assert_eq!(asked(type_keys(&mut state, "9<space>")), [format!("{:?}", Effect::Pause(id))]);
+    assert!(state.screen().marks.is_empty(), "here the key marks nothing");
+    world.operations[0].paused = Some(Paused { at: before(60), by: "ben@bastion".into(), why: Text::default() });
+    update(&mut state, Msg::Store(world.store()));
+    state.settle();
+    let shown = text(&screen(&state, &Theme::named("default").unwrap()));
+    assert!(shown.contains("paused") && shown.contains("paused by ben "), "{shown}");
+    assert_eq!(asked(type_keys(&mut state, "<space>")), [format!("{:?}", Effect::Resume(id))]);
+    let mut reader = world.state(Mode::ReadOnly, (120, 40));
+    assert!(asked(type_keys(&mut reader, "9<space>")).is_empty());
+    let over = World::usual().with_operation(OperationState::Converged { at: before(5) });
+    assert!(asked(type_keys(&mut over.state(Mode::Normal, (120, 40)), "9<space>")).is_empty());
 }
 
 #[test]

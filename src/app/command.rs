@@ -207,6 +207,7 @@ registry! {
     Remove "remove" [] [Stacks Services] Service drafts 0 "remove" "Take a service or a stack away. Asks for its name.";
     Cordon "cordon" ["u"] [Hosts] Host drafts 1 "cordon, open" "Close the host for new replicas, or open it again, in the draft.";
     Reconnect "reconnect" ["R"] [Hosts] Host looks 6 "reconnect" "Connect now instead of waiting.";
+    Hold "hold" ["space"] [Operations] Operation drafts 4 "pause, resume" "Let the operation stand still, or go on: nothing new begins meanwhile.";
     Abort "abort" ["A"] [Operations] Operation drafts 5 "abort" "End the operation; says first what stays.";
     Apply "apply" ["enter"] [Plan] None drafts 1 "apply" "Accept exactly what is shown.";
     DropLine "drop-line" ["x"] [Plan] None drafts 2 "drop a line" "Take the selected change out of the draft.";

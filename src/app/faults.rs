@@ -47,6 +47,7 @@ pub fn faults(state: &State) -> Vec<Fault> {
     }
     for op in operations {
         let (at, reason) = match &op.state {
+            _ if let Some(paused) = op.paused.as_ref().filter(|paused| !paused.why.is_empty()) => (now, &paused.why),
             OperationState::Failed { at, reason }
             | OperationState::RollingBack { at, reason }
             | OperationState::RolledBack { at, reason } => (*at, reason),
@@ -58,7 +59,7 @@ pub fn faults(state: &State) -> Vec<Fault> {
         out.push(Fault {
             mark: Mark::Failed,
             about: op.intent.summary(),
-            place: op.state.word().to_owned(),
+            place: op.word().to_owned(),
             what: reason.to_string(),
             target: Some(Id::Operation(op.id)),
         });

@@ -100,6 +100,10 @@ pub enum Effect {
     Dump(String),
     /// End an operation.
     Abort(CommandId),
+    /// Let an operation stand still.
+    Pause(CommandId),
+    /// Let a paused operation go on.
+    Resume(CommandId),
     /// Draw everything again.
     Repaint,
     /// Stop, and give the terminal back until the process is continued.
@@ -111,7 +115,7 @@ pub enum Effect {
 impl Effect {
     /// True when it changes something outside of this program.
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Apply(_) | Self::Abort(_))
+        matches!(self, Self::Apply(_) | Self::Abort(_) | Self::Pause(_) | Self::Resume(_))
     }
 }
 

@@ -82,6 +82,10 @@ pub enum Command {
     Plan(PlanArgs),
     /// End an operation; what was wanted before is wanted again
     Abort(AbortArgs),
+    /// Let an operation stand still: what has begun goes on, nothing new begins
+    Pause(AbortArgs),
+    /// Let a paused operation go on
+    Resume(AbortArgs),
     /// Carry out what was accepted; runs until it is stopped
     Reconcile(ReconcileArgs),
     /// Work on the fleet file
@@ -378,7 +382,7 @@ pub enum Planned {
     Uncordon(HostArgs),
 }
 
-/// `wharf abort`.
+/// `wharf abort`, `pause` and `resume`.
 #[derive(Debug, Args)]
 pub struct AbortArgs {
     /// The operation's id, or the end of it

@@ -12,8 +12,8 @@ use super::{Context, Failure, start::Starter};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView},
     engine::{ObserveOptions, Observer, Sampling, Watching},
-    model::{HostUpdate, RegionName},
-    store::{JournalQuery, OperationQuery, ReadStore, Store},
+    model::{HostUpdate, Operation, Paused, RegionName},
+    store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
     tui,
 };
@@ -247,9 +247,21 @@ impl Hand {
                     ))),
                     Err(error) => Msg::Failed(Text::new(&error.to_string())),
                 },
+                Effect::Pause(id) => {
+                    let paused = Paused { at: Timestamp::now(), by: Text::new(&who), why: Text::default() };
+                    told(store.pause(id, paused).await, "paused")
+                }
+                Effect::Resume(id) => told(store.resume(id, Text::new(&who), Timestamp::now()).await, "resumed"),
                 _ => return,
             };
             let _ = answers.send(message).await;
         });
+    }
+}
+
+fn told(answer: Result<Operation, StoreError>, did: &str) -> Msg {
+    match answer {
+        Ok(operation) => Msg::Say(Text::new(&format!("{did} {}", operation.intent.summary()))),
+        Err(error) => Msg::Failed(Text::new(&error.to_string())),
     }
 }

@@ -32,6 +32,9 @@ use crate::{
     store::{Fence, Sqlite, Store},
 };
 
+/// The version of every stack: more than any of their services has revisions.
+const VERSION: u32 = 20;
+
 /// The same demo every time.
 const SEED: u64 = 1;
 
@@ -192,7 +195,7 @@ fn revisions(service: &sim::ServiceSeed, key: &ServiceKey, now: Timestamp) -> Ve
                 at: now.saturating_sub(age).unwrap_or(now),
                 by: (if no % 3 == 0 { "ben@demo" } else { "ana@demo" }).into(),
                 note: "deploy".into(),
-                version: no,
+                version: VERSION.saturating_sub(newest - no),
                 restores: None,
             }
         })

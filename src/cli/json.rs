@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     model::{
         Container, ContainerState, Health, HostIntent, HostView, Intent, JournalEntry, Link, Operation, OperationState,
-        Owner, Progress, Revision, RevisionNo, Usage, since,
+        Owner, Paused, Progress, Revision, RevisionNo, Usage, since,
     },
     plan::{Difference, Plan, PlanStep},
     text::Text,
@@ -146,6 +146,8 @@ pub(super) struct OperationRow {
     pub intent: Intent,
     #[serde(flatten)]
     pub state: OperationState,
+    /// While it stands still: since when, by whom, why.
+    pub paused: Option<Paused>,
     pub done: u32,
     pub total: u32,
     pub regions: BTreeMap<String, Progress>,
@@ -164,6 +166,7 @@ impl OperationRow {
             generation: operation.generation.0,
             intent: operation.intent.clone(),
             state: operation.state.clone(),
+            paused: operation.paused.clone(),
             done,
             total,
             regions: operation.progress.iter().map(|(region, part)| (region.to_string(), part.clone())).collect(),

@@ -8,6 +8,7 @@ mod demo;
 mod deploy;
 mod doctor;
 mod failure;
+mod hold;
 mod host;
 mod json;
 mod logs;
@@ -93,6 +94,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Uncordon(args)) => act::host(context()?, args, None).await,
         Some(Command::Plan(plan)) => planned(context()?, plan.command).await,
         Some(Command::Abort(args)) => act::abort(context()?, args).await,
+        Some(Command::Pause(args)) => hold::pause(context()?, args).await,
+        Some(Command::Resume(args)) => hold::resume(context()?, args).await,
         Some(Command::Reconcile(args)) => serve::run(context()?, args).await,
         Some(Command::Host(HostCommand::Import { output, contexts })) => host::import(output.as_deref(), &contexts),
         Some(Command::Doctor(output)) => doctor::run(context()?, output).await,

@@ -11,7 +11,7 @@ use super::{
     print::{self, Align, Table},
 };
 use crate::{
-    model::{JournalEntry, Operation, OperationState, Revision, StepState, since},
+    model::{JournalEntry, Operation, OperationState, Paused, Revision, StepState, since},
     store::{JournalQuery, OperationQuery, ReadStore},
     text,
 };
@@ -54,7 +54,7 @@ pub(super) async fn ops(context: Context, args: OpsArgs) -> Result<ExitCode, Fai
         let (done, total) = operation.done_of_total();
         table.row(vec![
             operation.id.short(),
-            format!("{} {}", glyph(&operation.state), operation.state.word()),
+            format!("{} {}", glyph(operation), operation.word()),
             if total == 0 { "–".into() } else { format!("{done}/{total}") },
             text::age(since(operation.at, now).as_secs().cast_signed()),
             operation.by.clone(),
@@ -73,8 +73,9 @@ pub(super) async fn find<S: ReadStore + ?Sized>(store: &S, id: &str) -> Result<O
         .ok_or_else(|| Failure::Input(format!("there is no operation `{}`; wharf ops lists them", text::Text::new(id))))
 }
 
-fn glyph(state: &OperationState) -> &'static str {
-    match state {
+fn glyph(operation: &Operation) -> &'static str {
+    match &operation.state {
+        _ if operation.paused.is_some() => "‖",
         OperationState::Accepted => "○",
         OperationState::Running | OperationState::RollingBack { .. } => "◐",
         OperationState::Converged { .. } => "●",
@@ -83,7 +84,18 @@ fn glyph(state: &OperationState) -> &'static str {
     }
 }
 
+/// `paused by ana@bastion 12:01`, and why where it failed; none while it goes on.
+pub(super) fn paused(operation: &Operation) -> Option<String> {
+    let Paused { at, by, why } = operation.paused.as_ref()?;
+    let time = at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%H:%M");
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    Some(format!("paused by {by} {time}{why}"))
+}
+
 fn note(operation: &Operation) -> String {
+    if let Some(paused) = paused(operation) {
+        return paused;
+    }
     match &operation.state {
         OperationState::Failed { reason, .. }
         | OperationState::RollingBack { reason, .. }
@@ -101,9 +113,9 @@ fn note(operation: &Operation) -> String {
 fn show(operation: &Operation, journal: &[JournalEntry]) {
     print::line(&format!(
         "{} {}  {}  by {}  {}",
-        glyph(&operation.state),
+        glyph(operation),
         operation.intent.summary(),
-        operation.state.word(),
+        operation.word(),
         operation.by,
         clock(operation.at),
     ));

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Failure, json::OperationRow, print, start::Starter};
+use super::{Failure, json::OperationRow, print, records, start::Starter};
 use crate::{
     model::{CommandId, HostIntent, Intent, Operation, OperationState, RegionName, drained},
     store::Store,
@@ -106,7 +106,10 @@ fn progress_line(operation: &Operation, elapsed: Duration) -> String {
     };
     let back = if matches!(operation.state, OperationState::RollingBack { .. }) { "rolling back " } else { "" };
     let mut line = format!("{back}{}  {done}/{total}", operation.intent.summary());
-    if !waits.is_empty() {
+    if let Some(paused) = records::paused(operation) {
+        line.push_str("  ");
+        line.push_str(&paused);
+    } else if !waits.is_empty() {
         line.push_str("  waits for: ");
         line.push_str(&waits);
     }

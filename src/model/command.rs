@@ -232,12 +232,40 @@ pub struct Operation {
     pub state: OperationState,
     /// Regions whose part is done. The operation is final when all are.
     pub progress: BTreeMap<RegionName, Progress>,
+    /// Nothing new begins until it is resumed; none while it goes on, and once it is final.
+    #[serde(default)]
+    pub paused: Option<Paused>,
+    /// When it was resumed last: deadlines are counted anew from then.
+    #[serde(default)]
+    pub resumed: Option<Timestamp>,
+}
+
+/// An operation that stands still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who paused it.
+    pub by: Text,
+    /// What failed, where it was paused for that; empty when somebody just wanted it.
+    #[serde(default)]
+    pub why: Text,
 }
 
 impl Operation {
     /// When what goes on now began: its acceptance, or the moment it was given up and rolling back began.
-    pub fn since(&self) -> Timestamp {
+    pub fn began(&self) -> Timestamp {
         if let OperationState::RollingBack { at, .. } = &self.state { *at } else { self.at }
+    }
+
+    /// From when on its deadlines count: when it began, or was resumed.
+    pub fn since(&self) -> Timestamp {
+        self.resumed.map_or(self.began(), |resumed| resumed.max(self.began()))
+    }
+
+    /// Its state for columns: `paused` while it stands still, else the state's own word.
+    pub fn word(&self) -> &'static str {
+        if self.paused.is_some() { "paused" } else { self.state.word() }
     }
 
     /// Regions it touches.

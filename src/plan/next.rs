@@ -9,12 +9,12 @@ use super::{
     depends::Order,
     eligible::silence,
     index::{Index, Sight},
-    moves, operation, pulls, replace,
+    moves, observe, operation, pulls, replace,
     routes::Routes,
     traffic,
     view::ServiceView,
 };
-use crate::model::{Defaults, HostName, Operation, RegionName, ReplicaKey, ServiceKey, StackName, since};
+use crate::model::{Defaults, HostName, Operation, RegionName, ReplicaKey, ServiceKey, Slot, StackName, since};
 
 /// What to do now in a region. `operations` are the open ones, oldest first. Level-triggered: the same world and
 /// memory give the same answer, and an action that is in flight is not given again.
@@ -26,6 +26,7 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
     let mut work = Work::new(&index, &views, &order, &routes, memory, operations);
     let gates = pulls::pull(&mut work);
     for key in order.services.iter().copied() {
+        work.paused_of(key);
         if let Some(view) = views.get(key) {
             work.hosts_of(view);
             replace::service(&mut work, view, &gates);
@@ -33,6 +34,7 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
     }
     moves::find(&mut work);
     operation::tidy(&mut work);
+    observe::watch(&mut work);
     work.next.proxies = traffic::proxies(&work);
     work.next
 }
@@ -50,6 +52,8 @@ pub(crate) struct Work<'w, 'a> {
     busy: BTreeMap<&'w ReplicaKey, &'w Action>,
     /// When the open operation of a service is given up unless something new happens.
     given_up: BTreeMap<ServiceKey, Timestamp>,
+    /// Slots that a paused operation changes.
+    paused: BTreeMap<ServiceKey, operation::Frozen>,
     /// Networks being removed.
     tidying: BTreeSet<(&'w HostName, &'w StackName)>,
 }
@@ -77,14 +81,15 @@ impl<'w, 'a> Work<'w, 'a> {
             }
         }
         let mut given_up = BTreeMap::new();
-        for operation in operations {
+        for operation in operations.iter().filter(|operation| operation.paused.is_none()) {
             let deadline = operation::progress_deadline(index, views, memory, operation);
             for key in operation::services(operation, index.region) {
                 given_up.extend(deadline.map(|deadline| (key.clone(), deadline)));
             }
         }
         let next = Next::default();
-        let mut work = Self { index, views, order, routes, memory, operations, next, busy, given_up, tidying };
+        let paused = operation::paused(index, views, operations);
+        let mut work = Self { index, views, order, routes, memory, operations, next, busy, given_up, paused, tidying };
         let deadlines: Vec<Timestamp> = work.given_up.values().copied().collect();
         for at in deadlines {
             work.alarm(at);
@@ -103,6 +108,27 @@ impl<'w, 'a> Work<'w, 'a> {
     /// What is in flight for a replica.
     pub fn busy(&self, replica: &ReplicaKey) -> Option<&'w Action> {
         self.busy.get(replica).copied()
+    }
+
+    /// True while the operation that changes the replica is paused: nothing is made for it, and nothing stopped.
+    pub fn is_paused(&self, replica: &ReplicaKey) -> bool {
+        self.paused.get(&replica.service).is_some_and(|frozen| frozen.slots.contains(&replica.slot))
+    }
+
+    /// True while an operation that concerns the service is paused: none of its replicas is taken away.
+    pub fn holds(&self, service: &ServiceKey) -> bool {
+        self.paused.contains_key(service)
+    }
+
+    /// Tells that a service's operation is paused.
+    fn paused_of(&mut self, service: &ServiceKey) {
+        if let Some(frozen) = self.paused.get(service) {
+            let replica =
+                |slot: &Slot| ReplicaKey { region: self.index.region.clone(), service: service.clone(), slot: *slot };
+            self.next.frozen.extend(frozen.slots.iter().map(replica));
+            let what = format!("paused by {}", frozen.by);
+            self.wait(service, None, what, None);
+        }
     }
 
     /// True while a stack's networks are being removed from a host.

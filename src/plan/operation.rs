@@ -1,6 +1,9 @@
 //! What an operation concerns in one region, told from desired state as it is now.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -9,16 +12,22 @@ use super::{
     index::{Index, Seen, Sight, our_time},
     next::Work,
     progress,
-    standing::made,
+    standing::{Standing, made},
     view::{Sameness, ServiceView, SlotView},
 };
-use crate::model::{
-    Assignment, Defaults, HostIntent, HostName, Intent, Operation, OperationState, RegionName, ServiceKey, ServiceSpec,
-    Slot, StackName, StepState,
+use crate::{
+    model::{
+        Assignment, Defaults, FailureAction, HostIntent, HostName, Intent, Operation, OperationState, RegionName,
+        ServiceKey, ServiceSpec, Slot, StackName, StepState,
+    },
+    text::Text,
 };
 
 type Book = BTreeMap<ServiceKey, BTreeMap<RegionName, Option<Assignment>>>;
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
+
+/// A new replica that died so often has failed.
+pub(crate) const DEATHS: u32 = 3;
 
 /// A Tidy that failed so often is left to the next one: a network too many harms nobody.
 const TIDY_TRIES: u32 = 3;
@@ -126,7 +135,66 @@ pub(crate) fn touches(work: &Work<'_, '_>, service: &ServiceKey) -> bool {
 pub(crate) fn is_new(work: &Work<'_, '_>, service: &ServiceKey, seen: &Seen<'_>) -> bool {
     let mut concerned =
         work.operations.iter().filter(|operation| services(operation, work.index.region).any(|key| key == service));
-    concerned.any(|operation| made(seen).is_some_and(|made| made >= operation.since()))
+    concerned.any(|operation| made(seen).is_some_and(|made| made >= operation.began()))
+}
+
+/// The slots of each service that a paused operation changes: they stay as they are until it is resumed.
+pub(crate) fn paused(index: &Index<'_>, views: &Views<'_>, operations: &[Operation]) -> BTreeMap<ServiceKey, Frozen> {
+    let mut frozen = BTreeMap::new();
+    for operation in operations {
+        let Some(paused) = &operation.paused else { continue };
+        for key in services(operation, index.region) {
+            let view = views.get(key);
+            let slots = view.map(|view| changed(index, operation, view)).unwrap_or_default();
+            let now = index.world.desired.assignment(key, index.region);
+            let taken = taken(operation, key, index.region, now).into_iter().map(|(slot, _)| slot);
+            let slots = slots.into_iter().map(|slot| slot.key.slot).chain(taken).collect();
+            frozen.insert(key.clone(), Frozen { by: paused.by.clone(), slots });
+        }
+    }
+    frozen
+}
+
+/// What of a service stands still.
+pub(crate) struct Frozen {
+    /// Who paused its operation.
+    pub by: Text,
+    /// The slots that the operation changes or takes away.
+    pub slots: BTreeSet<Slot>,
+}
+
+/// From when on the deadlines of a service's open operation count.
+pub(crate) fn since(work: &Work<'_, '_>, service: &ServiceKey) -> Option<Timestamp> {
+    let concerns = |operation: &&Operation| services(operation, work.index.region).any(|key| key == service);
+    work.operations.iter().filter(concerns).map(Operation::since).max()
+}
+
+/// What a failure of a service does to the operation that changes it, in the direction in which it goes.
+pub(crate) fn on_failure(operation: &Operation, spec: Option<&ServiceSpec>) -> FailureAction {
+    let back = matches!(operation.state, OperationState::RollingBack { .. });
+    let rollout = spec.and_then(|spec| if back { spec.deploy.rollback.as_ref() } else { spec.deploy.update.as_ref() });
+    rollout.and_then(|rollout| rollout.failure_action).unwrap_or(FailureAction::Rollback)
+}
+
+/// How often the engine started a container again while the operation went on, as far as it says: a container that is
+/// older than the last resumption is given a new chance.
+pub(crate) fn restarts(operation: &Operation, seen: &Seen<'_>) -> u32 {
+    if made(seen) < operation.resumed { 0 } else { seen.container.restarts }
+}
+
+/// A new replica that has failed, of a service whose file says to go on with the others.
+pub(crate) fn is_passed_over(work: &Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>) -> bool {
+    let Some((seen, standing)) = &slot.wanted else { return false };
+    let goes_on = |operation: &&Operation| {
+        services(operation, work.index.region).any(|key| key == view.key)
+            && on_failure(operation, view.spec()) == FailureAction::Continue
+    };
+    let Some(operation) = work.operations.iter().find(goes_on).filter(|_| !standing.is_up()) else { return false };
+    let from = made(seen).max(Some(operation.since()));
+    let due = from.and_then(|from| from.checked_add(patience(work.defaults(), view.spec())).ok());
+    restarts(operation, seen) >= DEATHS
+        || matches!(standing, Standing::Ended { again: false, .. })
+        || due.is_some_and(|due| due <= work.now())
 }
 
 /// Images that changed slots still need, with the host that lacks them.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Action, Memory, World, images,
+    Action, Memory, Wait, World, images,
     index::{Index, Seen, Sight},
-    operation,
+    observe, operation,
     routes::Routes,
     standing::Standing,
     traffic::{Carried, Release, carried, drain_time, released},
@@ -35,6 +35,18 @@ pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, m
     }
 }
 
+/// Says why steps have not begun, where [`next`](super::next()) knows it.
+pub fn explain_waits(progress: &mut Progress, waits: &[Wait]) {
+    for step in progress.steps.iter_mut().filter(|step| step.state == StepState::Waiting && step.detail.is_empty()) {
+        let Some(replica) = &step.replica else { continue };
+        if let Some(wait) = waits.iter().find(|wait| wait.replica.as_ref() == Some(replica)) {
+            let short = wait.what.strip_prefix(&format!("{replica} ")).unwrap_or(&wait.what);
+            step.detail = Text::new(short);
+        }
+    }
+    progress.waits_for = waits_for(&progress.steps);
+}
+
 /// The steps of an operation in a region.
 pub(crate) fn steps(
     index: &Index<'_>,
@@ -61,6 +73,7 @@ pub(crate) fn steps(
                     .map(|(slot, step)| StepProgress { replica: Some(slot.key.clone()), ..step }),
             );
         }
+        steps.extend(view.and_then(|view| observe::step(index, routes, memory, operation, view)));
         let now = index.world.desired.assignment(key, region);
         for (slot, host) in operation::taken(operation, key, region, now) {
             let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };

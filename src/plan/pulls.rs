@@ -33,7 +33,7 @@ impl Gates {
 /// An image that a slot needs on its host, when the slot's container is yet to be made.
 fn needed<'v>(work: &Work<'_, 'v>, view: &ServiceView<'v>, slot: &SlotView<'v>) -> Option<(&'v HostName, &'v str)> {
     let Sight::Seen(host) = slot.sight else { return None };
-    if slot.wanted.is_some() {
+    if slot.wanted.is_some() || work.is_paused(&slot.key) {
         return None;
     }
     let revision = work.index.world.desired.revision(view.key, slot.place.revision)?;

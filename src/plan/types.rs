@@ -175,6 +175,8 @@ pub struct Next {
     pub look_again: Option<Timestamp>,
     /// Replicas that need another host (the old one is down or refuses them), with the new place and the reason.
     pub moves: Vec<(ReplicaKey, Place, String)>,
+    /// Replicas that a paused operation changes: nothing is made or stopped for them, not even what waits for its turn.
+    pub frozen: BTreeSet<ReplicaKey>,
     /// Containers that proxies shall send nothing new, because they are to stop.
     pub drains: BTreeSet<(HostName, ContainerId)>,
     /// New replicas of releases that do their work and are in traffic.

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use super::{
     Action, Failure, Memory, World, images,
     index::{Index, Sight},
-    operation,
+    observe, operation,
     progress::progress,
     standing::{Standing, began},
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{ContainerId, HostName, Operation, RegionName, ServiceKey},
+    model::{ContainerId, FailureAction, HostName, Operation, RegionName, ServiceKey},
     text::{Text, duration},
 };
 
 /// So many deaths of a new replica end an operation.
-const DEATHS: usize = 3;
+const DEATHS: usize = operation::DEATHS as usize;
 /// So many failures in a row of one creation or start end an operation.
 const FAILURES: u32 = 5;
 
@@ -29,25 +29,35 @@ pub struct Verdict {
     pub has_begun: bool,
     /// The container whose log tells more.
     pub culprit: Option<(HostName, ContainerId)>,
+    /// What the file of the service that failed says to do: roll back where it says nothing.
+    pub action: FailureAction,
 }
 
 /// Why the operation has failed in this region; none while it may still succeed.
 pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, memory: &Memory) -> Option<Verdict> {
+    // Deadlines stand still, and what failed before the pause has been told.
+    if operation.paused.is_some() {
+        return None;
+    }
     let index = Index::new(world, region, Some(memory));
     let views = index.services();
     let case = Case { index: &index, views: &views, operation, memory };
-    let alone = |reason| (reason, None);
-    let (reason, culprit) = (case.pull().map(alone))
-        .or_else(|| case.refused().map(alone))
+    let told = (case.pull())
+        .or_else(|| case.refused())
         .or_else(|| case.dying())
         .or_else(|| case.unhealthy())
-        .or_else(|| case.late().map(alone))?;
+        .or_else(|| case.worse())
+        .or_else(|| case.late())?;
     let has_begun = operation::has_begun(&index, &views, operation);
-    Some(Verdict { reason: Text::new(&reason), has_begun, culprit })
+    Some(Verdict { reason: Text::new(&told.reason), has_begun, culprit: told.culprit, action: told.action })
 }
 
-/// Why, and the container whose log tells more.
-type Told = (String, Option<(HostName, ContainerId)>);
+/// Why, the container whose log tells more, and what is to be done.
+struct Told {
+    reason: String,
+    culprit: Option<(HostName, ContainerId)>,
+    action: FailureAction,
+}
 
 struct Case<'c, 'a> {
     index: &'c Index<'a>,
@@ -57,14 +67,21 @@ struct Case<'c, 'a> {
 }
 
 impl<'c, 'a> Case<'c, 'a> {
-    /// Slots that the operation changes and that are not as wanted.
-    fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>)> {
+    /// Slots that the operation changes and that are not as wanted, with what a failure there leads to.
+    fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
         let mut open = Vec::new();
         for view in operation::services(self.operation, self.index.region).filter_map(|key| self.views.get(key)) {
             let slots = operation::changed(self.index, self.operation, view);
-            open.extend(slots.into_iter().filter(|slot| !slot.is_up()).map(|slot| (view, slot)));
+            let action = operation::on_failure(self.operation, view.spec());
+            open.extend(slots.into_iter().filter(|slot| !slot.is_up()).map(|slot| (view, slot, action)));
         }
         open
+    }
+
+    /// Those of [`Case::open`] that end or pause the operation when they fail: where the file says to go on, the
+    /// others go on until nothing is left that could.
+    fn decisive(&self) -> impl Iterator<Item = (&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
+        self.open().into_iter().filter(|(.., action)| *action != FailureAction::Continue)
     }
 
     /// How the sentence ends while no container was made for the operation.
@@ -72,21 +89,28 @@ impl<'c, 'a> Case<'c, 'a> {
         if operation::has_begun(self.index, self.views, self.operation) { "" } else { "; nothing was changed" }
     }
 
-    fn pull(&self) -> Option<String> {
+    fn pull(&self) -> Option<Told> {
         let lacking = operation::lacking(self.index, self.views, self.memory, self.operation);
-        lacking.into_iter().find_map(|(_, host, image)| {
+        lacking.into_iter().find_map(|(service, host, image)| {
             let failed = self.memory.failures.iter().find(|(action, failure)| {
                 failure.is_final
                     && matches!(action, Action::Pull { host: at, image: of, .. } if at == host && of == image)
             });
             let (_, failure) = failed?;
             let image = images::short(image);
-            Some(format!("{host} cannot pull {image}: {}{}", failure.error, self.unchanged()))
+            let reason = format!("{host} cannot pull {image}: {}{}", failure.error, self.unchanged());
+            let spec = self.views.get(service).and_then(ServiceView::spec);
+            // There is nothing to go on with.
+            let action = match operation::on_failure(self.operation, spec) {
+                FailureAction::Pause => FailureAction::Pause,
+                _ => FailureAction::Rollback,
+            };
+            Some(Told { reason, culprit: None, action })
         })
     }
 
-    fn refused(&self) -> Option<String> {
-        self.open().into_iter().find_map(|(_, slot)| {
+    fn refused(&self) -> Option<Told> {
+        self.decisive().find_map(|(_, slot, action)| {
             let ours = |action: &Action| {
                 matches!(action, Action::Create { host, replica, .. } | Action::Start { host, replica, .. }
                     if *host == slot.place.host && *replica == slot.key)
@@ -94,12 +118,14 @@ impl<'c, 'a> Case<'c, 'a> {
             let over = |failure: &Failure| failure.is_final || failure.times >= FAILURES;
             let (_, failure) = self.memory.failures.iter().find(|(action, failure)| ours(action) && over(failure))?;
             let times = if failure.times > 1 { format!(" ({} times)", failure.times) } else { String::new() };
-            Some(format!("{} cannot run {}{times}: {}{}", slot.place.host, slot.key, failure.error, self.unchanged()))
+            let (host, replica) = (&slot.place.host, &slot.key);
+            let reason = format!("{host} cannot run {replica}{times}: {}{}", failure.error, self.unchanged());
+            Some(Told { reason, culprit: None, action })
         })
     }
 
     fn dying(&self) -> Option<Told> {
-        self.open().into_iter().find_map(|(view, slot)| {
+        self.decisive().find_map(|(view, slot, action)| {
             let (seen, standing) = slot.wanted.as_ref()?;
             let down = matches!(standing, Standing::Ended { .. } | Standing::Restarting)
                 || (seen.container.restarts > 0 && !standing.is_up());
@@ -109,7 +135,7 @@ impl<'c, 'a> Case<'c, 'a> {
             let key = (view.key.clone(), slot.place.host.clone());
             let times = self.memory.deaths.get(&key);
             let noted = times.map_or(0, |times| times.iter().filter(|at| **at >= self.operation.since()).count());
-            let restarts = usize::try_from(seen.container.restarts).unwrap_or(usize::MAX);
+            let restarts = usize::try_from(operation::restarts(self.operation, seen)).unwrap_or(usize::MAX);
             let gives_up = matches!(standing, Standing::Ended { again: false, .. });
             let deaths = noted.max(restarts);
             (deaths >= DEATHS || gives_up).then(|| {
@@ -120,13 +146,13 @@ impl<'c, 'a> Case<'c, 'a> {
                 let times = if deaths > 1 { format!(", {deaths} times") } else { String::new() };
                 let (replica, host) = (&slot.key, &slot.place.host);
                 let reason = format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`");
-                (reason, Some((host.clone(), seen.container.id.clone())))
+                Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action }
             })
         })
     }
 
     fn unhealthy(&self) -> Option<Told> {
-        self.open().into_iter().find_map(|(view, slot)| {
+        self.decisive().find_map(|(view, slot, action)| {
             let (seen, standing) = slot.wanted.as_ref()?;
             let patience = operation::patience(&self.index.defaults, view.spec());
             // One that was made and not started is ours to start: that it does not succeed is said elsewhere.
@@ -140,12 +166,21 @@ impl<'c, 'a> Case<'c, 'a> {
                     "{replica} on {host} did not become healthy within {} (it is {words}); see its log and its health check: `wharf logs {replica}`",
                     duration(patience)
                 );
-                (reason, Some((host.clone(), seen.container.id.clone())))
+                Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action }
             })
         })
     }
 
-    fn late(&self) -> Option<String> {
+    /// Healthy, and still worse than what was before: the proxies tell.
+    fn worse(&self) -> Option<Told> {
+        operation::services(self.operation, self.index.region).find_map(|key| {
+            let reason = observe::worse(self.memory, self.operation, key)?;
+            let spec = self.views.get(key).and_then(ServiceView::spec);
+            Some(Told { reason, culprit: None, action: operation::on_failure(self.operation, spec) })
+        })
+    }
+
+    fn late(&self) -> Option<Told> {
         let at = operation::progress_deadline(self.index, self.views, self.memory, self.operation)?;
         if at > self.index.world.now {
             return None;
@@ -155,10 +190,24 @@ impl<'c, 'a> Case<'c, 'a> {
             let waits = if progress.waits_for.is_empty() { "nothing that is known".into() } else { progress.waits_for };
             if operation::is_drain(self.operation) {
                 let limit = duration(self.index.defaults.drain_deadline);
-                return format!("not empty within {limit}; it waited for: {waits}{}", self.unchanged());
+                let reason = format!("not empty within {limit}; it waited for: {waits}{}", self.unchanged());
+                return Told { reason, culprit: None, action: FailureAction::Rollback };
             }
             let limit = duration(self.index.defaults.progress_deadline);
-            format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged())
+            let reason = format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged());
+            let actions: Vec<FailureAction> = self.open().into_iter().map(|(.., action)| action).collect();
+            let says = |action| actions.contains(&action);
+            let action = match actions.first() {
+                Some(first) if !says(FailureAction::Rollback) => {
+                    if says(FailureAction::Pause) {
+                        FailureAction::Pause
+                    } else {
+                        *first
+                    }
+                }
+                _ => FailureAction::Rollback,
+            };
+            Told { reason, culprit: None, action }
         })
     }
 }

@@ -27,8 +27,8 @@ use crate::{
     engine::{Acting, Observer},
     entry::Keeper,
     model::{
-        CommandId, Desired, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed, Operation,
-        OperationState, Progress, RegionName,
+        CommandId, Desired, FailureAction, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed,
+        Operation, OperationState, Paused, Progress, RegionName, ReplicaKey,
     },
     plan::{self, Action, World},
     store::{Fence, OperationQuery, Store, StoreError},
@@ -61,6 +61,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(30);
 /// A region whose report the store did not take is planned anew after this.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
+/// Who pauses an operation that failed.
+const RECONCILER: &str = "the reconciler";
+
 /// A store that fails for so long is given up.
 const STORE_GONE: Duration = Duration::from_secs(10);
 
@@ -86,7 +89,7 @@ pub async fn run(
         observed: Observed::unseen(&fleet, now),
         permits: fleet.hosts().map(|(_, host)| (host.name.clone(), Arc::new(Semaphore::new(PER_HOST)))).collect(),
         lost: BTreeMap::new(),
-        wanted: watch::Sender::new(Arc::default()),
+        wanted: watch::Sender::new(Wanted::default()),
         fleet,
         store,
         desired: Arc::default(),
@@ -148,7 +151,7 @@ struct Reconciler {
     /// Cancelled when a host is lost, so that what hangs with it does not hold its replicas.
     lost: BTreeMap<HostName, CancellationToken>,
     /// What is wanted by now, for actions that waited for their turn.
-    wanted: watch::Sender<Arc<Desired>>,
+    wanted: watch::Sender<Wanted>,
     pulling: mpsc::Sender<(HostName, String, u8)>,
     tasks: JoinSet<Ended>,
     journal: Vec<(RegionName, JournalEntry)>,
@@ -302,6 +305,12 @@ impl Reconciler {
             || !next.moves.is_empty()
             || !keepers::are_settled(name, &self.observed, &next.proxies);
 
+        self.wanted.send_if_modified(|wanted| {
+            let known = wanted.frozen.entry(name.clone()).or_default();
+            let changed = *known != next.frozen;
+            known.clone_from(&next.frozen);
+            changed
+        });
         let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
         let mut ending = false;
         for operation in self.open.iter().filter(|operation| operation.regions().contains(name)) {
@@ -310,6 +319,7 @@ impl Reconciler {
                 return self.give_up(fence, operation.clone(), verdict).await;
             }
             let mut part = plan::progress(&world, name, operation, &region.memory);
+            plan::explain_waits(&mut part, &next.waits);
             part.traffic = region.tally.of(operation, name);
             let told = (operation.since(), part);
             if region.reported.get(&operation.id) != Some(&told) {
@@ -376,7 +386,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Ends an operation that has failed, or lets it roll back where it has changed something.
+    /// Ends an operation that has failed, or lets it roll back where it has changed something, or stand still where its
+    /// service's file says so.
     async fn give_up(&self, fence: Fence, operation: Operation, verdict: plan::Verdict) -> Result<(), StoreError> {
         let mut reason = verdict.reason.to_string();
         if let Some((host, container)) = &verdict.culprit
@@ -387,11 +398,22 @@ impl Reconciler {
             reason += &last_words::of(&reader, container, revision.map(|revision| &revision.spec)).await;
         }
         let (id, reason, now) = (operation.id, Text::new(&reason), Timestamp::now());
+        // Meanwhile somebody may have paused it, or mended what is wrong and resumed it: that judgement is of before.
+        let known = self.store.operation(id).await?;
+        if known.is_none_or(|known| known.paused.is_some() || known.resumed != operation.resumed) {
+            return Ok(());
+        }
         let has_begun = verdict.has_begun || operation.progress.values().any(|part| part.done > 0);
-        if has_begun && !matches!(operation.state, OperationState::RollingBack { .. }) {
-            self.store.roll_back(fence, id, reason, now).await?;
-        } else {
-            self.store.fail(fence, id, reason, now).await?;
+        match verdict.action {
+            FailureAction::Pause => {
+                let paused = Paused { at: now, by: Text::new(RECONCILER), why: reason };
+                self.store.pause(id, paused).await?;
+            }
+            FailureAction::Continue => drop(self.store.leave(fence, id, reason, now).await?),
+            FailureAction::Rollback if has_begun && !matches!(operation.state, OperationState::RollingBack { .. }) => {
+                self.store.roll_back(fence, id, reason, now).await?;
+            }
+            FailureAction::Rollback => drop(self.store.fail(fence, id, reason, now).await?),
         }
         Ok(())
     }
@@ -482,7 +504,7 @@ impl Reconciler {
             version = after;
         };
         open.reverse();
-        let stage = |operation: &Operation| (operation.id, operation.since());
+        let stage = |operation: &Operation| (operation.id, operation.since(), operation.paused.is_some());
         // One region may wait for another, whose part another process may be doing.
         let finished = |operations: &[Operation]| -> Vec<(CommandId, RegionName)> {
             let parts = operations.iter().flat_map(|it| it.progress.iter().map(|(region, part)| (it.id, region, part)));
@@ -499,7 +521,7 @@ impl Reconciler {
                 }
             }
         }
-        self.wanted.send_replace(desired.clone());
+        self.wanted.send_modify(|wanted| wanted.desired = desired.clone());
         self.is_loaded = true;
         self.desired = desired;
         self.open = open;
@@ -547,10 +569,24 @@ fn store_fails(since: &mut Option<Instant>, error: StoreError) -> Result<(), Rec
     Ok(())
 }
 
-/// False for the creation of a replica that a later command took back while it waited for its turn.
-fn is_wanted(job: &exec::Job, desired: &Desired) -> bool {
+/// What actions that waited for their turn look at before they begin.
+#[derive(Default)]
+struct Wanted {
+    desired: Arc<Desired>,
+    /// By region, replicas whose operation is paused: nothing new begins for them.
+    frozen: BTreeMap<RegionName, BTreeSet<ReplicaKey>>,
+}
+
+/// False for what its operation's pause holds, and for the creation of a replica that a later command took back while it
+/// waited for its turn.
+fn is_wanted(job: &exec::Job, wanted: &Wanted) -> bool {
+    if let Action::Create { replica, .. } | Action::Stop { replica, .. } = &job.action
+        && wanted.frozen.get(&replica.region).is_some_and(|frozen| frozen.contains(replica))
+    {
+        return false;
+    }
     let Action::Create { host, replica, revision } = &job.action else { return true };
-    let assignment = desired.assignment(&replica.service, &replica.region);
+    let assignment = wanted.desired.assignment(&replica.service, &replica.region);
     let place = assignment.and_then(|assignment| assignment.slots.get(&replica.slot));
     place.is_some_and(|place| place.host == *host && place.revision == *revision)
 }

@@ -133,6 +133,8 @@ mod tests {
             after: book(2),
             state: OperationState::Running,
             progress: BTreeMap::new(),
+            paused: None,
+            resumed: None,
         }
     }
 

@@ -77,6 +77,8 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
         after,
         state,
         progress: BTreeMap::new(),
+        paused: None,
+        resumed: None,
     };
     operation.progress = operation.regions().into_iter().map(|region| (region, Progress::default())).collect();
     insert(tx, &operation, &stacks)?;

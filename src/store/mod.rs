@@ -46,8 +46,8 @@ pub use sqlite::Sqlite;
 
 use crate::{
     model::{
-        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Place, Progress, Proposal, RegionName, ReplicaKey,
-        ServiceKey, StackName,
+        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Paused, Place, Progress, Proposal, RegionName,
+        ReplicaKey, ServiceKey, StackName,
     },
     text::Text,
 };
@@ -140,12 +140,20 @@ pub trait Store: ReadStore {
     /// new generation, for the reconcilers to make true. One that rolls back fails for good. Gives the operation; one that was final already is
     /// given as it is.
     fn fail(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation>;
+    /// Gives an operation up at once, as [`Store::fail`], but what it asked for stays wanted: its services' files say
+    /// that a failure shall not stop the rest.
+    fn leave(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation>;
     /// Moves one slot to another host, as a new generation. False when the slot is gone or wants another revision
     /// by now, so that the caller must look again.
     fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool>;
     /// Ends an operation by an operator's will. What it still decides is put back, as in [`Store::fail`]. An
     /// operation that is final already: [`StoreError::Final`].
     fn abort(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation>;
+    /// Lets an operation stand still: nothing new begins until [`Store::resume`], and it cannot fail meanwhile. One that is
+    /// final: [`StoreError::Final`].
+    fn pause(&self, id: CommandId, paused: Paused) -> Answer<'_, Operation>;
+    /// Lets an operation go on. Its deadlines count from `at`. One that is final: [`StoreError::Final`].
+    fn resume(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation>;
     /// Adds lines to the journal.
     fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()>;
 }

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     model::{
-        Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Place, Progress, RegionName,
-        ReplicaKey, StackName, StackShared,
+        Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Paused, Place, Progress,
+        RegionName, ReplicaKey, StackName, StackShared,
     },
     text::Text,
 };
@@ -85,7 +85,7 @@ pub(super) fn finish(
     at: Timestamp,
 ) -> Result<(), Fault> {
     let changed = tx.sql.execute(
-        "UPDATE operation SET state = ?, is_open = 0 WHERE id = ? AND is_open = 1",
+        "UPDATE operation SET state = ?, is_open = 0, paused = NULL WHERE id = ? AND is_open = 1",
         params![to_json(state)?, hex(operation.id)],
     )?;
     if changed == 0 {
@@ -110,7 +110,7 @@ pub(super) fn finish(
 pub(super) fn fail(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> Result<Operation, Fault> {
     let operation = require(tx, id)?;
     match &operation.state {
-        state if state.is_final() => return Ok(operation),
+        state if state.is_final() || operation.paused.is_some() => return Ok(operation),
         OperationState::RollingBack { reason: first, .. } => {
             let reason = Text::new(&format!("{first}; and rolling back does not succeed: {reason}"));
             finish(tx, &operation, &OperationState::Failed { at, reason }, "", at)?;
@@ -123,11 +123,20 @@ pub(super) fn fail(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> R
     require(tx, id)
 }
 
+/// Gives it up, and leaves what it decided as it is.
+pub(super) fn leave(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> Result<Operation, Fault> {
+    let operation = require(tx, id)?;
+    if !operation.state.is_final() && operation.paused.is_none() {
+        finish(tx, &operation, &OperationState::Failed { at, reason }, "; what was asked for stays wanted", at)?;
+    }
+    require(tx, id)
+}
+
 /// Gives it up, puts back what it still decides, and keeps it open until that is seen. Only what is accepted or
 /// running begins to roll back: who asks twice, or too late, changes nothing.
 pub(super) fn roll_back(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> Result<Operation, Fault> {
     let mut operation = require(tx, id)?;
-    if !matches!(operation.state, OperationState::Accepted | OperationState::Running) {
+    if !matches!(operation.state, OperationState::Accepted | OperationState::Running) || operation.paused.is_some() {
         return Ok(operation);
     }
     let back = put_back(tx, &operation, RECONCILER, at)?;
@@ -170,6 +179,53 @@ pub(super) fn abort(tx: &Tx<'_>, id: CommandId, by: Text, at: Timestamp) -> Resu
     let back = if is_back { String::new() } else { put_back(tx, &operation, by.as_str(), at)?.words };
     finish(tx, &operation, &OperationState::Aborted { at, by }, &back, at)?;
     require(tx, id)
+}
+
+/// Lets it stand still. One that does already stays paused as it is.
+pub(super) fn pause(tx: &Tx<'_>, id: CommandId, paused: &Paused) -> Result<Operation, Fault> {
+    let operation = open(tx, id)?;
+    if operation.paused.is_some() {
+        return Ok(operation);
+    }
+    let why = if paused.why.is_empty() { String::new() } else { format!(": {}", paused.why) };
+    stand(tx, &operation, Some(paused), None, &format!("paused by {}{why}", paused.by), paused.at)?;
+    require(tx, id)
+}
+
+/// Lets it go on. One that goes on already stays as it is.
+pub(super) fn resume(tx: &Tx<'_>, id: CommandId, by: &Text, at: Timestamp) -> Result<Operation, Fault> {
+    let operation = open(tx, id)?;
+    if operation.paused.is_none() {
+        return Ok(operation);
+    }
+    stand(tx, &operation, None, Some(at), &format!("resumed by {by}"), at)?;
+    require(tx, id)
+}
+
+fn open(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
+    let operation = require(tx, id)?;
+    if operation.state.is_final() {
+        return Err(StoreError::Final { id, word: operation.state.word() }.into());
+    }
+    Ok(operation)
+}
+
+fn stand(
+    tx: &Tx<'_>,
+    operation: &Operation,
+    paused: Option<&Paused>,
+    resumed: Option<Timestamp>,
+    what: &str,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    tx.sql.execute(
+        "UPDATE operation SET paused = ?, resumed = coalesce(?, resumed) WHERE id = ?",
+        params![paused.map(to_json).transpose()?, resumed.map(rows::nanos), hex(operation.id)],
+    )?;
+    let is_error = paused.is_some_and(|paused| !paused.why.is_empty());
+    let what = Text::new(&format!("{}: {what}", operation.intent.summary()));
+    let command = Some(operation.id);
+    add_journal(&tx.sql, &JournalEntry { at, command, region: None, service: None, host: None, what, is_error })
 }
 
 /// What was put back.

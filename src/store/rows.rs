@@ -66,7 +66,7 @@ pub(super) fn assignment(
 }
 
 /// The columns that [`operation`] reads, in its order.
-pub(super) const OPERATION: &str = "id, generation, at, by, intent, equivalent, before, after, state";
+pub(super) const OPERATION: &str = "id, generation, at, by, intent, equivalent, before, after, state, paused, resumed";
 
 /// An operation from its row, with its progress from the other table.
 pub(super) fn operation(db: &Connection, row: &Row<'_>) -> Result<Operation, Fault> {
@@ -91,6 +91,8 @@ pub(super) fn operation(db: &Connection, row: &Row<'_>) -> Result<Operation, Fau
         after: from_json("operation after", &text(7)?)?,
         state: from_json::<OperationState>("operation state", &text(8)?)?,
         progress,
+        paused: row.get::<_, Option<String>>(9)?.map(|text| from_json("pause", &text)).transpose()?,
+        resumed: row.get::<_, Option<i64>>(10)?.map(time),
     })
 }
 

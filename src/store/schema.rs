@@ -10,13 +10,15 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// The newest schema that this program knows.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// "whrf", in the file's header.
 const APPLICATION: i64 = 0x7768_7266;
 
 /// Step N makes schema N+1 out of schema N. Steps are never edited, only appended.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [FIRST, PAUSES];
+
+const FIRST: &str = "
 CREATE TABLE state (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     generation INTEGER NOT NULL
@@ -104,7 +106,12 @@ CREATE TABLE lease (
     boot TEXT NOT NULL,
     until INTEGER NOT NULL       -- milliseconds of that boot
 ) WITHOUT ROWID;
-"];
+";
+
+const PAUSES: &str = "
+ALTER TABLE operation ADD COLUMN paused TEXT;       -- since when, by whom, why
+ALTER TABLE operation ADD COLUMN resumed INTEGER;   -- nanoseconds since 1970
+";
 
 /// The file's schema; 0 for an empty file. Refuses files of other programs and of newer schemas.
 pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, Fault> {

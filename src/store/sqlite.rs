@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     model::{
-        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Place, Progress, Proposal, RegionName, ReplicaKey,
+        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Paused, Place, Progress, Proposal, RegionName,
+        ReplicaKey,
     },
     text::Text,
 };
@@ -149,6 +150,18 @@ impl Store for Sqlite {
 
     fn abort(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation> {
         self.write(move |tx| outcome::abort(tx, id, by, at))
+    }
+
+    fn leave(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation> {
+        self.fenced(fence, move |tx, _| outcome::leave(tx, id, reason, at))
+    }
+
+    fn pause(&self, id: CommandId, paused: Paused) -> Answer<'_, Operation> {
+        self.write(move |tx| outcome::pause(tx, id, &paused))
+    }
+
+    fn resume(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation> {
+        self.write(move |tx| outcome::resume(tx, id, &by, at))
     }
 
     fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()> {

@@ -145,7 +145,11 @@ impl Case {
             }
             ["verdict", region] => {
                 let told = verdict(&world, &region.parse().unwrap(), operations.last().unwrap(), memory);
-                vec![told.map_or("none".into(), |told| told.reason.to_string())]
+                let line = |told: Verdict| match told.action {
+                    FailureAction::Rollback => told.reason.to_string(),
+                    action => format!("{action:?}: {}", told.reason),
+                };
+                vec![told.map_or("none".into(), line)]
             }
             ["explain", service, region] => {
                 let lines = explain(&world, &key(service), &region.parse().unwrap());

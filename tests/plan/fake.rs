@@ -155,6 +155,8 @@ impl Fake {
             after,
             state: OperationState::Running,
             progress: BTreeMap::new(),
+            paused: None,
+            resumed: None,
         });
     }
 

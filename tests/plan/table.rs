@@ -157,7 +157,19 @@ impl Case {
                     after: BTreeMap::new(),
                     state: OperationState::Running,
                     progress: BTreeMap::new(),
+                    paused: None,
+                    resumed: None,
                 });
+            }
+            // The last operation stands still, or went on again so many seconds ago.
+            "paused" => {
+                let at = self.fake.ago(words.next().unwrap().parse().unwrap());
+                self.fake.operations.last_mut().unwrap().paused =
+                    Some(Paused { at, by: "ben@bastion".into(), why: Text::default() });
+            }
+            "resumed" => {
+                let at = self.fake.ago(words.next().unwrap().parse().unwrap());
+                self.fake.operations.last_mut().unwrap().resumed = Some(at);
             }
             // The last operation is on record as finished in a region.
             "told" => {

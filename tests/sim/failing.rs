@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use wharf::{
-    model::{Port, PortMode, Protocol, ServiceSpec},
+    model::{FailureAction, Port, PortMode, Protocol, RolloutSpec, ServiceSpec},
     plan,
     sim::{Behaviour, ImageFault, Script, Standing},
+    store::Store as _,
 };
 
 use super::{
@@ -28,6 +29,13 @@ async fn settled(setup: Setup) -> (Sim, Reconciler) {
 fn exits_soon(script: &mut Script) {
     let exits = Behaviour::Exits { after: Duration::from_millis(25), code: 3, oom: false };
     script.behaviours.insert("app:broken".to_owned(), exits);
+}
+
+/// Somebody deletes the containers of an image on some hosts.
+async fn delete(sim: &Sim, image: &str, on: impl Fn(&str) -> bool) {
+    for (host, it) in sim.of("shop/web").into_iter().filter(|(host, it)| on(host) && it.image == image) {
+        ask(sim.engine(&host), "DELETE", &format!("/containers/{}?force=true", it.id), "").await;
+    }
 }
 
 fn images(sim: &Sim) -> Vec<String> {
@@ -94,6 +102,61 @@ async fn an_image_that_exits_is_taken_back() {
     // The next one is not blamed for it.
     let operation = sim.deploy(&shop("app:3", 4)).await;
     sim.converged(&operation).await;
+    sim.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_waits_for_a_person_or_stops_nothing_where_the_file_says_so() {
+    let setup = Setup::new(3).defaults(|it| {
+        it.progress_deadline = Duration::from_secs(3);
+        it.healthy_deadline = Duration::from_secs(3);
+        // A death that is told late must not pass for health.
+        it.min_healthy = Duration::from_millis(500);
+    });
+    let (sim, _reconciler) = settled(setup).await;
+    let exits = Behaviour::Exits { after: Duration::from_millis(1), code: 3, oom: false };
+    sim.fleet.script_all(|script| {
+        script.behaviours.insert("app:broken".to_owned(), exits.clone());
+    });
+    let with = |image: &str, action| {
+        let mut stack = shop(image, 4);
+        stack.services[0].deploy.update = Some(RolloutSpec { failure_action: Some(action), ..RolloutSpec::default() });
+        stack
+    };
+    let operation = sim.deploy(&with("app:broken", FailureAction::Pause)).await;
+    let mut seen = sim.operation(operation.id).await;
+    while seen.paused.is_none() {
+        assert!(!seen.state.is_final(), "{:?}", seen.state);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        seen = sim.operation(operation.id).await;
+    }
+    let paused = seen.paused.unwrap();
+    assert_eq!(paused.by.as_str(), "the reconciler");
+    assert!(paused.why.as_str().contains("shop/web.") && paused.why.as_str().contains("exit"), "{}", paused.why);
+    assert!(images(&sim).contains(&"app:1".to_owned()));
+    // What made it fail is mended, and who mended it took the broken ones away.
+    sim.fleet.script_all(|script| {
+        script.behaviours.remove("app:broken");
+    });
+    delete(&sim, "app:broken", |_| true).await;
+    sim.store.resume(operation.id, "ben@test".into(), jiff::Timestamp::now()).await.unwrap();
+    sim.converged(&operation).await;
+    assert_eq!(images(&sim), ["app:broken"]);
+
+    // One host cannot run it; the others go on, and what is wanted stays wanted.
+    sim.script("east-2", |script| {
+        script.behaviours.insert("app:3".to_owned(), exits);
+    });
+    let operation = sim.deploy(&with("app:3", FailureAction::Continue)).await;
+    let reason = sim.failed(&operation).await;
+    assert!(reason.contains("no progress"), "{reason}");
+    assert_eq!(sim.operation(operation.id).await.word(), "failed");
+    let up = sim.of("shop/web").into_iter().filter(|(host, it)| host != "east-2" && it.image == "app:3").count();
+    assert!(up >= 2, "{up} of the others went on");
+    sim.script("east-2", |script| script.behaviours.clear());
+    delete(&sim, "app:3", |host| host == "east-2").await;
+    sim.restored().await;
+    assert_eq!(images(&sim), ["app:3"]);
     sim.close().await;
 }
 

@@ -7,7 +7,8 @@ use std::{
 
 use wharf::{
     model::{
-        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Place, Progress, Proposal, RegionName, ReplicaKey,
+        CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Paused, Place, Progress, Proposal, RegionName,
+        ReplicaKey,
     },
     sim::{Glimpse, Span},
     store::{Answer, Fence, JournalQuery, OperationQuery, ReadStore, Store, StoreError},
@@ -224,6 +225,15 @@ impl Store for Cuttable {
     }
     fn abort(&self, id: CommandId, by: Text, at: jiff::Timestamp) -> Answer<'_, Operation> {
         self.ask(self.store.abort(id, by, at))
+    }
+    fn leave(&self, fence: Fence, id: CommandId, reason: Text, at: jiff::Timestamp) -> Answer<'_, Operation> {
+        self.ask(self.store.leave(fence, id, reason, at))
+    }
+    fn pause(&self, id: CommandId, paused: Paused) -> Answer<'_, Operation> {
+        self.ask(self.store.pause(id, paused))
+    }
+    fn resume(&self, id: CommandId, by: Text, at: jiff::Timestamp) -> Answer<'_, Operation> {
+        self.ask(self.store.resume(id, by, at))
     }
     fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()> {
         self.ask(self.store.journal_add(entries))

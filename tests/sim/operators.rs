@@ -1,10 +1,13 @@
 //! Two operators at once.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use wharf::{
-    model::OperationState,
+    model::{OperationState, Paused},
     sim::Span,
     store::{Store as _, StoreError},
+    text::Text,
 };
 
 use super::{
@@ -75,5 +78,37 @@ async fn what_is_aborted_under_way_goes_back() {
     assert_eq!(sim.ended(&operation).await.word(), "aborted");
     sim.restored().await;
     assert!(sim.of("shop/web").iter().all(|(_, it)| it.image == "app:1"));
+    sim.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_paused_stands_still_and_goes_on_when_it_is_resumed() {
+    let setup = Setup::new(3).short_lease().defaults(|it| {
+        it.progress_deadline = Duration::from_secs(3);
+        it.healthy_deadline = Duration::from_secs(3);
+    });
+    let sim = setup.start().await;
+    sim.fleet.script_all(|script| script.start = Span::ms(60));
+    let reconciler = Reconciler::start(&sim, "one");
+    let operation = sim.deploy(&shop("app:1", 6)).await;
+    sim.converged(&operation).await;
+    sim.guard.floor("shop/web", Some(6));
+    let operation = sim.deploy(&shop("app:2", 6)).await;
+    let new = || sim.of("shop/web").iter().filter(|(_, it)| it.image == "app:2").count();
+    sim.until("it is under way", || new() > 0).await;
+    let paused = Paused { at: Timestamp::now(), by: "ben@test".into(), why: Text::default() };
+    sim.store.pause(operation.id, paused).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let (made, there) = (new(), sim.of("shop/web").len());
+    assert!(made < 6, "the whole of it was quicker than the pause");
+    // Longer than every deadline, and over a new reconciler's head.
+    reconciler.kill();
+    let _reconciler = Reconciler::start(&sim, "two");
+    tokio::time::sleep(Duration::from_millis(4500)).await;
+    assert_eq!((new(), sim.of("shop/web").len()), (made, there), "{}", sim.story().await);
+    assert_eq!(sim.operation(operation.id).await.word(), "paused");
+    sim.store.resume(operation.id, "ben@test".into(), Timestamp::now()).await.unwrap();
+    sim.converged(&operation).await;
+    assert_eq!((new(), sim.running("shop/web")), (6, 6));
     sim.close().await;
 }

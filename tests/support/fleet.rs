@@ -249,6 +249,8 @@ impl World {
                     traffic: None,
                 },
             )]),
+            paused: None,
+            resumed: None,
         });
         let key = ReplicaKey { region: region.clone(), service: service.clone(), slot: Slot(7) };
         let place = Place { host: "w-2".parse().unwrap(), revision: RevisionNo(12) };

@@ -194,7 +194,7 @@ pub fn running(state: &State, cells: usize) -> Vec<Line> {
         line.push(Role::Plain, tail);
         lines.push(line);
         let mut note = Line::of(Role::Plain, "   ");
-        note.extend(operation_note(op));
+        note.extend(operation_note(state, op));
         note.push(Role::Dim, format!("   {} {}", lasting(op.at, state.now), state.person(&op.by)));
         lines.push(note);
     }

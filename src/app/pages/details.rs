@@ -64,10 +64,10 @@ pub fn details(state: &State) -> Vec<Line> {
             let mut lines = vec![Line::of(Role::Strong, op.intent.summary()), field("id", op.id.to_string())];
             lines.push(field("by", op.by.clone()));
             lines.push(field("accepted", when(state, op.at)));
-            lines.push(field("state", op.state.word()));
+            lines.push(field("state", op.word()));
             lines.push(field("generation", op.generation.to_string()));
             lines.push(field("same as", op.equivalent.clone()));
-            let note = super::operation_note(op);
+            let note = super::operation_note(state, op);
             if !note.spans.is_empty() {
                 lines.push(note);
             }

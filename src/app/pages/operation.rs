@@ -10,12 +10,15 @@ use crate::{
         state::State,
         status::lasting,
     },
-    model::{Operation, OperationState, StepState},
+    model::{Operation, OperationState, Paused, StepState},
     text::pad_right,
 };
 
 /// An operation's state as a mark.
 pub fn operation_mark(op: &Operation) -> Mark {
+    if let Some(paused) = &op.paused {
+        return if paused.why.is_empty() { Mark::Stopped } else { Mark::Failed };
+    }
     match op.state {
         OperationState::Accepted | OperationState::Running | OperationState::RollingBack { .. } => Mark::Changing,
         OperationState::Converged { .. } => Mark::Ok,
@@ -37,7 +40,15 @@ pub fn operation_end(op: &Operation) -> Option<Timestamp> {
 }
 
 /// What there is to say about it in one line: what it waits for, why it failed.
-pub fn operation_note(op: &Operation) -> Line {
+pub fn operation_note(state: &State, op: &Operation) -> Line {
+    if let Some(Paused { at, by, why }) = &op.paused {
+        let by = state.person(by.as_str());
+        let mut line = Line::of(Role::Plain, format!("paused by {by} {}", state.clock(*at)));
+        if !why.is_empty() {
+            line.push(Role::Mark(Mark::Failed), format!(": {why}"));
+        }
+        return line;
+    }
     match &op.state {
         OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => {
             Line::of(Role::Mark(Mark::Failed), reason.as_str())
@@ -88,7 +99,7 @@ pub fn operation(state: &State) -> Vec<Line> {
     let end = operation_end(op);
     let mut first = Line::of(Role::Plain, " ").mark(mark).with(Role::Plain, " ");
     first.push(Role::Strong, op.intent.summary());
-    first.push(Role::Mark(mark), format!("   {}", op.state.word()));
+    first.push(Role::Mark(mark), format!("   {}", op.word()));
     let lasts = lasting(op.at, end.unwrap_or(state.now));
     first.push(Role::Plain, if end.is_some() { format!(" after {lasts}") } else { format!(" {lasts}") });
     first.push(Role::Dim, format!("   by {} at {}   op {}", state.person(&op.by), state.clock(op.at), op.id.short()));
@@ -102,7 +113,7 @@ pub fn operation(state: &State) -> Vec<Line> {
             lines.push(Line::of(Role::Mark(Mark::Failed), format!(" ✗ {reason}")));
         }
         _ => {
-            let note = operation_note(op);
+            let note = operation_note(state, op);
             if !note.spans.is_empty() {
                 let mut line = Line::of(Role::Plain, "   ");
                 line.extend(note);
@@ -122,7 +133,7 @@ pub fn operation(state: &State) -> Vec<Line> {
         if let Some(line) = lines.last_mut() {
             *line = Line::of(Role::Plain, " ").mark(mark).with(Role::Head, format!(" {region}"));
             line.push(Role::Plain, format!("  {}/{}", part.done, part.total));
-            if !part.waits_for.is_empty() && end.is_none() {
+            if !part.waits_for.is_empty() && end.is_none() && op.paused.is_none() {
                 line.push(Role::Dim, format!("   waits for {}", part.waits_for));
             }
         }

@@ -19,6 +19,7 @@ pub(in crate::app) const MOST: u32 = 10_000;
 /// Carries out what edits the draft or opens something for it.
 pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
     match command {
+        Command::Hold => return hold(state).into_iter().collect(),
         Command::Plus => by(state, 1),
         Command::Minus => by(state, -1),
         Command::Exact => {
@@ -41,6 +42,14 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
     }
     state.dirty.plan = true;
     Vec::new()
+}
+
+/// Asks to pause the selected operation, or to resume it.
+fn hold(state: &mut State) -> Option<Effect> {
+    let id = access::operation(state)?;
+    let paused = state.operations().iter().any(|op| op.id == id && op.paused.is_some());
+    state.say(Mark::Ok, if paused { "asked to resume it" } else { "asked to pause it" });
+    Some(if paused { Effect::Resume(id) } else { Effect::Pause(id) })
 }
 
 fn by(state: &mut State, delta: i32) {

@@ -43,7 +43,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
     let mark = operation_mark(op);
     Some(match col {
         Col::Name => Line::new().mark(mark).with(Role::Plain, " ").with(Role::Strong, op.intent.summary()),
-        Col::State => Line::of(if mark == Mark::Ok { Role::Plain } else { Role::Mark(mark) }, op.state.word()),
+        Col::State => Line::of(if mark == Mark::Ok { Role::Plain } else { Role::Mark(mark) }, op.word()),
         Col::Progress => {
             let (done, total) = op.done_of_total();
             let count = format!(" {done}/{total}");
@@ -58,7 +58,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
                 .map_or_else(|| ago(op.at, state.now).replace("now", "–"), |end| lasting(op.at, end)),
         ),
         Col::Who => Line::of(Role::Dim, state.person(&op.by)),
-        Col::Note => operation_note(op),
+        Col::Note => operation_note(state, op),
         Col::Kind => Line::of(Role::Dim, op.id.short()),
         _ => return None,
     })
@@ -80,11 +80,11 @@ pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
     Some(format!(
         "{} {} {} {} {} {}",
         op.intent.summary(),
-        op.state.word(),
+        op.word(),
         op.by,
         op.id.short(),
         regions.join(" "),
-        operation_note(op).text()
+        operation_note(state, op).text()
     ))
 }
 

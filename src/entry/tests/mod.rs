@@ -2,6 +2,7 @@
 
 mod config;
 mod keeping;
+mod sim;
 mod stat;
 mod steps;
 mod view;
@@ -23,7 +24,7 @@ use super::{
     address::Berth,
     config::Layout,
     place::{Found, Place, Trouble, complaint},
-    session::Channel,
+    session::{Channel, Input},
 };
 use crate::{
     model::{ContainerId, FleetName, Sensitive},
@@ -88,7 +89,7 @@ impl Processes {
 impl Place for std::sync::Arc<Processes> {
     fn layout(&self) -> Layout {
         let path = |name: &str| self.dir.join(name).display().to_string();
-        Layout { etc: path("etc"), run: path("run"), user: None, connections: 500 }
+        Layout { etc: path("etc"), run: path("run"), user: None }
     }
 
     async fn find(&self) -> Result<Vec<Found>, Trouble> {
@@ -162,7 +163,7 @@ impl Place for std::sync::Arc<Processes> {
             buffer.truncate(count);
             Ok((count > 0).then_some((Bytes::from(buffer), read)))
         });
-        Ok(Channel { input: Box::pin(write), output: output.boxed() })
+        Ok(Channel { input: Input::Commands(Box::pin(write)), output: output.boxed() })
     }
 
     async fn complaint(&self, id: &ContainerId) -> String {

@@ -43,7 +43,7 @@ impl Real {
             if stream.write_all(format!("{line}\n").as_bytes()).is_err() {
                 return text;
             }
-            let mut buffer = [0; 65_536];
+            let mut buffer = vec![0; 65_536];
             while !text.ends_with("> ") {
                 match stream.read(&mut buffer) {
                     Ok(0) | Err(_) => return text,

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{OperationState, ReplicaKey},
+    model::{OperationState, Paused, ReplicaKey},
     store::{JournalQuery, OperationQuery},
+    text::Text,
 };
 
 /// Something that someone does. Numbers choose among what there is.
@@ -16,6 +17,8 @@ enum Deed {
     Report { operation: usize, region: usize, finished: bool },
     Fail { operation: usize },
     Abort { operation: usize },
+    Pause { operation: usize },
+    Resume { operation: usize },
     Replace { service: usize, region: usize, slot: u32, host: usize },
 }
 
@@ -32,6 +35,8 @@ fn deed() -> impl Strategy<Value = Deed> {
             .prop_map(|(operation, region, finished)| Deed::Report { operation, region, finished }),
         1 => (0..8_usize).prop_map(|operation| Deed::Fail { operation }),
         1 => (0..8_usize).prop_map(|operation| Deed::Abort { operation }),
+        1 => (0..8_usize).prop_map(|operation| Deed::Pause { operation }),
+        1 => (0..8_usize).prop_map(|operation| Deed::Resume { operation }),
         1 => (0..3_usize, 0..2_usize, 1..4_u32, 0..3_usize)
             .prop_map(|(service, region, slot, host)| Deed::Replace { service, region, slot, host }),
     ]
@@ -72,6 +77,13 @@ fn act(store: &Sqlite, fences: &[Fence], deed: &Deed) {
         Deed::Abort { operation } => {
             pick(*operation).map_or(Ok(()), |id| now(store.abort(id, "bo".into(), at(0))).map(drop))
         }
+        Deed::Pause { operation } => {
+            let paused = Paused { at: at(0), by: "bo".into(), why: Text::default() };
+            pick(*operation).map_or(Ok(()), |id| now(store.pause(id, paused)).map(drop))
+        }
+        Deed::Resume { operation } => {
+            pick(*operation).map_or(Ok(()), |id| now(store.resume(id, "bo".into(), at(0))).map(drop))
+        }
         Deed::Replace { service, region, slot, host } => {
             let (service, region) = (key(SERVICES[*service]), REGIONS[*region].parse().unwrap());
             let revision = desired.latest(&service).map_or(RevisionNo(1), |last| last.no);
@@ -97,6 +109,7 @@ fn check(store: &Sqlite, last: &mut Generation, finals: &mut BTreeMap<CommandId,
         if op.state.is_final() {
             let state = finals.entry(op.id).or_insert_with(|| op.state.clone());
             assert_eq!(*state, op.state, "a final state is final");
+            assert!(op.paused.is_none(), "what is over does not stand still");
             continue;
         }
         assert!(!finals.contains_key(&op.id));
@@ -133,6 +146,10 @@ proptest! {
             check(&store, &mut last, &mut finals);
         }
         for open in all(&store).into_iter().filter(|op| !op.state.is_final()) {
+            // One that is paused is not given up.
+            let given_up = now(store.fail(fences[0].clone(), open.id, "the end".into(), at(0))).unwrap();
+            prop_assert_eq!(given_up.state.is_final(), open.paused.is_none());
+            now(store.resume(open.id, "bo".into(), at(0))).ok();
             now(store.fail(fences[0].clone(), open.id, "the end".into(), at(0))).unwrap();
             check(&store, &mut last, &mut finals);
         }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    model::{OperationState, ReplicaKey},
+    model::{OperationState, Paused, ReplicaKey},
     store::{JournalQuery, OperationQuery},
 };
 
@@ -123,6 +123,50 @@ fn an_operator_aborts() {
     );
     let open = now(store.operations(OperationQuery { open_only: true, ..Default::default() })).unwrap();
     assert_eq!(open.len(), 1, "the deploy still waits for west");
+}
+
+#[test]
+fn a_paused_operation_neither_fails_nor_ends_twice() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &both()), "ana", 0).unwrap();
+    let pause = |seconds, why: &str| Paused { at: at(seconds), by: "bo@bastion".into(), why: why.into() };
+    let paused = now(store.pause(op.id, pause(1, ""))).unwrap();
+    assert_eq!((paused.paused.clone(), paused.word()), (Some(pause(1, "")), "paused"));
+    assert_eq!(paused.state.word(), "accepted");
+    // Who pauses twice changes nothing, and neither does a reconciler that has not seen it yet.
+    assert_eq!(now(store.pause(op.id, pause(2, "again"))).unwrap().paused, Some(pause(1, "")));
+    let east = fence(&*store, "east");
+    for given_up in [
+        now(store.fail(east.clone(), op.id, "no".into(), at(3))).unwrap(),
+        now(store.roll_back(east.clone(), op.id, "no".into(), at(3))).unwrap(),
+        now(store.leave(east.clone(), op.id, "no".into(), at(3))).unwrap(),
+    ] {
+        assert_eq!(given_up, paused);
+    }
+    let resumed = now(store.resume(op.id, "ana@bastion".into(), at(600))).unwrap();
+    assert_eq!((resumed.paused.clone(), resumed.since(), resumed.began()), (None, at(600), at(0)));
+    assert_eq!(now(store.resume(op.id, "ana@bastion".into(), at(700))).unwrap(), resumed);
+    assert_eq!(
+        journal(&*store)[..2],
+        ["deploy shop: resumed by ana@bastion".to_owned(), "deploy shop: paused by bo@bastion".to_owned()]
+    );
+    now(store.pause(op.id, pause(701, "web.1 dies"))).unwrap();
+    let lines = now(store.journal(JournalQuery::default())).unwrap();
+    assert!(lines[0].is_error && lines[0].what.as_str().ends_with("paused by bo@bastion: web.1 dies"), "{lines:?}");
+    let aborted = now(store.abort(op.id, "ana".into(), at(702))).unwrap();
+    assert_eq!((aborted.word(), aborted.paused), ("aborted", None));
+    assert!(matches!(now(store.pause(op.id, pause(703, ""))), Err(StoreError::Final { word: "aborted", .. })));
+    assert!(matches!(now(store.resume(op.id, "bo".into(), at(704))), Err(StoreError::Final { word: "aborted", .. })));
+}
+
+#[test]
+fn what_is_left_stays_wanted() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let left = now(store.leave(fence(&*store, "east"), op.id, "web.2 dies".into(), at(1))).unwrap();
+    assert_eq!(left.state, OperationState::Failed { at: at(1), reason: "web.2 dies".into() });
+    assert_eq!(wanted(&now(store.desired()).unwrap(), "shop/web", "east"), Some(3));
+    assert_eq!(journal(&*store)[0], "deploy shop: failed: web.2 dies; what was asked for stays wanted");
 }
 
 #[test]
