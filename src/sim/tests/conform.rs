@@ -271,11 +271,11 @@ async fn answers_are_those_of_the_real_one() {
         let digits = |text: &str| {
             if line == "@1" { text.trim_matches(|c: char| c.is_ascii_digit()).to_owned() } else { text.to_owned() }
         };
-        assert_eq!(
-            digits(&shape(line, &said)),
-            digits(&shape(line, &told)),
-            "left: simulated, right: real, of `{line}`"
-        );
+        let (said, told) = (digits(&shape(line, &said)), digits(&shape(line, &told)));
+        for (said, told) in said.lines().zip(told.lines()) {
+            assert_eq!(said, told, "left: simulated, right: real, of `{line}`");
+        }
+        assert_eq!(said.lines().count(), told.lines().count(), "`{line}`: {said}\n{told}");
     }
     let mut cli = Cli::open(&docker, "proxy", master).await;
     cli.ask("prompt").await;
