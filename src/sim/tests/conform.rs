@@ -78,7 +78,7 @@ fn shape(line: &str, answer: &str) -> String {
     let cells = |row: &str, drop: &[&str], header: &str, split: char| {
         let names: Vec<&str> = header.split(split).collect();
         let keep = |(at, cell): (usize, &str)| match names.get(at) {
-            Some(name) if drop.contains(name) => if cell.is_empty() { "" } else { "*" }.to_owned(),
+            Some(name) if drop.contains(name) => "*".to_owned(),
             _ => cell.to_owned(),
         };
         row.split(split).enumerate().map(keep).collect::<Vec<_>>().join(&split.to_string())
@@ -91,6 +91,9 @@ fn shape(line: &str, answer: &str) -> String {
             "chkfail",
             "chkdown",
             "check_duration",
+            "check_code",
+            "hanafail",
+            "src_ilim",
             "check_status",
             "last_chk",
             "check_desc",
