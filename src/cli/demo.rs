@@ -118,6 +118,7 @@ async fn seed(store: &dyn Store, world: &sim::World, now: Timestamp) -> Result<(
             assignments: BTreeMap::new(),
             stacks: BTreeMap::from([(key.stack.clone(), Some(StackShared::default()))]),
             hosts: BTreeMap::new(),
+            adopted: BTreeMap::new(),
         });
         proposal.revisions.extend(revisions(service, &key, now));
         for placed in world.replicas.iter().filter(|p| p.stack == service.stack && p.service == service.service) {

@@ -31,6 +31,8 @@ pub struct StackSpec {
 pub struct NetworkSpec {
     /// Used as it is, never made or removed by wharf.
     pub external: bool,
+    /// Another tool made it: used as it is where it is there, made where it is not.
+    pub adopted: bool,
     /// The name on the hosts; without one it is `STACK_KEY`.
     pub name: Option<String>,
     /// The driver; without one it is `bridge`.

@@ -140,6 +140,7 @@ pub fn host(world: &World<'_>, host: &HostName, intent: Option<HostIntent>) -> R
             assignments: BTreeMap::new(),
             stacks: BTreeMap::new(),
             hosts,
+            adopted: BTreeMap::new(),
         },
         undo: (!steps.is_empty()).then(|| command(before)),
         steps,

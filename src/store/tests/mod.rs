@@ -110,6 +110,7 @@ fn proposal(base: Generation, intent: Intent) -> Proposal {
         assignments: BTreeMap::new(),
         stacks: BTreeMap::new(),
         hosts: BTreeMap::new(),
+        adopted: BTreeMap::new(),
     }
 }
 
