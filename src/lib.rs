@@ -13,6 +13,7 @@
 //! | [`config`], [`compose`] | fleet file, discovery, keys; Compose file to model |
 //! | [`store`] | desired state, revisions, commands, journal, leases |
 //! | [`engine`] | one actor per host; all of bollard stays here |
+//! | [`entry`] | the proxies: their file, their runtime API, drains and acknowledgements |
 //! | [`reconcile`] | loop, executor, deadlines |
 //! | [`sim`] | simulated engines that speak the Docker API |
 //! | [`tui`], [`cli`] | terminal and command line |
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 pub mod engine;
+pub mod entry;
 pub mod graph;
 pub mod model;
 pub mod plan;

@@ -16,14 +16,28 @@
 
 #[path = "real/bad.rs"]
 mod bad;
+#[path = "real/bad_traffic.rs"]
+mod bad_traffic;
 #[path = "real/faults.rs"]
 mod faults;
 #[path = "real/life.rs"]
 mod life;
+#[path = "support/load.rs"]
+#[allow(dead_code, reason = "shared with the tests of the load itself")]
+mod load;
+#[path = "real/proxy.rs"]
+mod proxy;
 #[path = "support/pty.rs"]
 #[allow(dead_code, reason = "shared with the tests of the screen")]
 mod pty;
+#[path = "real/stage.rs"]
+mod stage;
 #[path = "real/support.rs"]
 mod support;
 #[path = "real/terminal.rs"]
 mod terminal;
+#[path = "real/traffic.rs"]
+mod traffic;
+#[path = "support/websocket.rs"]
+#[allow(dead_code, reason = "shared with the tests of the load itself")]
+mod websocket;

@@ -59,7 +59,7 @@ pub(super) async fn rm(context: Context, args: RmArgs) -> Result<ExitCode, Failu
     carry_out(context, &args.act, |seen| plan::remove(&seen.world(), &stack, service.as_ref())).await
 }
 
-/// `wharf cordon` and `wharf uncordon`.
+/// `wharf cordon`, `wharf drain` and `wharf uncordon`.
 pub(super) async fn host(context: Context, args: HostArgs, intent: Option<HostIntent>) -> Result<ExitCode, Failure> {
     let host = args.host.parse().map_err(|error| named(&args.host, "a host's name", &error))?;
     carry_out(context, &args.act, |seen| plan::host(&seen.world(), &host, intent)).await
@@ -83,7 +83,7 @@ pub(super) async fn abort(context: Context, args: AbortArgs) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn named(what: &str, form: &str, error: &crate::model::NameError) -> Failure {
+pub(super) fn named(what: &str, form: &str, error: &crate::model::NameError) -> Failure {
     Failure::Input(format!("`{}`: {error}; write {form}", Text::new(what)))
 }
 

@@ -66,8 +66,16 @@ pub enum Command {
     Restart(RestartArgs),
     /// Take a stack or a service away
     Rm(RmArgs),
+    /// Move a replica, a service or a stack to another host or region, the new copy first
+    Migrate(MigrateArgs),
+    /// Run an earlier revision again, as a new one
+    Rollback(RollbackArgs),
+    /// Move replicas so that services are spread and hosts carry about the same
+    Rebalance(RebalanceArgs),
     /// Give a host no new replicas
     Cordon(HostArgs),
+    /// Empty a host: its replicas move away, then it is safe to switch off
+    Drain(HostArgs),
     /// Let a host take replicas again
     Uncordon(HostArgs),
     /// Show what an acting command would do: `wharf plan scale shop/web=6`
@@ -232,11 +240,15 @@ pub struct ActArgs {
 #[derive(Debug, Args)]
 pub struct DeployArgs {
     /// Compose file; may be given several times, later ones override
-    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    #[arg(short, long = "file", value_name = "FILE", required_unless_present = "images")]
     pub files: Vec<PathBuf>,
     /// The stack's name; without it `name:` of the file or the directory's name
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
+    /// Another image for a service of a stack that runs, all else as it is; may be given several times. A tag alone
+    /// (`web=1.4.2`) keeps the repository
+    #[arg(long = "image", value_name = "SERVICE=IMAGE", conflicts_with_all = ["files", "profiles", "env_files"], requires = "stack")]
+    pub images: Vec<String>,
     /// Profiles to include
     #[arg(long = "profile", value_name = "NAME")]
     pub profiles: Vec<String>,
@@ -284,7 +296,50 @@ pub struct RmArgs {
     pub act: ActArgs,
 }
 
-/// `wharf cordon` and `wharf uncordon`.
+/// `wharf migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// STACK, STACK/SERVICE or STACK/SERVICE.SLOT
+    #[arg(value_name = "STACK[/SERVICE[.SLOT]]")]
+    pub what: String,
+    /// The host or region to leave
+    #[arg(long, value_name = "HOST|REGION")]
+    pub from: String,
+    /// The host to go to, or a region for any host of it
+    #[arg(long, value_name = "HOST|REGION")]
+    pub to: String,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// STACK or STACK/SERVICE
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub what: String,
+    /// A service's revision (`r5`) or a stack's version (`5`), as `wharf history` lists them; without it the newest
+    /// earlier one that differs
+    #[arg(long, value_name = "REV")]
+    pub to: Option<String>,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf rebalance`.
+#[derive(Debug, Args)]
+pub struct RebalanceArgs {
+    /// Only this region
+    #[arg(value_name = "REGION")]
+    pub region: Option<String>,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+/// `wharf cordon`, `wharf drain` and `wharf uncordon`.
 #[derive(Debug, Args)]
 pub struct HostArgs {
     /// The host
@@ -313,8 +368,16 @@ pub enum Planned {
     Restart(RestartArgs),
     /// See `wharf rm`
     Rm(RmArgs),
+    /// See `wharf migrate`
+    Migrate(MigrateArgs),
+    /// See `wharf rollback`
+    Rollback(RollbackArgs),
+    /// See `wharf rebalance`
+    Rebalance(RebalanceArgs),
     /// See `wharf cordon`
     Cordon(HostArgs),
+    /// See `wharf drain`
+    Drain(HostArgs),
     /// See `wharf uncordon`
     Uncordon(HostArgs),
 }

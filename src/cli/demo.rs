@@ -180,6 +180,8 @@ fn revisions(service: &sim::ServiceSeed, key: &ServiceKey, now: Timestamp) -> Ve
                 at: now.saturating_sub(age).unwrap_or(now),
                 by: (if no % 3 == 0 { "ben@demo" } else { "ana@demo" }).into(),
                 note: "deploy".into(),
+                version: no,
+                restores: None,
             }
         })
         .collect()

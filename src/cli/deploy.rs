@@ -8,8 +8,9 @@ use super::{Context, Failure, act, args::DeployArgs, look, print, wait};
 use crate::{
     compose,
     engine::Reader,
-    model::{RegionName, ServiceName, StackSpec},
+    model::{RegionName, ServiceKey, ServiceName, StackName, StackSpec},
     plan,
+    text::Text,
 };
 
 /// Images resolved at once.
@@ -19,6 +20,9 @@ const AT_ONCE: usize = 8;
 /// commands do.
 pub(super) async fn run(context: Context, args: DeployArgs) -> Result<ExitCode, Failure> {
     let deadline = wait::parse(&args.act.wait)?;
+    if let Some(stack) = args.stack.as_ref().filter(|_| !args.images.is_empty()) {
+        return images(context, &args, stack, deadline).await;
+    }
     let loaded = compose::load(&compose::Source {
         files: args.files.clone(),
         env: std::env::vars().collect(),
@@ -34,6 +38,63 @@ pub(super) async fn run(context: Context, args: DeployArgs) -> Result<ExitCode, 
     let images = resolve(&seen, &loaded.stack).await?;
     let plan = plan::deploy(&seen.world(), &loaded.stack, &images, &seen.context.who)?;
     act::finish(&seen.context, store, &args.act, plan, deadline).await
+}
+
+/// New images for services of a stack that runs.
+async fn images(
+    context: Context,
+    args: &DeployArgs,
+    stack: &str,
+    deadline: std::time::Duration,
+) -> Result<ExitCode, Failure> {
+    let stack: StackName = stack.parse().map_err(|error| act::named(stack, "the name of a stack", &error))?;
+    let store = context.store()?;
+    let seen = look::look(context, store.as_ref()).await?.or_blind()?;
+    let mut wanted: BTreeMap<ServiceName, (String, Vec<Reader>)> = BTreeMap::new();
+    for image in &args.images {
+        let wrong = |why: &str| Failure::Input(format!("--image {}: {why}; write SERVICE=IMAGE", Text::new(image)));
+        let (service, written) = image.split_once('=').ok_or_else(|| wrong("it has no `=`"))?;
+        let service: ServiceName =
+            service.parse().map_err(|error: crate::model::NameError| wrong(&error.to_string()))?;
+        if written.is_empty() {
+            return Err(wrong("it names no image"));
+        }
+        let key = ServiceKey { stack: stack.clone(), service: service.clone() };
+        let spec = plan::current(&seen.world(), &key).map(|revision| &revision.spec);
+        let written = spec.map_or_else(|| written.to_owned(), |spec| retagged(&spec.image, written));
+        let regions = spec.map(|spec| spec.wharf.regions.clone()).unwrap_or_default();
+        if wanted.insert(service.clone(), (written, readers(&seen, &regions))).is_some() {
+            return Err(wrong("the service is given twice"));
+        }
+    }
+    // What does not exist is refused before any registry is asked.
+    let as_written = wanted.iter().map(|(name, (image, _))| (name.clone(), (image.clone(), image.clone()))).collect();
+    plan::new_images(&seen.world(), &stack, &as_written, &seen.context.who)?;
+    let mut resolved = BTreeMap::new();
+    for (name, (image, readers)) in wanted {
+        let digest = resolve_one(&image, &readers)
+            .await
+            .map_err(|error| Failure::Failed(format!("{error}\nnothing was changed")))?;
+        resolved.insert(name, (image, digest));
+    }
+    let plan = plan::new_images(&seen.world(), &stack, &resolved, &seen.context.who)?;
+    act::finish(&seen.context, store, &args.act, plan, deadline).await
+}
+
+/// What is meant by an image as written: a tag alone (`1.4.2`) is one of the repository that runs.
+fn retagged(now: &str, written: &str) -> String {
+    let is_tag = written.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        && written.chars().next().is_some_and(|first| first.is_ascii_digit() || first == 'v');
+    if !is_tag {
+        return written.to_owned();
+    }
+    let name = now.split_once('@').map_or(now, |(name, _)| name);
+    let repository = match name.rsplit_once(':') {
+        // A colon before a slash is a registry's port.
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    };
+    format!("{repository}:{written}")
 }
 
 /// Each service's image with its digest, as a host of the service's own regions resolves it.
@@ -90,4 +151,23 @@ fn readers(seen: &look::Seen, regions: &[RegionName]) -> Vec<Reader> {
         .filter_map(|host| seen.observer.reader(&host.name))
         .take(3)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::retagged;
+
+    #[test]
+    fn a_tag_alone_keeps_the_repository() {
+        for (now, written, image) in [
+            ("app:1", "2", "app:2"),
+            ("reg:5000/team/app:1@sha256:ab", "1.4.2", "reg:5000/team/app:1.4.2"),
+            ("reg:5000/team/app", "v2-rc.1", "reg:5000/team/app:v2-rc.1"),
+            ("app:1", "other:2", "other:2"),
+            ("app:1", "other/app", "other/app"),
+            ("app:1", "nginx", "nginx"),
+        ] {
+            assert_eq!(retagged(now, written), image);
+        }
+    }
 }

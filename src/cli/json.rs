@@ -10,7 +10,7 @@ use crate::{
         Container, ContainerState, Health, HostIntent, HostView, Intent, JournalEntry, Link, Operation, OperationState,
         Owner, Paused, Progress, Revision, RevisionNo, Usage, since,
     },
-    plan::{Plan, PlanStep},
+    plan::{Difference, Plan, PlanStep},
     text::Text,
 };
 
@@ -185,6 +185,10 @@ pub(super) struct RevisionRow {
     pub note: String,
     /// Replicas that desired state places at this revision.
     pub placed: usize,
+    /// The version of the stack with which it came.
+    pub version: u32,
+    /// The earlier revision that it restores.
+    pub restores: Option<RevisionNo>,
 }
 
 impl RevisionRow {
@@ -197,6 +201,8 @@ impl RevisionRow {
             by: revision.by.clone(),
             note: revision.note.clone(),
             placed,
+            version: revision.version,
+            restores: revision.restores,
         }
     }
 }
@@ -217,6 +223,8 @@ pub(super) struct PlanDocument<'a> {
     pub lowest: Option<(u32, u32)>,
     pub steps: &'a [PlanStep],
     pub warnings: &'a [String],
+    /// What new revisions change, secrets masked.
+    pub differences: &'a [Difference],
 }
 
 impl<'a> PlanDocument<'a> {
@@ -232,6 +240,7 @@ impl<'a> PlanDocument<'a> {
             lowest: plan.lowest,
             steps: &plan.steps,
             warnings: &plan.warnings,
+            differences: &plan.differences,
         }
     }
 }

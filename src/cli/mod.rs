@@ -14,6 +14,7 @@ mod json;
 mod logs;
 mod look;
 mod manual;
+mod moves;
 mod plan_text;
 mod print;
 mod read;
@@ -33,6 +34,8 @@ pub use failure::Failure;
 
 use args::{Command, HostCommand, Planned};
 use context::Context;
+
+use crate::model::HostIntent;
 
 /// Parses the arguments, does what they say, and says how it ended.
 pub fn main() -> ExitCode {
@@ -83,7 +86,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Scale(args)) => act::scale(context()?, args).await,
         Some(Command::Restart(args)) => act::restart(context()?, args).await,
         Some(Command::Rm(args)) => act::rm(context()?, args).await,
-        Some(Command::Cordon(args)) => act::host(context()?, args, Some(crate::model::HostIntent::Cordoned)).await,
+        Some(Command::Migrate(args)) => moves::migrate(context()?, args).await,
+        Some(Command::Rollback(args)) => moves::rollback(context()?, args).await,
+        Some(Command::Rebalance(args)) => moves::rebalance(context()?, args).await,
+        Some(Command::Cordon(args)) => act::host(context()?, args, Some(HostIntent::Cordoned)).await,
+        Some(Command::Drain(args)) => act::host(context()?, args, Some(HostIntent::Draining)).await,
         Some(Command::Uncordon(args)) => act::host(context()?, args, None).await,
         Some(Command::Plan(plan)) => planned(context()?, plan.command).await,
         Some(Command::Abort(args)) => act::abort(context()?, args).await,
@@ -116,9 +123,25 @@ async fn planned(context: Context, command: Planned) -> Result<ExitCode, Failure
             args.act.dry_run = true;
             act::rm(context, args).await
         }
+        Planned::Migrate(mut args) => {
+            args.act.dry_run = true;
+            moves::migrate(context, args).await
+        }
+        Planned::Rollback(mut args) => {
+            args.act.dry_run = true;
+            moves::rollback(context, args).await
+        }
+        Planned::Rebalance(mut args) => {
+            args.act.dry_run = true;
+            moves::rebalance(context, args).await
+        }
         Planned::Cordon(mut args) => {
             args.act.dry_run = true;
-            act::host(context, args, Some(crate::model::HostIntent::Cordoned)).await
+            act::host(context, args, Some(HostIntent::Cordoned)).await
+        }
+        Planned::Drain(mut args) => {
+            args.act.dry_run = true;
+            act::host(context, args, Some(HostIntent::Draining)).await
         }
         Planned::Uncordon(mut args) => {
             args.act.dry_run = true;

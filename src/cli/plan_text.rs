@@ -7,6 +7,9 @@ use crate::{plan::Plan, text};
 /// Items of a step on one line, before it says how many more there are.
 const ITEMS: usize = 8;
 
+/// Lines of a difference before it says how many more there are.
+const LINES: usize = 20;
+
 /// The plan as the terminal shows it when an acting command asks.
 pub(super) fn render(plan: &Plan) -> String {
     let mut out = String::new();
@@ -34,6 +37,15 @@ pub(super) fn render(plan: &Plan) -> String {
             let _ = write!(out, "   ({})", step.why);
         }
         out.push('\n');
+    }
+    for difference in &plan.differences {
+        let _ = writeln!(out, "{}  r{} → r{}", difference.service, difference.before, difference.after);
+        for line in difference.lines.iter().take(LINES) {
+            let _ = writeln!(out, "    {line}");
+        }
+        if difference.lines.len() > LINES {
+            let _ = writeln!(out, "    … {} more", difference.lines.len() - LINES);
+        }
     }
     let (before, after) = plan.replicas;
     let _ = write!(out, "replicas {before} → {after}");

@@ -58,6 +58,11 @@ pub(super) async fn hosts(context: Context, output: OutputArgs) -> Result<ExitCo
             ]);
         }
         table.print();
+        let world = seen.world();
+        let regions = seen.context.fleet.regions.iter();
+        for hint in regions.filter_map(|region| plan::rebalance_hint(&world, &region.name)) {
+            print::line(&hint);
+        }
     }
     if seen.is_blind() {
         return Err(Failure::Unreachable("no host can be reached (wharf doctor says how to mend it)".into()));

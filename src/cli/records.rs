@@ -174,6 +174,7 @@ pub(super) async fn history(context: Context, args: HistoryArgs) -> Result<ExitC
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("REV", Align::Left),
+        ("VERSION", Align::Right),
         ("PLACED", Align::Right),
         ("AT", Align::Left),
         ("BY", Align::Left),
@@ -184,6 +185,7 @@ pub(super) async fn history(context: Context, args: HistoryArgs) -> Result<ExitC
         table.row(vec![
             revision.service.to_string(),
             format!("r{}", revision.no),
+            revision.version.to_string(),
             placed(revision).to_string(),
             clock(revision.at),
             revision.by.clone(),

@@ -1,9 +1,44 @@
-//! `shop/web=6@east`: what `wharf scale` is asked, and what it means for each region.
+//! What commands are about, as it is written: `shop/web=6@east`, `shop/web.2`, a host or a region.
 
 use crate::{
-    model::{Desired, RegionName, ServiceKey},
+    model::{Desired, Fleet, RegionName, Scope, ServiceKey, Site, Slot},
     plan::ScaleTarget,
+    text::Text,
 };
+
+/// Reads `shop`, `shop/web` or `shop/web.2`. A service whose own name ends so is meant before a replica.
+pub(super) fn scope(text: &str, desired: Option<&Desired>) -> Result<Scope, String> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        format!("`{}`: {error}; write STACK, STACK/SERVICE or STACK/SERVICE.SLOT", Text::new(text))
+    };
+    if !text.contains('/') {
+        return text.parse().map(Scope::Stack).map_err(|error| wrong(&error));
+    }
+    let whole: ServiceKey = text.parse().map_err(|error| wrong(&error))?;
+    let slot = text.rsplit_once('.').and_then(|(service, slot)| Some((service, slot.parse().ok()?)));
+    match slot {
+        Some((service, slot)) if !desired.is_some_and(|desired| desired.services.contains_key(&whole)) => {
+            let service = service.parse().map_err(|error| wrong(&error))?;
+            Ok(Scope::Replica(service, Slot(slot)))
+        }
+        _ => Ok(Scope::Service(whole)),
+    }
+}
+
+/// Reads the name of a host or a region of the fleet. What is neither is taken for a host: the planner knows the
+/// words. A name that is both is refused, for nobody could tell which is meant.
+pub(super) fn site(text: &str, fleet: &Fleet) -> Result<Site, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("`{}`: {error}; write a host or a region", Text::new(text));
+    let is_region = fleet.regions.iter().any(|region| region.name.as_str() == text);
+    let is_host = fleet.hosts().any(|(_, host)| host.name.as_str() == text);
+    match (is_region, is_host) {
+        (true, true) => {
+            Err(format!("`{}` is a region and a host: rename one of them in the fleet file", Text::new(text)))
+        }
+        (true, false) => text.parse().map(Site::Region).map_err(|error| wrong(&error)),
+        (false, _) => text.parse().map(Site::Host).map_err(|error| wrong(&error)),
+    }
+}
 
 /// A number as written: `6`, `+2`, `-1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +169,21 @@ mod tests {
         ] {
             assert_eq!(resolved(args).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn scopes_and_sites_are_told_apart() {
+        let scope = |text: &str| scope(text, Some(&desired())).map(|scope| format!("{scope:?}"));
+        assert!(scope("shop").unwrap().starts_with("Stack"));
+        assert!(scope("shop/web").unwrap().starts_with("Service"));
+        assert!(scope("shop/web.2").unwrap().starts_with("Replica"));
+        assert!(scope("shop/web.v2").unwrap().starts_with("Service"), "its name may have a dot");
+        assert!(scope("shop/").unwrap_err().contains("STACK/SERVICE.SLOT"));
+        assert!(scope("Shop").unwrap_err().contains("STACK"));
+        let mut named = desired();
+        let own: ServiceKey = "shop/web.2".parse().unwrap();
+        named.services.insert(own.clone(), BTreeMap::new());
+        assert_eq!(super::scope("shop/web.2", Some(&named)), Ok(Scope::Service(own)));
     }
 
     #[test]

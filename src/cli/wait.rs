@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Failure, json::OperationRow, print, records, start::Starter};
 use crate::{
-    model::{CommandId, Operation, OperationState, RegionName},
+    model::{CommandId, HostIntent, Intent, Operation, OperationState, RegionName, drained},
     store::Store,
     text,
 };
@@ -79,7 +79,13 @@ pub(super) async fn until_final(
     if as_json {
         print::json(&OperationRow::new(&operation));
     }
-    ended(&operation, began.elapsed(), as_json)
+    let ended = ended(&operation, began.elapsed(), as_json)?;
+    if let Intent::Host { host, intent: Some(HostIntent::Draining) } = &operation.intent
+        && !as_json
+    {
+        print::line(&drained(host, store.desired().await?.count_on(host)));
+    }
+    Ok(ended)
 }
 
 async fn read(store: &dyn Store, id: CommandId) -> Result<Operation, Failure> {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Making a container writes to disk, which is slow while images are unpacked beside it.
-const CREATE: Duration = Duration::from_secs(60);
+pub(crate) const CREATE: Duration = Duration::from_secs(60);
 /// A start sets up networks and mounts.
 const START: Duration = Duration::from_secs(60);
 /// Time beyond the grace for a stop to be done.
@@ -31,7 +31,7 @@ const STOP_MORE: Duration = Duration::from_secs(15);
 /// A removal deletes a file system.
 const REMOVE: Duration = Duration::from_secs(60);
 /// Short changes.
-const SHORT: Duration = Duration::from_secs(15);
+pub(crate) const SHORT: Duration = Duration::from_secs(15);
 /// A pull says something at least so often, even while it unpacks a large layer.
 const PULL_SILENCE: Duration = Duration::from_secs(180);
 
@@ -60,7 +60,7 @@ impl Handle {
 
     /// Something that changes the host. A connection that broke or an answer that came too late leaves open whether
     /// it was done; so does nonsense.
-    async fn change<T>(
+    pub(crate) async fn change<T>(
         &self,
         tried: &'static str,
         deadline: Duration,
@@ -319,7 +319,7 @@ impl Handle {
 }
 
 /// bollard puts ids into paths as they are: only what cannot leave its place there is let through.
-fn plain(id: &ContainerId) -> Result<&str, Fault> {
+pub(crate) fn plain(id: &ContainerId) -> Result<&str, Fault> {
     let id = id.0.as_str();
     let good = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
     if good && !id.starts_with('.') {

@@ -66,6 +66,8 @@ mod tests {
                 at: Timestamp::UNIX_EPOCH,
                 by: String::new(),
                 note: String::new(),
+                version: 1,
+                restores: None,
             };
             desired.services.insert(service.clone(), BTreeMap::new());
             desired.revisions.entry(service).or_default().insert(RevisionNo(1), Arc::new(revision));

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Adopted, Assignment, CommandId, Generation, HostIntent, HostName, RegionName, Revision, RevisionNo, ServiceKey,
-    Slot, StackName, StackShared, Traffic,
+    Adopted, Assignment, CommandId, Generation, HostIntent, HostName, RegionName, ReplicaKey, Revision, RevisionNo,
+    ServiceKey, Slot, StackName, StackShared, Traffic,
 };
 use crate::text::Text;
 
@@ -172,6 +172,11 @@ impl Intent {
         }
     }
 
+    /// True when what has moved already stays where it is when the rest is given up: it is no worse there.
+    pub fn keeps_what_moved(&self) -> bool {
+        matches!(self, Self::Rebalance { .. } | Self::Host { intent: Some(HostIntent::Draining), .. })
+    }
+
     /// One line: `scale payments/api west 6 → 8`.
     pub fn summary(&self) -> String {
         match self {
@@ -181,9 +186,13 @@ impl Intent {
             Self::Restart { service } => format!("restart {service}"),
             Self::Host { host, .. } => format!("{} {host}", self.word()),
             Self::Migrate { what, from, to } => format!("migrate {what} {from} → {to}"),
+            Self::Rollback { what: Scope::Stack(stack), to } => match to.len() {
+                1 => format!("rollback {stack}, 1 service"),
+                many => format!("rollback {stack}, {many} services"),
+            },
             Self::Rollback { what, to } => match to.values().next() {
-                Some((old, new)) if to.len() == 1 => format!("rollback {what} to r{old} as r{new}"),
-                _ => format!("rollback {what}"),
+                Some((old, new)) => format!("rollback {what} to r{old} as r{new}"),
+                None => format!("rollback {what}"),
             },
             Self::Rebalance { region: Some(region) } => format!("rebalance {region}"),
             Self::Rebalance { region: None } => "rebalance".to_owned(),
@@ -368,6 +377,9 @@ pub struct Progress {
 pub struct StepProgress {
     /// What: `start shop/web.4 on e-2`.
     pub what: Text,
+    /// The replica that it is about; none for pulls.
+    #[serde(default)]
+    pub replica: Option<ReplicaKey>,
     /// Where it stands.
     pub state: StepState,
     /// How, in words: `pulling 41 %`, `healthy 2 of 3`, an error.

@@ -54,6 +54,12 @@ impl Desired {
         })
     }
 
+    /// Replicas that are wanted on a host.
+    pub fn count_on(&self, host: &HostName) -> usize {
+        let assignments = self.services.values().flat_map(BTreeMap::values);
+        assignments.flat_map(|assignment| assignment.slots.values()).filter(|place| place.host == *host).count()
+    }
+
     /// True when a host takes new replicas.
     pub fn is_open(&self, host: &HostName) -> bool {
         !self.hosts.contains_key(host)
@@ -98,6 +104,13 @@ pub struct Revision {
     pub by: String,
     /// Why, in a few words: `deploy`, `rollback to r5`.
     pub note: String,
+    /// The version of the stack with which it came: what was appended together has one number. 0 where it was
+    /// appended before versions were counted.
+    #[serde(default)]
+    pub version: u32,
+    /// The earlier revision that it restores, when it came by a roll-back.
+    #[serde(default)]
+    pub restores: Option<RevisionNo>,
 }
 
 /// Networks and volumes of a stack.
@@ -110,6 +123,15 @@ pub struct StackShared {
     pub volumes: BTreeMap<String, VolumeSpec>,
     /// The virtual address of each service, the same on every host: where the stack's containers find its proxy.
     pub addresses: BTreeMap<ServiceName, Ipv4Addr>,
+}
+
+/// What is left of a host that was drained, in words, when so many replicas stay there.
+pub fn drained(host: &HostName, left: usize) -> String {
+    match left {
+        0 => format!("{host} is empty: safe to switch off"),
+        1 => format!("1 replica stays on {host}: not safe to switch off"),
+        _ => format!("{left} replicas stay on {host}: not safe to switch off"),
+    }
 }
 
 /// What an operator decided about a host.

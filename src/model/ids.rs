@@ -205,10 +205,11 @@ pub struct ReplicaKey {
 }
 
 impl ReplicaKey {
-    /// The container's name for this replica at `revision`: the same for every reconciler, so that a lost
-    /// race creates nothing twice.
-    pub fn container_name(&self, revision: RevisionNo) -> String {
-        format!("{}-{}-{}-r{}", self.service.stack, self.service.service, self.slot, revision)
+    /// The container's name for this replica at `revision`, made for a round of restarts: the same for every
+    /// reconciler, so that a lost race creates nothing twice.
+    pub fn container_name(&self, revision: RevisionNo, round: u32) -> String {
+        let round = if round == 0 { String::new() } else { format!(".{round}") };
+        format!("{}-{}-{}-r{revision}{round}", self.service.stack, self.service.service, self.slot)
     }
 }
 
@@ -274,7 +275,8 @@ mod tests {
             service: "shop/web".parse().unwrap(),
             slot: Slot(3),
         };
-        assert_eq!(key.container_name(RevisionNo(7)), "shop-web-3-r7");
+        assert_eq!(key.container_name(RevisionNo(7), 0), "shop-web-3-r7");
+        assert_eq!(key.container_name(RevisionNo(7), 2), "shop-web-3-r7.2");
         assert_eq!(key.to_string(), "shop/web.3");
         assert!("shop".parse::<ServiceKey>().is_err());
     }

@@ -234,6 +234,21 @@ pub struct ProxyView {
     pub problem: Text,
 }
 
+impl ProxyView {
+    /// True when nothing but time and counters differs.
+    pub fn stands_as(&self, other: &Self) -> bool {
+        let still = |view: &Self| {
+            let mut view = Self { at: Timestamp::UNIX_EPOCH, ..view.clone() };
+            for backend in view.backends.values_mut() {
+                backend.traffic = Traffic::default();
+                backend.servers.values_mut().for_each(|server| server.traffic = Traffic::default());
+            }
+            view
+        };
+        still(self) == still(other)
+    }
+}
+
 /// A backend as one proxy sees it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BackendView {

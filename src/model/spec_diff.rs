@@ -8,7 +8,7 @@ use super::ServiceSpec;
 const MASK: &str = "•••";
 
 /// One field that differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Change {
     /// The field's path: `environment.DEBUG`, `ports[0].published`.
     pub field: String,
@@ -18,12 +18,28 @@ pub struct Change {
     pub after: Option<String>,
 }
 
+impl std::fmt::Display for Change {
+    /// `image: app:1 → app:2`, with `–` for what is not there.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "–".to_owned());
+        write!(f, "{}: {} → {}", self.field, side(&self.before), side(&self.after))
+    }
+}
+
 /// The fields in which `new` differs from `old`, by path. Values that may be secret (environment, contents of
 /// files) are masked: that they change shows, what they are does not.
 pub fn diff(old: &ServiceSpec, new: &ServiceSpec) -> Vec<Change> {
     let mut changes = Vec::new();
     // A spec is plain data, so this cannot fail; if it did, both would be null and nothing would differ.
-    let value = |spec: &ServiceSpec| serde_json::to_value(spec).unwrap_or_default();
+    let value = |spec: &ServiceSpec| {
+        let mut value = serde_json::to_value(spec).unwrap_or_default();
+        // As people write them.
+        let rules = spec.deploy.constraints.iter().map(|rule| Value::String(rule.to_string()));
+        if let Some(constraints) = value.pointer_mut("/deploy/constraints") {
+            *constraints = Value::Array(rules.collect());
+        }
+        value
+    };
     compare(&mut Vec::new(), &value(old), &value(new), &mut changes);
     changes
 }
@@ -61,6 +77,7 @@ fn is_secret(path: &[String]) -> bool {
     match path.first().map(String::as_str) {
         Some("environment") => true,
         Some("files") => path.get(2).is_some_and(|field| field == "content"),
+        // A certificate comes with its key.
         Some("wharf") => path.last().is_some_and(|field| field == "pem"),
         _ => false,
     }
@@ -69,6 +86,7 @@ fn is_secret(path: &[String]) -> bool {
 fn show(path: &[String], value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
+        Value::Array(items) if items.is_empty() => None,
         _ if is_secret(path) => Some(MASK.to_owned()),
         Value::String(text) => Some(text.clone()),
         Value::Object(map) if is_duration(map) => {

@@ -6,14 +6,18 @@ use std::{
 };
 
 use super::{
-    Plan, Refusal, World,
+    Plan, Refusal, World, addresses,
     describe::{Change, describe},
-    eligible::{Books, pinned_volume},
-    images, lookup, scale,
+    eligible::Books,
+    entry, images,
+    links::links,
+    lookup,
+    refit::{complete, refit},
+    rollback, scale,
 };
 use crate::model::{
-    Assignment, Deploy, Intent, Mode, Place, PortMode, RegionName, Revision, RevisionNo, ServiceKey, ServiceName,
-    ServiceSpec, Slot, StackShared, StackSpec, WharfSpec,
+    Assignment, Condition, Deploy, Intent, Mode, Port, PortMode, Protocol, RegionName, Revision, RevisionNo,
+    ServiceKey, ServiceName, ServiceSpec, StackShared, StackSpec, WharfSpec,
 };
 
 /// Works out what a stack's file changes. `images` are the resolved images by service; one that is missing stands as
@@ -31,7 +35,7 @@ pub fn deploy(
         shared: StackShared {
             networks: stack.networks.clone(),
             volumes: stack.volumes.clone(),
-            ..StackShared::default()
+            addresses: addresses::addresses(world.fleet, world.desired, stack)?,
         },
         books: BTreeMap::new(),
         changes: Vec::new(),
@@ -43,6 +47,7 @@ pub fn deploy(
         draft.service(name, spec, image, by)?;
     }
     draft.gone();
+    draft.entries()?;
     Ok(draft.plan())
 }
 
@@ -94,35 +99,23 @@ impl Draft<'_, '_> {
 
     /// The revision to run: the one that is wanted now when nothing differs, else a new one.
     fn revision(&mut self, key: &ServiceKey, spec: &ServiceSpec, image: &str, by: &str) -> Arc<Revision> {
-        let newest = |assignment: &Assignment| assignment.slots.values().map(|place| place.revision).max();
-        let regions = self.world.desired.services.get(key);
-        let current = regions.into_iter().flatten().filter_map(|(_, assignment)| newest(assignment)).max();
-        let current = match current {
-            Some(no) => self.world.desired.revision(key, no),
-            None => self.world.desired.latest(key).filter(|_| regions.is_some()),
-        };
+        let current = lookup::current(self.world, key);
         if let Some(current) = current.filter(|current| current.image == image && same_rules(&current.spec, spec)) {
             return Arc::clone(current);
         }
         let revision = Revision {
             service: key.clone(),
-            no: self.next_number(key),
+            no: lookup::next_number(self.world, key),
             spec: spec.clone(),
             image: image.to_owned(),
             at: self.world.now,
             by: by.to_owned(),
             note: "deploy".to_owned(),
+            version: lookup::next_version(self.world.desired, &key.stack),
+            restores: None,
         };
         self.revisions.push(revision.clone());
         Arc::new(revision)
-    }
-
-    /// One above every number that is kept or seen: a container left over from an earlier life of the stack must not
-    /// pass for one of the new revision.
-    fn next_number(&self, key: &ServiceKey) -> RevisionNo {
-        let kept = self.world.desired.latest(key).map_or(0, |revision| revision.no.0);
-        let seen = self.world.observed.replicas().filter(|(_, _, of)| of.key.service == *key);
-        RevisionNo(seen.map(|(_, _, of)| of.revision.0).max().unwrap_or_default().max(kept) + 1)
     }
 
     fn region(
@@ -139,43 +132,12 @@ impl Draft<'_, '_> {
         // What the file does not name any more makes room.
         let gone: BTreeSet<ServiceKey> = self.unnamed().cloned().collect();
         let books = self.books.entry(region.clone()).or_insert_with(|| Books::new(world, &known.name, &gone));
-        if let Some(before) = before {
-            release(world, books, key, &region, before);
+        let (mut after, again) = refit(world, books, key, before, revision, Some(&self.shared))?;
+        let to = number(file, &region, before.map(|before| before.slots.len()));
+        let why = complete(world, books, key, revision, (&mut after, again), to)?;
+        if after.slots.is_empty() && matches!(spec.deploy.mode, Mode::Global | Mode::GlobalJob) {
+            self.warnings.push(format!("no host of {region} fits {key}, which is for every host"));
         }
-        let mut after = Assignment { slots: BTreeMap::new(), ..before.cloned().unwrap_or_default() };
-        let mut must_move = Vec::new();
-        for (slot, place) in before.into_iter().flat_map(|before| &before.slots) {
-            match books.host(&place.host).map(|book| book.unfit(key, spec)) {
-                Some(None) => {
-                    books.add(&place.host, key, *slot, Some(spec));
-                    after.slots.insert(*slot, Place { host: place.host.clone(), revision: revision.no });
-                }
-                unfit => must_move.push((*slot, place, unfit.flatten())),
-            }
-        }
-        if let Some((slot, place, why)) = must_move.first()
-            && let Some(volume) = pinned_volume(spec, Some(&self.shared))
-        {
-            let why = why.clone().unwrap_or_else(|| "not in this region any more".into());
-            let reason = format!("{} has its volume {volume}, but is {why}", place.host);
-            return Err(Refusal::NoHost { service: key.clone(), region, slot: *slot, reasons: vec![reason] });
-        }
-        let why = if matches!(spec.deploy.mode, Mode::Global | Mode::GlobalJob) {
-            everywhere(books, key, revision, &mut after);
-            if after.slots.is_empty() {
-                self.warnings.push(format!("no host of {region} fits {key}, which is for every host"));
-            }
-            "one on every host that fits".to_owned()
-        } else {
-            let now = before.map(|before| before.slots.len());
-            let to = number(file, &region, now);
-            // Slots whose host does not fit any more keep their number, on another host.
-            let again: Vec<Slot> =
-                must_move.iter().map(|(slot, ..)| *slot).take(to.saturating_sub(after.slots.len())).collect();
-            let moved = scale::grow(books, key, revision, &mut after, again)?;
-            let grown = scale::resize(world, books, key, revision, &mut after, to)?;
-            if grown.is_empty() { moved } else { grown }
-        };
         if before != Some(&after) {
             self.changes.push(Change {
                 service: key.clone(),
@@ -220,13 +182,57 @@ impl Draft<'_, '_> {
                 "{key}: no registry gave a digest for {image}, so hosts may run different contents under this name"
             ));
         }
-        let edge = spec.ports.iter().filter(|port| port.mode == PortMode::Ingress);
-        let edge: Vec<String> = edge.filter_map(|port| port.published).map(|port| port.to_string()).collect();
-        if !edge.is_empty() {
+        let ingress = |port: &&Port| port.mode == PortMode::Ingress && port.protocol != Protocol::Tcp;
+        for port in spec.ports.iter().filter(ingress) {
             self.warnings.push(format!(
-                "{key}: port {} is not opened on the edge hosts yet: proxies come with a later version; `mode: host` opens it on the replica's own host",
-                edge.join(", ")
+                "{key}: {}/{} is not opened on the edge: proxies carry TCP; `mode: host` opens it on the replica's own host",
+                port.published.unwrap_or(port.target),
+                port.protocol
             ));
+        }
+        let needed_by = |other: &ServiceSpec| {
+            let how = other.depends_on.get(&key.service).map(|dependency| dependency.condition);
+            how.is_some_and(|condition| condition != Condition::ServiceCompletedSuccessfully)
+        };
+        if links(spec).is_empty() && spec.network_mode.is_none() && self.stack.services.values().any(needed_by) {
+            self.warnings.push(format!(
+                "{key} exposes no port, so other hosts do not reach it: name what it listens on under `expose`"
+            ));
+        }
+    }
+
+    /// Ports of the edge are shared with all that runs in the region.
+    fn entries(&mut self) -> Result<(), Refusal> {
+        let mut errors = BTreeSet::new();
+        let mut warnings = BTreeSet::new();
+        for region in &self.world.fleet.regions {
+            let mut services: BTreeMap<&ServiceKey, &ServiceSpec> = BTreeMap::new();
+            for (key, regions) in &self.world.desired.services {
+                let newest = regions.get(&region.name).and_then(newest);
+                let revision = newest.and_then(|no| self.world.desired.revision(key, no));
+                services.extend(revision.map(|revision| (key, &revision.spec)));
+            }
+            let ours: Vec<ServiceKey> = self
+                .stack
+                .services
+                .keys()
+                .map(|name| ServiceKey { stack: self.stack.name.clone(), service: name.clone() })
+                .collect();
+            services.retain(|key, _| key.stack != self.stack.name);
+            for (key, spec) in ours.iter().zip(self.stack.services.values()) {
+                if self.wanted_in(spec, &region.name) {
+                    services.insert(key, spec);
+                }
+            }
+            let found = entry::judge(&services, |key| key.stack == self.stack.name, self.world.now);
+            errors.extend(found.errors);
+            warnings.extend(found.warnings);
+        }
+        self.warnings.extend(warnings);
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid(errors.into_iter().collect::<Vec<_>>().join("; ")))
         }
     }
 
@@ -235,7 +241,13 @@ impl Draft<'_, '_> {
         let mut told = describe(world, &changes, &revisions);
         told.warnings.splice(0..0, warnings);
         let is_new = !world.desired.services.keys().any(|key| key.stack == stack.name);
-        let undo = is_new.then(|| format!("wharf rm {}", stack.name));
+        let count = |side: &Option<Assignment>| side.as_ref().map_or(0, |side| side.slots.len());
+        let same_numbers = changes.iter().all(|change| count(&change.before) == count(&change.after));
+        let undo = match (is_new, same_numbers) {
+            (true, _) => Some(format!("wharf rm {}", stack.name)),
+            (false, true) => rollback::undo(world, &revisions, &stack.name),
+            (false, false) => None,
+        };
         let intent = Intent::Deploy { stack: stack.name.clone() };
         let equivalent = format!("wharf deploy --stack {}", stack.name);
         let mut plan = scale::plan(world, intent, equivalent, changes, revisions, told, undo);
@@ -246,8 +258,13 @@ impl Draft<'_, '_> {
     }
 }
 
+/// The newest revision that an assignment names.
+fn newest(assignment: &Assignment) -> Option<RevisionNo> {
+    assignment.slots.values().map(|place| place.revision).max()
+}
+
 /// How many replicas a region gets: what the file says for it, for all regions, or what there is now.
-fn number(spec: &ServiceSpec, region: &RegionName, now: Option<usize>) -> usize {
+pub(crate) fn number(spec: &ServiceSpec, region: &RegionName, now: Option<usize>) -> usize {
     let said = spec.wharf.replicas.get(region).copied().or(spec.deploy.replicas);
     match said {
         Some(said) => usize::try_from(said).unwrap_or(usize::MAX),
@@ -256,36 +273,11 @@ fn number(spec: &ServiceSpec, region: &RegionName, now: Option<usize>) -> usize 
 }
 
 /// Equal but for the numbers, which assignments hold and not revisions.
-fn same_rules(a: &ServiceSpec, b: &ServiceSpec) -> bool {
+pub(crate) fn same_rules(a: &ServiceSpec, b: &ServiceSpec) -> bool {
     let plain = |spec: &ServiceSpec| ServiceSpec {
         deploy: Deploy { replicas: None, ..spec.deploy.clone() },
         wharf: WharfSpec { replicas: BTreeMap::new(), regions: Vec::new(), ..spec.wharf.clone() },
         ..spec.clone()
     };
     plain(a) == plain(b) && a.wharf.regions == b.wharf.regions
-}
-
-/// One on every host that fits and has none. A closed host keeps what it has.
-fn everywhere(books: &mut Books<'_>, key: &ServiceKey, revision: &Revision, after: &mut Assignment) {
-    let has: BTreeSet<_> = after.slots.values().map(|place| place.host.clone()).collect();
-    let hosts: Vec<_> = books
-        .hosts
-        .iter()
-        .filter(|book| !has.contains(&book.view.name) && book.refuses(key, &revision.spec).is_none())
-        .map(|book| book.view.name.clone())
-        .collect();
-    let mut free = (1..).map(Slot);
-    for host in hosts {
-        let Some(slot) = free.find(|slot| !after.slots.contains_key(slot)) else { return };
-        books.add(&host, key, slot, Some(&revision.spec));
-        after.slots.insert(slot, Place { host, revision: revision.no });
-    }
-}
-
-fn release(world: &World<'_>, books: &mut Books<'_>, key: &ServiceKey, region: &RegionName, before: &Assignment) {
-    for (slot, place) in &before.slots {
-        let spec = world.desired.revision(key, place.revision).map(|revision| &revision.spec);
-        let replica = crate::model::ReplicaKey { region: region.clone(), service: key.clone(), slot: *slot };
-        books.remove(&replica, &place.host, spec);
-    }
 }

@@ -7,7 +7,9 @@ use super::{
     eligible::{grouped, unseen},
     images,
     index::{Index, defaults},
+    links::{entries, links},
     rollout::{Exchange, batch},
+    traffic::drain_time,
 };
 use crate::{
     model::{Assignment, HostName, Place, RegionName, Revision, RevisionNo, ServiceKey, ServiceSpec, Slot},
@@ -128,14 +130,31 @@ impl Teller<'_, '_> {
             let newest = change.after.iter().flat_map(|after| after.slots.values()).map(|place| place.revision).max();
             let spec = newest.and_then(|no| self.revision(&change.service, no)).map(|revision| &revision.spec);
             let why = health_words(spec, &index.defaults);
-            self.step(StepKind::Health, change, awaited, why);
+            let carried = self.is_carried(&change.service, spec);
+            self.step(StepKind::Health, change, awaited.clone(), why);
+            if carried {
+                let why = "every proxy that can be reached takes them in";
+                self.step(StepKind::Traffic, change, awaited, why.to_owned());
+            }
         }
         let dip = self.replace(index, change, &sorted);
         if !sorted.stopped.is_empty() {
             let items = sorted.stopped.iter().map(|(slot, place)| format!("{name}.{slot} on {}", place.host)).collect();
-            self.step(StepKind::Stop, change, items, String::new());
+            let no = sorted.stopped.first().map(|(_, place)| place.revision);
+            let spec = no.and_then(|no| self.revision(&change.service, no)).map(|revision| &revision.spec);
+            let why = if self.is_carried(&change.service, spec) { drain_words(index, spec) } else { String::new() };
+            self.step(StepKind::Stop, change, items, why);
         }
         self.dip(index, change, &sorted, dip);
+    }
+
+    /// True when proxies carry a service: something comes in there, or others of its stack may reach it.
+    fn is_carried(&self, service: &ServiceKey, spec: Option<&ServiceSpec>) -> bool {
+        let Some(spec) = spec else { return false };
+        let fresh = self.fresh.iter().map(|revision| &revision.service);
+        let mut all = self.world.desired.services.keys().chain(fresh);
+        let others = all.any(|key| key.stack == service.stack && key != service);
+        !entries(spec).is_empty() || (others && !links(spec).is_empty())
     }
 
     fn step(&mut self, kind: StepKind, change: &Change, items: Vec<String>, why: String) {
@@ -188,7 +207,6 @@ impl Teller<'_, '_> {
             spec = Some(&revision.spec);
             let exchange = Exchange {
                 old_host: &old.host,
-                old_revision: old.revision,
                 old_spec: self.revision(&change.service, old.revision).map(|revision| &revision.spec),
                 place: new,
                 spec: &revision.spec,
@@ -260,6 +278,12 @@ impl Teller<'_, '_> {
             }
         }
     }
+}
+
+/// How a replica leaves traffic.
+fn drain_words(index: &Index<'_>, spec: Option<&ServiceSpec>) -> String {
+    let drain = text::duration(drain_time(index, spec));
+    format!("proxies send nothing new first; what was begun may take {drain}")
 }
 
 /// What a replica must do to count as healthy.

@@ -91,18 +91,24 @@ impl<'a> Books<'a> {
 
     /// Enters a replica.
     pub fn add(&mut self, host: &HostName, service: &ServiceKey, slot: Slot, spec: Option<&ServiceSpec>) {
-        let Some(book) = self.host_mut(host) else { return };
-        book.total += 1;
-        match book.services.get_mut(service) {
-            Some(count) => *count += 1,
-            None => drop(book.services.insert(service.clone(), 1)),
+        if let Some(book) = self.host_mut(host) {
+            book.enter(service, slot, spec);
         }
-        if let Some(spec) = spec {
-            book.cpu += spec.deploy.resources.cpu_reserved.unwrap_or_default();
-            book.memory += spec.deploy.resources.memory_reserved.unwrap_or_default();
-            for port in spec.fixed_ports() {
-                book.ports.entry(port).or_insert_with(|| format!("{service}.{slot}"));
-            }
+    }
+
+    /// Closes all hosts but one, which is looked at as if no operator had closed it.
+    pub fn open_only(&mut self, world: &World<'_>, host: &HostName) {
+        let suspect_after = defaults(world, self.region).suspect_after;
+        for book in &mut self.hosts {
+            let is_it = book.view.name == *host;
+            book.closed = if is_it { unseen(world, book.view, suspect_after) } else { Some("not asked".to_owned()) };
+        }
+    }
+
+    /// Closes a host for new replicas.
+    pub fn close(&mut self, host: &HostName, why: &str) {
+        if let Some(book) = self.host_mut(host) {
+            book.closed = Some(why.to_owned());
         }
     }
 
@@ -127,6 +133,27 @@ impl<'a> Books<'a> {
 }
 
 impl HostBook<'_> {
+    /// Enters a replica.
+    pub fn enter(&mut self, service: &ServiceKey, slot: Slot, spec: Option<&ServiceSpec>) {
+        self.total += 1;
+        match self.services.get_mut(service) {
+            Some(count) => *count += 1,
+            None => drop(self.services.insert(service.clone(), 1)),
+        }
+        if let Some(spec) = spec {
+            self.cpu += spec.deploy.resources.cpu_reserved.unwrap_or_default();
+            self.memory += spec.deploy.resources.memory_reserved.unwrap_or_default();
+            for port in spec.fixed_ports() {
+                self.ports.entry(port).or_insert_with(|| format!("{service}.{slot}"));
+            }
+        }
+    }
+
+    /// The services that have replicas here, with how many.
+    pub fn services(&self) -> impl Iterator<Item = (&ServiceKey, u32)> {
+        self.services.iter().filter(|(_, count)| **count > 0).map(|(key, count)| (key, *count))
+    }
+
     /// Replicas of a service.
     pub fn of(&self, service: &ServiceKey) -> u32 {
         self.services.get(service).copied().unwrap_or_default()
@@ -173,12 +200,19 @@ impl HostBook<'_> {
         None
     }
 
+    /// So much of the host's cores or memory, the fuller, in thousandths of its size.
+    pub fn share(&self, cpu: u64, memory: u64) -> u64 {
+        let Some(facts) = &self.view.facts else { return 0 };
+        let share = |part: u64, whole: u64| part.saturating_mul(1000).checked_div(whole).unwrap_or_default();
+        share(cpu, u64::from(facts.cpus) * 1000).max(share(memory, facts.memory))
+    }
+
     /// What is set aside or used of the host, in thousandths of its size: of cores or memory, the fuller.
     pub fn load(&self) -> (u64, u64) {
         let Some(facts) = &self.view.facts else { return (0, 0) };
+        let reserved = self.share(self.cpu, self.memory);
         let share = |part: u64, whole: u64| part.saturating_mul(1000).checked_div(whole).unwrap_or_default();
         let cpus = u64::from(facts.cpus) * 1000;
-        let reserved = share(self.cpu, cpus).max(share(self.memory, facts.memory));
         let used = self.view.usage.map_or(0, |usage| {
             // 100 % of one core is 1000 thousandths; negative and absurd loads count as none.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..1e9 before")]
@@ -189,7 +223,7 @@ impl HostBook<'_> {
     }
 }
 
-fn cores(thousandths: u64) -> String {
+pub(crate) fn cores(thousandths: u64) -> String {
     let whole = thousandths / 1000;
     match thousandths % 1000 {
         0 if whole == 1 => "1 core".to_owned(),

@@ -1,7 +1,9 @@
 //! Finding what an operator named, and guessing what was meant.
 
+use std::sync::Arc;
+
 use super::{Refusal, World};
-use crate::model::{HostName, Owner, RegionName, ServiceKey, StackName};
+use crate::model::{Assignment, Desired, HostName, Owner, RegionName, Revision, RevisionNo, ServiceKey, StackName};
 
 /// The service, or a refusal that names the nearest.
 pub(crate) fn service<'a>(world: &World<'a>, key: &ServiceKey) -> Result<&'a ServiceKey, Refusal> {
@@ -11,6 +13,42 @@ pub(crate) fn service<'a>(world: &World<'a>, key: &ServiceKey) -> Result<&'a Ser
     foreign(world, &key.stack)?;
     let names = world.desired.services.keys().map(ToString::to_string);
     Err(unknown("service", &key.to_string(), names))
+}
+
+/// The stack, or a refusal that names the nearest.
+pub(crate) fn stack(world: &World<'_>, name: &StackName) -> Result<(), Refusal> {
+    let desired = world.desired;
+    if desired.stacks.contains_key(name) || desired.services.keys().any(|key| key.stack == *name) {
+        return Ok(());
+    }
+    foreign(world, name)?;
+    let names = desired.services.keys().map(|key| &key.stack).chain(desired.stacks.keys());
+    Err(unknown("stack", name.as_str(), names.map(ToString::to_string)))
+}
+
+/// The revision that a service runs: the newest that is wanted anywhere, else the newest that is kept. The newest of
+/// all may be one that failed and was taken back.
+pub fn current<'a>(world: &World<'a>, service: &ServiceKey) -> Option<&'a Arc<Revision>> {
+    let regions = world.desired.services.get(service)?;
+    let newest = |assignment: &Assignment| assignment.slots.values().map(|place| place.revision).max();
+    match regions.values().filter_map(newest).max() {
+        Some(no) => world.desired.revision(service, no),
+        None => world.desired.latest(service),
+    }
+}
+
+/// The number of a service's next revision: one above every number that is kept or seen. A container left over from
+/// an earlier life of the stack must not pass for one of the new revision.
+pub(crate) fn next_number(world: &World<'_>, service: &ServiceKey) -> RevisionNo {
+    let kept = world.desired.latest(service).map_or(0, |revision| revision.no.0);
+    let seen = world.observed.replicas().filter(|(_, _, of)| of.key.service == *service);
+    RevisionNo(seen.map(|(_, _, of)| of.revision.0).max().unwrap_or_default().max(kept) + 1)
+}
+
+/// The number of a stack's next version. The newest revision of a service is always kept, so this only grows.
+pub(crate) fn next_version(desired: &Desired, stack: &StackName) -> u32 {
+    let kept = desired.revisions.iter().filter(|(key, _)| key.stack == *stack).flat_map(|(_, kept)| kept.values());
+    kept.map(|revision| revision.version).max().unwrap_or_default() + 1
 }
 
 /// The region, or a refusal that names the nearest.

@@ -3,41 +3,66 @@
 //! A plan is a value: the TUI draws it, the CLI prints it, the store accepts its proposal, tests compare it. Same
 //! input, same plan, in the same order, always.
 //!
-//! - [`scale`], [`deploy`], [`remove`], [`restart`] and [`host`] work out a change: a [`Plan`], or a [`Refusal`].
+//! - [`scale`], [`deploy`], [`new_images`], [`remove`], [`restart`], [`migrate`], [`rollback`], [`rebalance`] and [`host`] work out a
+//!   change: a [`Plan`], or a [`Refusal`]. [`targets`] and [`versions`] say what there is to choose from.
 //! - [`next`] tells a region's reconciler what to do now; [`progress`] and [`verdict`] how an operation stands.
 //! - [`health`], [`healths`] and [`explain`] are for screens.
 
+mod addresses;
 mod depends;
 mod deploy;
 mod describe;
+mod difference;
+mod drain;
 mod eligible;
+mod entry;
 mod explain;
 mod health;
+mod host;
 mod images;
 mod index;
+mod links;
 mod lookup;
+mod migrate;
 mod moves;
 mod next;
 mod operation;
 pub mod placement;
 mod progress;
 mod pulls;
+mod rebalance;
+mod refit;
 mod remove;
 mod replace;
+mod revise;
+mod rollback;
 mod rollout;
+mod route;
+mod routes;
 mod scale;
 mod standing;
+mod targets;
+mod traffic;
 mod types;
 mod verdict;
+mod versions;
 mod view;
 
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};
 pub use explain::explain;
 pub use health::{ForeignService, Healths, ServiceHealth, State, health, healths};
+pub use host::host;
+pub use links::{entries, links};
+pub use lookup::current;
+pub use migrate::migrate;
 pub use next::next;
 pub use progress::progress;
-pub use remove::{host, remove, restart};
+pub use rebalance::{rebalance, rebalance_hint};
+pub use remove::{remove, restart};
+pub use rollback::{new_images, rollback};
 pub use scale::scale;
+pub use targets::{Target, targets};
 pub use types::*;
 pub use verdict::{Verdict, verdict};
+pub use versions::{Version, versions};

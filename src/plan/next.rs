@@ -10,6 +10,8 @@ use super::{
     eligible::silence,
     index::{Index, Sight},
     moves, operation, pulls, replace,
+    routes::Routes,
+    traffic,
     view::ServiceView,
 };
 use crate::model::{Defaults, HostName, Operation, RegionName, ReplicaKey, ServiceKey, Slot, StackName, since};
@@ -20,7 +22,8 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
     let index = Index::new(world, region, Some(memory));
     let views = index.services();
     let order = Order::new(&views);
-    let mut work = Work::new(&index, &views, &order, memory, operations);
+    let routes = Routes::new(&index, &views);
+    let mut work = Work::new(&index, &views, &order, &routes, memory, operations);
     let gates = pulls::pull(&mut work);
     for key in order.services.iter().copied() {
         work.paused_of(key);
@@ -29,8 +32,9 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
             replace::service(&mut work, view, &gates);
         }
     }
-    moves::down_hosts(&mut work);
+    moves::find(&mut work);
     operation::tidy(&mut work);
+    work.next.proxies = traffic::proxies(&work);
     work.next
 }
 
@@ -39,6 +43,7 @@ pub(crate) struct Work<'w, 'a> {
     pub index: &'w Index<'a>,
     pub views: &'w BTreeMap<&'a ServiceKey, ServiceView<'a>>,
     pub order: &'w Order<'a>,
+    pub routes: &'w Routes<'a>,
     pub memory: &'w Memory,
     pub operations: &'w [Operation],
     pub next: Next,
@@ -57,6 +62,7 @@ impl<'w, 'a> Work<'w, 'a> {
         index: &'w Index<'a>,
         views: &'w BTreeMap<&'a ServiceKey, ServiceView<'a>>,
         order: &'w Order<'a>,
+        routes: &'w Routes<'a>,
         memory: &'w Memory,
         operations: &'w [Operation],
     ) -> Self {
@@ -82,7 +88,7 @@ impl<'w, 'a> Work<'w, 'a> {
         }
         let next = Next::default();
         let paused = operation::paused(index, views, operations);
-        let mut work = Self { index, views, order, memory, operations, next, busy, given_up, paused, tidying };
+        let mut work = Self { index, views, order, routes, memory, operations, next, busy, given_up, paused, tidying };
         let deadlines: Vec<Timestamp> = work.given_up.values().copied().collect();
         for at in deadlines {
             work.alarm(at);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Action, Memory, images,
-    index::{Index, Seen, Sight},
+    index::{Index, Seen, Sight, our_time},
     next::Work,
     progress,
     standing::{Standing, made},
@@ -17,12 +17,13 @@ use super::{
 };
 use crate::{
     model::{
-        Assignment, Defaults, FailureAction, HostName, Operation, OperationState, RegionName, ServiceKey, ServiceSpec,
-        Slot, StackName, StepState,
+        Assignment, Defaults, FailureAction, HostIntent, HostName, Intent, Operation, OperationState, RegionName,
+        ServiceKey, ServiceSpec, Slot, StackName, StepState,
     },
     text::Text,
 };
 
+type Book = BTreeMap<ServiceKey, BTreeMap<RegionName, Option<Assignment>>>;
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
 
 /// A new replica that died so often has failed.
@@ -74,6 +75,40 @@ pub(crate) fn taken<'o>(
         .filter(|(slot, _)| now.is_none_or(|now| !now.slots.contains_key(*slot)))
         .map(|(slot, place)| (*slot, &place.host))
         .collect()
+}
+
+/// The region whose part of a migration must be done before this one gives anything up: make before break, between
+/// regions too. Told by the books alone, so it holds on the way back as well, when they are turned round.
+pub(crate) fn waits_for_region<'o>(operation: &'o Operation, region: &RegionName) -> Option<&'o RegionName> {
+    if !matches!(operation.intent, Intent::Migrate { .. }) {
+        return None;
+    }
+    let count = |book: &Book, service, region| {
+        book.get(service)
+            .and_then(|regions: &BTreeMap<_, Option<Assignment>>| regions.get(region)?.as_ref())
+            .map_or(0, |a| a.slots.len())
+    };
+    let grows = |service, region| count(&operation.after, service, region) > count(&operation.before, service, region);
+    let shrinks =
+        |service, region| count(&operation.after, service, region) < count(&operation.before, service, region);
+    if !services(operation, region).any(|service| shrinks(service, region)) {
+        return None;
+    }
+    let others =
+        operation.after.iter().flat_map(|(service, regions)| regions.keys().map(move |other| (service, other)));
+    let growing = others.filter(|(service, other)| *other != region && grows(service, other)).map(|(_, other)| other);
+    let finished = |other: &RegionName| operation.progress.get(other).is_some_and(|progress| progress.finished);
+    growing.filter(|other| !finished(other)).min()
+}
+
+/// The same for a service, whichever open operation it is that waits.
+pub(crate) fn service_waits_for<'o>(
+    operations: &'o [Operation],
+    service: &ServiceKey,
+    region: &RegionName,
+) -> Option<&'o RegionName> {
+    let mut concerned = operations.iter().filter(|it| services(it, region).any(|key| key == service));
+    concerned.find_map(|operation| waits_for_region(operation, region))
 }
 
 /// True when a container exists that only this operation can have asked for.
@@ -185,14 +220,21 @@ pub(crate) fn lacking<'a>(
 }
 
 /// When the operation is given up unless something new happens: counted from its acceptance or the last container
-/// that was made for it. Pulls have their own time on top.
+/// that was made for it, anywhere. Pulls have their own time on top. A host must be empty by its own deadline, for
+/// what is to end there may take its time. While another region goes first, that one judges.
 pub(crate) fn progress_deadline(
     index: &Index<'_>,
     views: &Views<'_>,
     memory: &Memory,
     operation: &Operation,
 ) -> Option<Timestamp> {
-    let mut last = operation.since();
+    if waits_for_region(operation, index.region).is_some() {
+        return None;
+    }
+    if is_drain(operation) {
+        return operation.since().checked_add(index.defaults.drain_deadline).ok();
+    }
+    let mut last = operation.since().max(elsewhere(index, operation).unwrap_or(operation.since()));
     let mut limit = index.defaults.progress_deadline;
     for view in services(operation, index.region).filter_map(|key| views.get(key)) {
         let new = changed(index, operation, view);
@@ -203,6 +245,35 @@ pub(crate) fn progress_deadline(
     let lacking = lacking(index, views, memory, operation);
     let pulls = if lacking.is_empty() { Duration::ZERO } else { index.defaults.pull_deadline };
     last.checked_add(limit + pulls).ok()
+}
+
+/// True while a host is being emptied, and not filled again because that failed.
+pub(crate) fn is_drain(operation: &Operation) -> bool {
+    let empties = matches!(operation.intent, Intent::Host { intent: Some(HostIntent::Draining), .. });
+    empties && !matches!(operation.state, OperationState::RollingBack { .. })
+}
+
+/// When the last container was made for the operation in its other regions.
+fn elsewhere(index: &Index<'_>, operation: &Operation) -> Option<Timestamp> {
+    let regions = operation.regions();
+    if regions.len() < 2 || !matches!(operation.intent, Intent::Migrate { .. }) {
+        return None;
+    }
+    let others = index
+        .world
+        .observed
+        .hosts
+        .values()
+        .filter(|host| host.region != *index.region && regions.contains(&host.region));
+    others
+        .flat_map(|host| host.containers.values().map(move |container| (host, container)))
+        .filter(|(_, container)| {
+            let of = container.replica();
+            of.is_some_and(|of| services(operation, &of.key.region).any(|key| *key == of.key.service))
+        })
+        .filter_map(|(host, container)| Some(our_time(host, container.created?)))
+        .filter(|made| *made >= operation.since())
+        .max()
 }
 
 /// How long a new replica may take to become healthy: what the defaults say, or longer where its own health check
@@ -268,7 +339,7 @@ pub(crate) fn tidy(work: &mut Work<'_, '_>) {
         if due.is_empty() {
             continue;
         }
-        let steps = progress::steps(work.index, work.views, operation, work.memory);
+        let steps = progress::steps(work.index, work.views, work.routes, operation, work.memory);
         if steps.iter().any(|step| step.state != StepState::Done) {
             continue;
         }

@@ -116,6 +116,34 @@ impl<'s> Levels<'s> {
     }
 }
 
+/// What becomes of a service's spread when one replica moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gain {
+    Better,
+    /// As even as before, only the other way round.
+    Equal,
+    Worse,
+}
+
+impl Levels<'_> {
+    /// What a move of one replica of the service between two hosts does to its spread, the outermost level first.
+    pub(crate) fn gain(&self, from: &HostBook<'_>, to: &HostBook<'_>, service: &ServiceKey) -> Gain {
+        let (source, target) = (path(from.view, self.labels), path(to.view, self.labels));
+        let levels = self.of(from.view).into_iter().zip(self.of(to.view)).enumerate();
+        // Within one value of a label nothing changes for it.
+        let apart = levels.filter(|(at, _)| source.iter().zip(&target).take(at + 1).any(|(a, b)| a != b));
+        let hosts = std::iter::once((from.of(service), to.of(service)));
+        for (there, here) in apart.map(|(_, counts)| counts).chain(hosts) {
+            match (here + 1).cmp(&there) {
+                std::cmp::Ordering::Less => return Gain::Better,
+                std::cmp::Ordering::Equal => {}
+                std::cmp::Ordering::Greater => return Gain::Worse,
+            }
+        }
+        Gain::Equal
+    }
+}
+
 fn path(view: &HostView, labels: &[String]) -> Vec<String> {
     labels.iter().map(|label| view.labels.get(label).cloned().unwrap_or_default()).collect()
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{
     Action, Memory, World, images,
-    index::{Index, Sight},
+    index::{Index, Seen, Sight},
     operation,
+    routes::Routes,
     standing::Standing,
-    view::{ServiceView, SlotView},
+    traffic::{Carried, Release, carried, drain_time, released},
+    view::{Copy, ServiceView, SlotView},
 };
 use crate::{
     model::{Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
@@ -18,7 +20,8 @@ use crate::{
 pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, memory: &Memory) -> Progress {
     let index = Index::new(world, region, Some(memory));
     let views = index.services();
-    let steps = steps(&index, &views, operation, memory);
+    let routes = Routes::new(&index, &views);
+    let steps = steps(&index, &views, &routes, operation, memory);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let done = steps.iter().filter(|step| step.state == StepState::Done).count();
     Progress {
@@ -36,9 +39,11 @@ pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, m
 pub(crate) fn steps(
     index: &Index<'_>,
     views: &BTreeMap<&ServiceKey, ServiceView<'_>>,
+    routes: &Routes<'_>,
     operation: &Operation,
     memory: &Memory,
 ) -> Vec<StepProgress> {
+    let told = Told { index, routes, memory };
     let region = index.region;
     let mut steps = Vec::new();
     for key in operation::services(operation, region) {
@@ -52,20 +57,25 @@ pub(crate) fn steps(
             steps.extend(
                 operation::changed(index, operation, view)
                     .into_iter()
-                    .map(|slot| made(index, memory, operation, view, slot)),
+                    .map(|slot| (slot, told.made(operation, view, slot)))
+                    .map(|(slot, step)| StepProgress { replica: Some(slot.key.clone()), ..step }),
             );
         }
         let now = index.world.desired.assignment(key, region);
         for (slot, host) in operation::taken(operation, key, region, now) {
             let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };
-            steps.push(ended(index, memory, view, slot, &replica, host));
+            let mut step = told.ended(view, slot, &replica, host);
+            if let Some(first) = operation::waits_for_region(operation, region).filter(|_| step.detail.is_empty()) {
+                step.detail = Text::new(&format!("{first} goes first"));
+            }
+            steps.push(StepProgress { replica: Some(replica), ..step });
         }
     }
     steps
 }
 
 fn step(what: &str, state: StepState, detail: &str) -> StepProgress {
-    StepProgress { what: Text::new(what), state, detail: Text::new(detail) }
+    StepProgress { what: Text::new(what), replica: None, state, detail: Text::new(detail) }
 }
 
 /// What the operation waits for: what goes on first, else what failed, else what has not begun.
@@ -114,88 +124,121 @@ fn pulls(
     }
 }
 
-/// A slot that gets a container.
-fn made(
-    index: &Index<'_>,
-    memory: &Memory,
-    operation: &Operation,
-    view: &ServiceView<'_>,
-    slot: &SlotView<'_>,
-) -> StepProgress {
-    let had = operation.before.get(view.key).and_then(|regions| regions.get(index.region)?.as_ref());
-    let verb = if had.is_some_and(|had| had.slots.contains_key(&slot.key.slot)) { "replace" } else { "start" };
-    let what = format!("{verb} {} on {}", slot.key, slot.place.host);
-    let (state, detail) = slot_state(memory, slot);
-    step(&what, state, &detail)
+/// What steps are told from.
+struct Told<'t, 'a> {
+    index: &'t Index<'a>,
+    routes: &'t Routes<'a>,
+    memory: &'t Memory,
 }
 
-fn slot_state(memory: &Memory, slot: &SlotView<'_>) -> (StepState, String) {
-    let host = &slot.place.host;
-    if !matches!(slot.sight, Sight::Seen(_)) {
-        return (StepState::Waiting, format!("{host} is not seen now"));
+impl Told<'_, '_> {
+    /// A slot that gets a container.
+    fn made(&self, operation: &Operation, view: &ServiceView<'_>, slot: &SlotView<'_>) -> StepProgress {
+        let had = operation.before.get(view.key).and_then(|regions| regions.get(self.index.region)?.as_ref());
+        let had = had.and_then(|had| had.slots.get(&slot.key.slot));
+        let host = &slot.place.host;
+        let what = match had {
+            Some(had) if had.host != *host => format!("move {} {} → {host}", slot.key, had.host),
+            Some(_) => format!("replace {} on {host}", slot.key),
+            None => format!("start {} on {host}", slot.key),
+        };
+        let (state, detail) = self.slot_state(view, slot);
+        step(&what, state, &detail)
     }
-    let failure = memory.failures.iter().find(|(action, failure)| {
-        failure.times > 0
-            && matches!(action, Action::Create { host: at, replica, .. } | Action::Start { host: at, replica, .. }
-                if at == host && *replica == slot.key)
-    });
-    let busy = memory.in_flight.iter().find_map(|action| match action {
-        Action::Create { replica, .. } if *replica == slot.key => Some("being created"),
-        Action::Start { replica, .. } if *replica == slot.key => Some("being started"),
-        Action::Stop { replica, .. } if *replica == slot.key => Some("its old copy stops"),
-        _ => None,
-    });
-    match (&slot.wanted, busy) {
-        (Some((_, standing)), _) if standing.is_up() => match slot.old_live().next() {
-            None => (StepState::Done, standing.words()),
-            Some((old, _)) => {
-                (StepState::Running, format!("{}, its old copy on {} stops", standing.words(), old.host.name))
-            }
-        },
-        (_, Some(busy)) => (StepState::Running, busy.to_owned()),
-        (Some((_, standing)), None) => match (standing, failure) {
-            (Standing::Created | Standing::Ended { .. }, Some((_, failure))) => {
-                (StepState::Failed, failure.error.to_string())
-            }
-            (Standing::Ended { .. } | Standing::Dead | Standing::Restarting, None) => {
-                (StepState::Failed, standing.words())
-            }
-            _ => (StepState::Running, standing.words()),
-        },
-        (None, None) => match failure {
-            Some((_, failure)) => (StepState::Failed, failure.error.to_string()),
-            None => (StepState::Waiting, String::new()),
-        },
-    }
-}
 
-/// A slot that loses its container.
-fn ended(
-    index: &Index<'_>,
-    memory: &Memory,
-    view: Option<&ServiceView<'_>>,
-    slot: Slot,
-    replica: &ReplicaKey,
-    host: &crate::model::HostName,
-) -> StepProgress {
-    let what = format!("stop {replica} on {host}");
-    // A later command took it back while it was being made: it will show, and then it goes.
-    let makes = |action: &Action| matches!(action, Action::Create { replica: of, .. } | Action::Start { replica: of, .. } if of == replica);
-    if memory.in_flight.iter().any(makes) {
-        return step(&what, StepState::Running, "still being created");
+    fn slot_state(&self, view: &ServiceView<'_>, slot: &SlotView<'_>) -> (StepState, String) {
+        let host = &slot.place.host;
+        if !matches!(slot.sight, Sight::Seen(_)) {
+            return (StepState::Waiting, format!("{host} is not seen now"));
+        }
+        let failure = self.memory.failures.iter().find(|(action, failure)| {
+            failure.times > 0
+                && matches!(action, Action::Create { host: at, replica, .. } | Action::Start { host: at, replica, .. }
+                    if at == host && *replica == slot.key)
+        });
+        let busy = self.memory.in_flight.iter().find_map(|action| match action {
+            Action::Create { replica, .. } if *replica == slot.key => Some("being created"),
+            Action::Start { replica, .. } if *replica == slot.key => Some("being started"),
+            Action::Stop { replica, .. } if *replica == slot.key => Some("its old copy stops"),
+            _ => None,
+        });
+        match (&slot.wanted, busy) {
+            (Some((seen, standing)), _) if standing.is_up() => {
+                if let Carried::NotYet(what) = carried(self.index, self.routes, view.key, seen) {
+                    return (StepState::Running, format!("{}, {what}", standing.words()));
+                }
+                match slot.old_live().next() {
+                    None => (StepState::Done, standing.words()),
+                    Some((old, old_standing)) => {
+                        (StepState::Running, format!("{}, {}", standing.words(), self.going(view, old, *old_standing)))
+                    }
+                }
+            }
+            (_, Some(busy)) => (StepState::Running, busy.to_owned()),
+            (Some((_, standing)), None) => match (standing, failure) {
+                (Standing::Created | Standing::Ended { .. }, Some((_, failure))) => {
+                    (StepState::Failed, failure.error.to_string())
+                }
+                (Standing::Ended { .. } | Standing::Dead | Standing::Restarting, None) => {
+                    (StepState::Failed, standing.words())
+                }
+                _ => (StepState::Running, standing.words()),
+            },
+            (None, None) => match failure {
+                Some((_, failure)) => (StepState::Failed, failure.error.to_string()),
+                None => (StepState::Waiting, String::new()),
+            },
+        }
     }
-    let copies = || view.into_iter().flat_map(|view| &view.unwanted).filter(|(seen, _)| seen.of.key.slot == slot);
-    let live: Vec<Standing> = copies().filter(|(seen, _)| seen.live).map(|(_, standing)| *standing).collect();
-    if live.contains(&Standing::Removing) {
-        return step(&what, StepState::Running, "stopping");
+
+    /// How an old copy goes: what it drains, or that it stops.
+    fn going(&self, view: &ServiceView<'_>, old: &Seen<'_>, standing: Standing) -> String {
+        let place = (old.host.name.clone(), old.container.id.clone());
+        let asked = self.memory.draining.get(&place).copied();
+        if standing != Standing::Removing && self.routes.carriers(view.key).next().is_some() {
+            let drain = drain_time(self.index, view.spec());
+            if let Release::Waits(what) = released(self.index, self.routes, view.key, old, asked, drain) {
+                return what;
+            }
+        }
+        format!("its old copy on {} stops", old.host.name)
     }
-    if !live.is_empty() {
-        return step(&what, StepState::Waiting, "");
-    }
-    let hidden = copies().find(|(seen, _)| !seen.live).map(|(seen, _)| &seen.host.name);
-    match hidden.map(|hidden| (hidden, index.sight(hidden))) {
-        Some((hidden, Sight::Silent { .. })) => step(&what, StepState::Waiting, &format!("{hidden} is not seen now")),
-        Some((hidden, _)) => step(&what, StepState::Done, &format!("stops when {hidden} is seen again")),
-        None => step(&what, StepState::Done, "stopped"),
+
+    /// A slot that loses its container.
+    fn ended(
+        &self,
+        view: Option<&ServiceView<'_>>,
+        slot: Slot,
+        replica: &ReplicaKey,
+        host: &crate::model::HostName,
+    ) -> StepProgress {
+        let what = format!("stop {replica} on {host}");
+        // A later command took it back while it was being made: it will show, and then it goes.
+        let makes = |action: &Action| matches!(action, Action::Create { replica: of, .. } | Action::Start { replica: of, .. } if of == replica);
+        if self.memory.in_flight.iter().any(makes) {
+            return step(&what, StepState::Running, "still being created");
+        }
+        let copies = || view.into_iter().flat_map(|view| &view.unwanted).filter(|(seen, _)| seen.of.key.slot == slot);
+        let live: Vec<&Copy<'_>> = copies().filter(|(seen, _)| seen.live).collect();
+        if live.iter().any(|(_, standing)| *standing == Standing::Removing) {
+            return step(&what, StepState::Running, "stopping");
+        }
+        let draining = live
+            .iter()
+            .find(|(seen, _)| self.memory.draining.contains_key(&(seen.host.name.clone(), seen.container.id.clone())));
+        if let (Some((seen, standing)), Some(view)) = (draining, view) {
+            return step(&what, StepState::Running, &self.going(view, seen, *standing));
+        }
+        if !live.is_empty() {
+            return step(&what, StepState::Waiting, "");
+        }
+        let hidden = copies().find(|(seen, _)| !seen.live).map(|(seen, _)| &seen.host.name);
+        match hidden.map(|hidden| (hidden, self.index.sight(hidden))) {
+            Some((hidden, Sight::Silent { .. })) => {
+                step(&what, StepState::Waiting, &format!("{hidden} is not seen now"))
+            }
+            Some((hidden, _)) => step(&what, StepState::Done, &format!("stops when {hidden} is seen again")),
+            None => step(&what, StepState::Done, "stopped"),
+        }
     }
 }

@@ -9,8 +9,9 @@ use super::{
     next::{Work, backoff},
     operation,
     pulls::Gates,
-    rollout::{Exchange, batch, same_name},
+    rollout::{Exchange, batch},
     standing::{Standing, exit_words, made},
+    traffic::{Carried, carried},
     view::{Copy, ServiceView, SlotView},
 };
 use crate::model::{HostName, HostView, Revision, ServiceSpec};
@@ -62,11 +63,11 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
     }
 }
 
-/// The new copy is on its way and the old one still runs.
+/// The new copy is on its way, or there, and the old one still runs.
 fn is_replacing(work: &Work<'_, '_>, slot: &SlotView<'_>) -> bool {
     let old_runs = slot.old_live().any(|(_, standing)| standing.is_alive());
     let creating = matches!(work.busy(&slot.key), Some(Action::Create { .. }));
-    old_runs && !slot.is_up() && (slot.wanted.is_some() || creating)
+    old_runs && (slot.wanted.is_some() || creating)
 }
 
 fn in_flight_words(action: &Action, slot: &SlotView<'_>) -> String {
@@ -84,15 +85,22 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
     let key = &slot.key;
     match *standing {
         Standing::Healthy | Standing::Completed => {
+            // No old copy goes before the new one has its place in traffic.
+            if let Carried::NotYet(what) = carried(work.index, work.routes, view.key, seen) {
+                work.wait(view.key, Some(key), what, None);
+                return;
+            }
             for (old, _) in slot.old_live() {
                 let why = if old.host.name != slot.place.host {
                     format!("it runs on {} now", slot.place.host)
+                } else if old.of.round < seen.of.round {
+                    "restart".to_owned()
                 } else if old.of.revision == seen.of.revision {
                     "one too many".to_owned()
                 } else {
                     format!("replaced by r{}", seen.of.revision)
                 };
-                work.act(stop(old, why), view.key, Some(key));
+                work.let_go(view, old, why);
             }
         }
         Standing::Starting { healthy_at } => {
@@ -176,6 +184,10 @@ fn make(
         work.wait(view.key, Some(key), format!("{}: {holder}, which {key} needs", host.name), None);
         return;
     }
+    if let Some(what) = work.links_missing(host, &view.key.stack) {
+        work.wait(view.key, Some(key), what, None);
+        return;
+    }
     if work.is_tidying(&host.name, &view.key.stack) {
         let what = format!("{}: old networks of {} go away", host.name, view.key.stack);
         work.wait(view.key, Some(key), what, None);
@@ -235,12 +247,12 @@ fn give_way(
     }
     for (seen, standing) in clashing {
         if *standing != Standing::Removing {
-            let why = if same_name(seen.of, &seen.host.name, slot.place) {
-                "restart".to_owned()
+            let why = if seen.host.name == slot.place.host && seen.of.revision == slot.place.revision {
+                "makes room for its restart".to_owned()
             } else {
                 format!("makes room for r{}", slot.place.revision)
             };
-            work.act(stop(seen, why), view.key, Some(key));
+            work.let_go(view, seen, why);
         }
     }
     false
@@ -257,7 +269,6 @@ fn clashes(
     let desired = work.index.world.desired;
     let exchange = Exchange {
         old_host: &seen.host.name,
-        old_revision: seen.of.revision,
         old_spec: desired.revision(view.key, seen.of.revision).map(|revision| &revision.spec),
         place: slot.place,
         spec: &revision.spec,
@@ -295,6 +306,12 @@ fn port_holder(host: &HostView, spec: &ServiceSpec) -> Option<String> {
 /// Containers of slots that are not wanted: they go, but never the ones that still carry the service. `served` counts
 /// the wanted slots that have a healthy copy after this pass.
 fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
+    if let Some(first) = operation::service_waits_for(work.operations, view.key, work.index.region) {
+        if !view.unwanted.is_empty() {
+            work.wait(view.key, None, format!("{} stays here until it is well in {first}", view.key), None);
+        }
+        return;
+    }
     let wanted = view.slots.len();
     let healthy = |copies: &[Copy<'_>]| copies.iter().filter(|(_, standing)| *standing == Standing::Healthy).count();
     let mut surplus = healthy(&view.unwanted);
@@ -311,7 +328,7 @@ fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
             }
             surplus -= 1;
         }
-        work.act(stop(seen, "not wanted any more".into()), view.key, Some(&seen.of.key));
+        work.let_go(view, seen, "not wanted any more".into());
     }
 }
 

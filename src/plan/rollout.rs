@@ -1,7 +1,7 @@
 //! How a change of containers is paced, and which of two copies goes first.
 
 use super::eligible::pinned_volume;
-use crate::model::{Defaults, HostName, Order, Place, ReplicaOf, RevisionNo, ServiceSpec, StackShared};
+use crate::model::{Defaults, HostName, Order, Place, ServiceSpec, StackShared};
 
 /// Slots of a service that may be in replacement at once: what its file says, else a share of all, at least one.
 pub(crate) fn batch(spec: Option<&ServiceSpec>, defaults: &Defaults, replicas: usize) -> usize {
@@ -21,7 +21,6 @@ pub(crate) fn batch(spec: Option<&ServiceSpec>, defaults: &Defaults, replicas: u
 /// An old copy and what takes its place.
 pub(crate) struct Exchange<'a> {
     pub old_host: &'a HostName,
-    pub old_revision: RevisionNo,
     /// The spec of the old copy; none when its revision is not known any more.
     pub old_spec: Option<&'a ServiceSpec>,
     pub place: &'a Place,
@@ -35,10 +34,6 @@ impl Exchange<'_> {
     /// Why the old copy must be gone before the new one can be made; none when the new one goes first.
     pub fn stop_first(&self) -> Option<String> {
         let same_host = *self.old_host == self.place.host;
-        // Names carry no round, so a restart at one revision would make the same name twice.
-        if same_host && self.old_revision == self.place.revision {
-            return Some("a restart keeps the container's name".into());
-        }
         if same_host && let Some(port) = self.port() {
             return Some(format!("fixed host port {port}"));
         }
@@ -60,9 +55,4 @@ impl Exchange<'_> {
         }
         .map(|(port, _)| port)
     }
-}
-
-/// True when an old copy carries the very name that the new one will have on the same host.
-pub(crate) fn same_name(old: &ReplicaOf, old_host: &HostName, place: &Place) -> bool {
-    *old_host == place.host && old.revision == place.revision
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Plan, Refusal, ScaleTarget, World,
     describe::{Change, Told, describe},
+    difference::differences,
     eligible::{Books, grouped},
     index::Index,
     lookup,
@@ -76,6 +77,7 @@ pub(crate) fn plan(
     told: Told,
     undo: Option<String>,
 ) -> Plan {
+    let differences = differences(world, &revisions);
     let assignments = changes.into_iter().map(|change| ((change.service, change.region), change.after)).collect();
     Plan {
         proposal: Proposal {
@@ -93,6 +95,7 @@ pub(crate) fn plan(
         lowest: told.lowest,
         undo,
         warnings: told.warnings,
+        differences,
     }
 }
 
@@ -121,12 +124,8 @@ fn check(target: &ScaleTarget, spec: &ServiceSpec) -> Result<(), Refusal> {
             "{service} runs once on every host that fits (mode: global), so it has no number to change"
         )));
     }
-    if *to > 0 && !spec.wharf.regions.is_empty() && !spec.wharf.regions.contains(region) {
-        let allowed: Vec<&str> = spec.wharf.regions.iter().map(RegionName::as_str).collect();
-        return Err(Refusal::Invalid(format!(
-            "{service} runs only in {}: add {region} to x-wharf.regions of its file and deploy it",
-            allowed.join(", ")
-        )));
+    if *to > 0 {
+        allowed(service, spec, region)?;
     }
     if *to > MOST_REPLICAS {
         return Err(Refusal::Invalid(format!(
@@ -134,6 +133,18 @@ fn check(target: &ScaleTarget, spec: &ServiceSpec) -> Result<(), Refusal> {
         )));
     }
     Ok(())
+}
+
+/// A refusal where the service's file keeps it out of a region.
+pub(crate) fn allowed(service: &ServiceKey, spec: &ServiceSpec, region: &RegionName) -> Result<(), Refusal> {
+    if spec.wharf.regions.is_empty() || spec.wharf.regions.contains(region) {
+        return Ok(());
+    }
+    let allowed: Vec<&str> = spec.wharf.regions.iter().map(RegionName::as_str).collect();
+    Err(Refusal::Invalid(format!(
+        "{service} runs only in {}: add {region} to x-wharf.regions of its file and deploy it",
+        allowed.join(", ")
+    )))
 }
 
 /// Brings an assignment to `to` slots. Gives back why new slots are where they are.

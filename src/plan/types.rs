@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::{
     model::{
-        ContainerId, Desired, Fleet, HostName, Observed, Place, Proposal, ProxySpec, RegionName, ReplicaKey,
-        RevisionNo, ServiceKey, StackName,
+        CommandId, ContainerId, Desired, Fleet, HostName, Observed, Place, Proposal, ProxySpec, RegionName, ReplicaKey,
+        RevisionNo, ServiceKey, StackName, Traffic,
     },
     text::Text,
 };
@@ -42,6 +42,21 @@ pub struct Plan {
     pub undo: Option<String>,
     /// What the operator should know before applying.
     pub warnings: Vec<String>,
+    /// What new revisions change in what runs, service by service.
+    pub differences: Vec<Difference>,
+}
+
+/// What a new revision changes against the one that runs. Secrets are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Of which service.
+    pub service: ServiceKey,
+    /// The revision that runs now.
+    pub before: RevisionNo,
+    /// The new one.
+    pub after: RevisionNo,
+    /// A line per field that differs: `image: app:1 → app:2`.
+    pub lines: Vec<String>,
 }
 
 impl Plan {
@@ -76,6 +91,8 @@ pub enum StepKind {
     Start,
     /// They must become healthy.
     Health,
+    /// Proxies send them requests.
+    Traffic,
     /// Old containers give way to new ones.
     Replace,
     /// Containers end.
@@ -93,6 +110,7 @@ impl StepKind {
             Self::Pull => "pull",
             Self::Start => "start",
             Self::Health => "health",
+            Self::Traffic => "traffic",
             Self::Replace => "replace",
             Self::Stop => "stop",
             Self::Tidy => "tidy",
@@ -161,6 +179,8 @@ pub struct Next {
     pub frozen: BTreeSet<ReplicaKey>,
     /// Containers that proxies shall send nothing new, because they are to stop.
     pub drains: BTreeSet<(HostName, ContainerId)>,
+    /// New replicas of releases that do their work and are in traffic.
+    pub watched: BTreeSet<(HostName, ContainerId)>,
     /// What the proxy of each host of the region shall be; hosts that are not here need none.
     pub proxies: BTreeMap<HostName, ProxySpec>,
 }
@@ -259,10 +279,23 @@ pub struct Memory {
     pub silent_since: BTreeMap<HostName, Timestamp>,
     /// Since when containers are being drained (see [`Next::drains`]).
     pub draining: BTreeMap<(HostName, ContainerId), Timestamp>,
+    /// What came through the proxies for each service of an open operation, old and new revisions apart.
+    pub compared: BTreeMap<(CommandId, ServiceKey), Compared>,
+    /// Since when new replicas do their work in traffic (see [`Next::watched`]).
+    pub watched: BTreeMap<(HostName, ContainerId), Timestamp>,
     /// Stacks whose networks were removed from a host since the last `Create` there: put in when an
     /// [`Action::Tidy`] succeeds, taken out when an [`Action::Create`] of the stack begins on the host. It saves
     /// repetitions while an operation stays open; without it they cost a call each.
     pub tidied: BTreeSet<(HostName, StackName)>,
+}
+
+/// What came through the proxies for a service since an operation began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compared {
+    /// For the revisions that were there before.
+    pub old: Traffic,
+    /// For those that the operation brings.
+    pub new: Traffic,
 }
 
 /// An action that failed.
@@ -276,4 +309,6 @@ pub struct Failure {
     pub error: Text,
     /// Trying again cannot help: no such image, refused credentials.
     pub is_final: bool,
+    /// It is this host that cannot do it, another may: a port is taken there, its disk is full.
+    pub is_hosts: bool,
 }

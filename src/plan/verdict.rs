@@ -98,7 +98,7 @@ impl<'c, 'a> Case<'c, 'a> {
             let (_, failure) = failed?;
             let image = images::short(image);
             let reason = format!("{host} cannot pull {image}: {}{}", failure.error, self.unchanged());
-            let spec = self.views.get(service).and_then(|view| view.spec());
+            let spec = self.views.get(service).and_then(ServiceView::spec);
             // There is nothing to go on with.
             let action = match operation::on_failure(self.operation, spec) {
                 FailureAction::Pause => FailureAction::Pause,
@@ -178,8 +178,13 @@ impl<'c, 'a> Case<'c, 'a> {
         let progress = progress(&self.index.world, self.index.region, self.operation, self.memory);
         (!progress.finished).then(|| {
             let waits = if progress.waits_for.is_empty() { "nothing that is known".into() } else { progress.waits_for };
-            let limit = duration(self.index.defaults.progress_deadline);
-            let reason = format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged());
+            let drain = operation::is_drain(self.operation);
+            let (late, limit) = if drain {
+                ("not empty within", self.index.defaults.drain_deadline)
+            } else {
+                ("no progress for", self.index.defaults.progress_deadline)
+            };
+            let reason = format!("{late} {}; it waited for: {waits}{}", duration(limit), self.unchanged());
             let actions: Vec<FailureAction> = self.open().into_iter().map(|(.., action)| action).collect();
             let says = |action| actions.contains(&action);
             let action = match actions.first() {

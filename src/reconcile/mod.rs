@@ -7,11 +7,13 @@
 mod deaths;
 mod exec;
 mod fleet_file;
+mod keepers;
 mod last_words;
 mod lease;
 mod options;
 mod region;
 mod round;
+mod tally;
 mod told;
 
 pub use fleet_file::FleetFile;

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::{keepers::Keepers, tally::Tally};
 use crate::{
     model::{CommandId, Container, ContainerId, ContainerState, HostName, Observed, Operation, Progress, ServiceKey},
-    plan::{Action, Failure, Memory},
+    plan::{Action, Failure, Memory, Next},
     store::Fence,
     text::Text,
 };
@@ -25,6 +26,10 @@ pub(super) struct Region {
     pub fence: Fence,
     /// What cannot be seen on the hosts.
     pub memory: Memory,
+    /// Who keeps its proxies.
+    pub keepers: Keepers,
+    /// What came through its proxies.
+    pub tally: Tally,
     /// What was last told of each open operation, and since when it went on in this direction.
     pub reported: BTreeMap<CommandId, (Timestamp, Progress)>,
     /// Ended actions whose effect is not seen yet: they stay in flight, so that they are not given again.
@@ -82,6 +87,8 @@ pub(super) struct Ended {
 pub(super) struct Failed {
     pub error: Text,
     pub is_final: bool,
+    /// Another host may do it.
+    pub is_hosts: bool,
 }
 
 impl Region {
@@ -90,6 +97,8 @@ impl Region {
         Self {
             fence,
             memory: Memory::default(),
+            keepers: Keepers::default(),
+            tally: Tally::default(),
             reported: BTreeMap::new(),
             settling: BTreeMap::new(),
             is_dirty: true,
@@ -153,12 +162,12 @@ impl Region {
             Some(Err(failed)) => {
                 let times = self.memory.failures.get(&action).map_or(0, |failure| failure.times) + 1;
                 self.memory.in_flight.remove(&action);
-                let Failed { error, is_final } = failed;
+                let Failed { error, is_final, is_hosts } = failed;
                 if let Action::Create { host, .. } = &action {
                     // Somebody may have removed the image since it was pulled: the host's list says so.
                     self.memory.pulled.retain(|(at, _)| at != host);
                 }
-                self.memory.failures.insert(action, Failure { times, at: now, error, is_final });
+                self.memory.failures.insert(action, Failure { times, at: now, error, is_final, is_hosts });
             }
         }
     }
@@ -182,6 +191,17 @@ impl Region {
             keep
         });
         late
+    }
+
+    /// Notes since when what the last plan named goes on: copies that drain, and new ones that are watched. The proxies
+    /// must have been told by then: what they said before counts for nothing.
+    pub(super) fn note(&mut self, next: &Next, now: Timestamp) {
+        for (since, named) in [(&mut self.memory.draining, &next.drains), (&mut self.memory.watched, &next.watched)] {
+            since.retain(|place, _| named.contains(place));
+            for place in named {
+                since.entry(place.clone()).or_insert(now);
+            }
+        }
     }
 
     /// When to settle again, whatever happens.

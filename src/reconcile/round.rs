@@ -18,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     deaths, exec,
     fleet_file::FleetFile,
-    last_words, lease,
+    keepers, last_words, lease,
     options::{Options, ReconcileError},
     region::{Ended, Failed, Region},
     told::entry_of,
 };
 use crate::{
     engine::{Acting, Observer},
+    entry::Keeper,
     model::{
         CommandId, Desired, FailureAction, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed,
         Operation, OperationState, Paused, Progress, RegionName, ReplicaKey,
@@ -81,7 +82,7 @@ pub async fn run(
         .filter(|name| options.regions.as_ref().is_none_or(|only| only.contains(name)))
         .collect();
     let (tx, updates) = mpsc::channel(1024);
-    let observer = Observer::start_acting(&fleet, tx, options.observe);
+    let observer = Observer::start_acting(&fleet, tx.clone(), options.observe);
     let (pulling, percents) = mpsc::channel(256);
     let now = Timestamp::now();
     let mut this = Reconciler {
@@ -95,6 +96,8 @@ pub async fn run(
         open: Vec::new(),
         regions: BTreeMap::new(),
         observer,
+        tell: tx,
+        is_loaded: false,
         pulling,
         tasks: JoinSet::new(),
         journal: Vec::new(),
@@ -140,6 +143,10 @@ struct Reconciler {
     open: Vec<Operation>,
     regions: BTreeMap<RegionName, Region>,
     observer: Observer<Acting>,
+    /// Where keepers of proxies tell what they see.
+    tell: mpsc::Sender<HostUpdate>,
+    /// What is wanted was read from the store.
+    is_loaded: bool,
     permits: BTreeMap<HostName, Arc<Semaphore>>,
     /// Cancelled when a host is lost, so that what hangs with it does not hold its replicas.
     lost: BTreeMap<HostName, CancellationToken>,
@@ -251,6 +258,10 @@ impl Reconciler {
     /// Plans the held regions of which something changed, starts what can start, tells how far it is.
     async fn round(&mut self) -> Result<(), StoreError> {
         let now = Timestamp::now();
+        // Who does not know what is wanted would take everything for unwanted.
+        if !self.is_loaded {
+            return Ok(());
+        }
         let changed = self.regions.iter().filter(|(_, region)| region.is_dirty);
         let names: Vec<RegionName> = changed.map(|(name, _)| name.clone()).collect();
         for name in names {
@@ -278,10 +289,21 @@ impl Reconciler {
             self.observer.resync(&host);
         }
         deaths::forget(&mut region.memory, now);
+        region.memory.compared = region.tally.compared();
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = plan::next(&world, name, &region.memory, &self.open);
         region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
-        region.is_unsettled = next.look_again.is_some() || !next.actions.is_empty() || !next.moves.is_empty();
+        // A store that is new or lost knows no service, and so no proxy: what runs is left as it is.
+        let is_lost = self.desired.services.is_empty() && self.observed.replicas().next().is_some();
+        let (fleet, observer, tell) = (&self.fleet.name, &self.observer, &self.tell);
+        region.keepers.want(name, &self.observed, &next.proxies, is_lost, |host, wanted| {
+            Some(Keeper::start(fleet.clone(), name.clone(), observer.handle(host)?, tell.clone(), wanted))
+        });
+        region.note(&next, Timestamp::now());
+        region.is_unsettled = next.look_again.is_some()
+            || !next.actions.is_empty()
+            || !next.moves.is_empty()
+            || !keepers::are_settled(name, &self.observed, &next.proxies);
 
         self.wanted.send_if_modified(|wanted| {
             let known = wanted.frozen.entry(name.clone()).or_default();
@@ -296,7 +318,8 @@ impl Reconciler {
                 let fence = region.fence.clone();
                 return self.give_up(fence, operation.clone(), verdict).await;
             }
-            let part = plan::progress(&world, name, operation, &region.memory);
+            let mut part = plan::progress(&world, name, operation, &region.memory);
+            part.traffic = region.tally.of(operation, name);
             let told = (operation.since(), part);
             if region.reported.get(&operation.id) != Some(&told) {
                 ending |= told.1.finished;
@@ -340,16 +363,22 @@ impl Reconciler {
                     }
                 };
                 let permit = held.run_until_cancelled(permit).await;
-                let result = match (permit, handle) {
-                    // By now somebody else may act on this region, or this process is to leave.
-                    _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
-                    (_, None) => Some(Err(Failed { error: Text::new("the host is not connected"), is_final: false })),
-                    (_permit, Some(handle)) => {
-                        let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
-                        let why = "the host was lost meanwhile; it may have been done all the same";
-                        Some(done.unwrap_or_else(|| Err(Failed { error: Text::new(why), is_final: false })))
-                    }
-                };
+                let result =
+                    match (permit, handle) {
+                        // By now somebody else may act on this region, or this process is to leave.
+                        _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
+                        (_, None) => {
+                            let error = Text::new("the host is not connected");
+                            Some(Err(Failed { error, is_final: false, is_hosts: false }))
+                        }
+                        (_permit, Some(handle)) => {
+                            let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
+                            let why = "the host was lost meanwhile; it may have been done all the same";
+                            Some(done.unwrap_or_else(|| {
+                                Err(Failed { error: Text::new(why), is_final: false, is_hosts: false })
+                            }))
+                        }
+                    };
                 Ended { fence, action: job.action, result }
             });
         }
@@ -405,7 +434,25 @@ impl Reconciler {
         {
             lost.cancel();
         }
-        let matters = !matches!(update.change, HostChange::Usage(_) | HostChange::Event(_));
+        if let HostChange::Proxy(Some(proxy)) = &update.change
+            && let Some(host) = self.observed.hosts.get(&update.host)
+            && let Some(region) = self.regions.get_mut(&host.region)
+        {
+            region.tally.see(&host.region, &update.host, proxy, &self.open);
+            // Operations wait for it, and tell how much came through.
+            region.is_dirty |= !self.open.is_empty();
+        }
+        let matters = match &update.change {
+            HostChange::Usage(_) | HostChange::Event(_) => false,
+            HostChange::Proxy(after) => {
+                let before = self.observed.hosts.get(&update.host).and_then(|host| host.proxy.as_ref());
+                match (before, after) {
+                    (Some(before), Some(after)) => !before.stands_as(after),
+                    (before, after) => before.is_some() || after.is_some(),
+                }
+            }
+            _ => true,
+        };
         let host = update.host.clone();
         // A new plan may differ.
         if self.observed.apply(update) && matters {
@@ -458,8 +505,14 @@ impl Reconciler {
         };
         open.reverse();
         let stage = |operation: &Operation| (operation.id, operation.since(), operation.paused.is_some());
-        let changed =
-            self.desired.generation != desired.generation || !open.iter().map(stage).eq(self.open.iter().map(stage));
+        // One region may wait for another, whose part another process may be doing.
+        let finished = |operations: &[Operation]| -> Vec<(CommandId, RegionName)> {
+            let parts = operations.iter().flat_map(|it| it.progress.iter().map(|(region, part)| (it.id, region, part)));
+            parts.filter(|(.., part)| part.finished).map(|(id, region, _)| (id, region.clone())).collect()
+        };
+        let changed = self.desired.generation != desired.generation
+            || !open.iter().map(stage).eq(self.open.iter().map(stage))
+            || finished(&open) != finished(&self.open);
         let is_known = |new: &Operation| self.open.iter().any(|old| stage(old) == stage(new));
         for operation in open.iter().filter(|new| !is_known(new)) {
             for name in operation.regions() {
@@ -470,11 +523,13 @@ impl Reconciler {
         }
         self.wanted.send_modify(|wanted| wanted.desired = desired.clone());
         self.observed.adopt(&desired.adopted);
+        self.is_loaded = true;
         self.desired = desired;
         self.open = open;
         *seen = Some(version);
         for region in self.regions.values_mut() {
             let open = &self.open;
+            region.tally.forget(open);
             region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
         }
         Ok(changed)

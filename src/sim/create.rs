@@ -181,6 +181,7 @@ impl Engine {
             }
             if container.up() {
                 container.by_hand = true;
+                self.judge_stop(container);
                 self.emit_container(&mut state, &id, "kill", &[("signal", "9".to_owned())]);
                 self.end(&mut state, &id, 137, false);
             }

@@ -5,6 +5,7 @@ use super::container::Container;
 use super::events::Log;
 use super::exec::Exec;
 use super::images::Image;
+use super::net::Net;
 use super::networks::Network;
 use super::pull::PullCall;
 use super::registry::Registry;
@@ -92,6 +93,8 @@ pub struct Engine {
     pub(super) profile: Profile,
     pub(super) clock: Clock,
     pub(super) registry: Arc<Registry>,
+    /// The wires to the other hosts.
+    pub(super) net: Arc<Net>,
     pub(super) link: watch::Sender<Link>,
     /// Counts every event and every silent change that waiters must see.
     pub(super) changed: watch::Sender<u64>,
@@ -104,6 +107,18 @@ impl Engine {
     /// An engine with no containers, no images, and the three networks every engine has.
     /// Times out of `script` and all identifiers follow from `seed`. Call it inside a tokio runtime.
     pub fn new(profile: Profile, registry: Arc<Registry>, script: Script, clock: Clock, seed: u64) -> Arc<Self> {
+        Self::wired(profile, registry, script, clock, seed, Net::new(clock))
+    }
+
+    /// An engine that others can be reached from.
+    pub(super) fn wired(
+        profile: Profile,
+        registry: Arc<Registry>,
+        script: Script,
+        clock: Clock,
+        seed: u64,
+        net: Arc<Net>,
+    ) -> Arc<Self> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let state = State {
             networks: super::networks::defaults(&mut rng, clock.now()),
@@ -126,6 +141,7 @@ impl Engine {
             profile,
             clock,
             registry,
+            net,
             link: watch::Sender::new(Link::Up),
             changed: watch::Sender::new(0),
             state: Mutex::new(state),
@@ -146,7 +162,14 @@ impl Engine {
 
     /// Reads or changes the script.
     pub fn script<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {
-        let result = change(&mut self.lock().script);
+        let mut state = self.lock();
+        let errors = state.script.errors.clone();
+        let result = change(&mut state.script);
+        self.script_proxies(&state.script.proxy);
+        if state.script.errors != errors {
+            self.announce_all(&state);
+        }
+        drop(state);
         // Readers of event streams look again, as a freeze may have ended.
         self.touch();
         result
@@ -155,6 +178,7 @@ impl Engine {
     /// Makes the engine reachable or not. What hung goes on when it is up again.
     pub fn set_link(&self, link: Link) {
         self.link.send_replace(link);
+        self.reach_proxies(link);
     }
 
     /// Whether the engine can be reached.

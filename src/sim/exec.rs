@@ -49,6 +49,8 @@ impl State {
             files: files.map(|(path, file)| (path.clone(), String::from_utf8_lossy(&file.data).into_owned())).collect(),
             command: container.spec.command.join(" "),
             healthy: container.health.is_none_or(|health| health == super::container::Health::Healthy),
+            is_proxy: container.label(crate::model::label::PROXY).is_some(),
+            refuses: self.script.proxy.refuses,
             now,
         }
     }

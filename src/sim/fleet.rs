@@ -2,7 +2,9 @@
 
 use super::clock::Clock;
 use super::engine::Engine;
+use super::net::Net;
 use super::num;
+use super::proxy::Ledger;
 use super::registry::Registry;
 use super::script::{Behaviour, Link, Script, Span};
 use super::world::{Texts, World};
@@ -90,9 +92,11 @@ impl Fleet {
         let dir = private_dir()?;
         let mut fleet = Self { dir, hosts: Vec::new(), world, registry, seed, tasks: Vec::new() };
         let clock = Clock::real();
+        let net = Net::new(clock);
         for (number, host) in fleet.world.hosts.iter().enumerate() {
             let seed = num::mix(seed ^ num::hash(&host.name));
-            let engine = Engine::new(host.profile(), fleet.registry.clone(), script.clone(), clock, seed);
+            let engine =
+                Engine::wired(host.profile(), fleet.registry.clone(), script.clone(), clock, seed, net.clone());
             let socket = socket_path(&fleet.dir, &host.name, number);
             let listener = UnixListener::bind(&socket)?;
             fleet.tasks.push(tokio::spawn(accept(engine.clone(), listener, socket.clone())).abort_handle());
@@ -154,6 +158,11 @@ impl Fleet {
     /// The directory of the sockets. Only its owner can look into it.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What became of every request that came through the fleet's proxies.
+    pub fn ledger(&self) -> Ledger {
+        self.hosts.first().map(|host| host.engine.ledger()).unwrap_or_default()
     }
 
     /// Changes the script of every engine.

@@ -24,7 +24,7 @@ impl Kind {
             .unwrap_or(Self::Api)
     }
 
-    fn guess(name: &str) -> Option<Self> {
+    pub(super) fn guess(name: &str) -> Option<Self> {
         const WORDS: [(Kind, &[&str]); 5] = [
             (Kind::Cache, &["redis", "memcache", "valkey", "cache"]),
             (Kind::Database, &["postgres", "mysql", "maria", "mongo", "ledger", "db"]),
@@ -77,6 +77,17 @@ impl Kind {
             Self::Worker => (80e3, 120e3),
             Self::Database => (300e3, 700e3),
             Self::Cache => (0.0, 30e3),
+        }
+    }
+
+    /// Requests per second that come through one proxy on average, and milliseconds to an answer.
+    pub(super) fn requests(self) -> (f64, f64) {
+        match self {
+            Self::Web => (90.0, 18.0),
+            Self::Api => (60.0, 42.0),
+            Self::Worker => (4.0, 160.0),
+            Self::Database => (35.0, 4.0),
+            Self::Cache => (140.0, 1.0),
         }
     }
 

@@ -57,7 +57,13 @@ impl Engine {
             self.emit_membership(state, network, &id, true);
         }
         self.emit_container(state, &id, "start", &[]);
-        self.foresee(state, &id);
+        self.announce(state, &id);
+        if self.run_proxy(state, &id) {
+            self.foresee(state, &id);
+        } else {
+            let life = state.container(&id)?.life;
+            self.later(SHORTEST_RUN, move |engine| engine.end_if(&id, life, 1, false));
+        }
         Ok(())
     }
 
@@ -98,10 +104,11 @@ impl Engine {
             return;
         }
         container.health = Some(health);
+        self.announce(state, id);
         self.emit_container(state, id, &format!("health_status: {}", health.word()), &[]);
     }
 
-    fn end_if(&self, id: &str, life: u64, code: i64, oom: bool) {
+    pub(super) fn end_if(&self, id: &str, life: u64, code: i64, oom: bool) {
         let mut state = self.lock();
         if state.containers.get(id).is_some_and(|container| container.life == life && container.alive()) {
             self.end(&mut state, id, code, oom);
@@ -112,6 +119,7 @@ impl Engine {
     pub(super) fn end(&self, state: &mut State, id: &str, code: i64, oom: bool) {
         let now = self.clock.now();
         let Some(container) = state.containers.get_mut(id).filter(|container| container.up()) else { return };
+        self.hush(id, &container.ports);
         let was_alive = container.alive();
         let networks: Vec<String> = container.networks.keys().cloned().collect();
         for endpoint in container.networks.values_mut() {
@@ -212,6 +220,7 @@ impl Engine {
         let now = self.clock.now();
         let mut again = Vec::new();
         for container in state.containers.values_mut().filter(|container| container.up()) {
+            self.hush(&container.id, &container.ports);
             container.status = Status::Exited;
             container.exit_code = 137;
             container.finished = Some(now);

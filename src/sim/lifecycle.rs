@@ -110,6 +110,7 @@ impl Engine {
                     return Ok(None);
                 }
                 container.by_hand = true;
+                self.judge_stop(container);
                 if container.status == Status::Restarting {
                     container.status = Status::Exited;
                     container.life += 1;
@@ -167,7 +168,13 @@ impl Engine {
         }
         let ends = deadly(signal, container.behaviour);
         container.by_hand |= ends.is_some();
+        if ends.is_some() {
+            self.judge_stop(container);
+        }
         self.emit_container(&mut state, &id, "kill", &[("signal", shown.to_string())]);
+        if self.signal_proxy(&state, &id, shown) {
+            return Ok(reply::empty(204));
+        }
         if let Some(code) = ends {
             self.end(&mut state, &id, code, false);
         }
@@ -185,6 +192,7 @@ impl Engine {
             (_, true) => return Err(not_running(&id)),
             (_, false) => return Err(Refusal::new(500, format!("Container {id} is not paused"))),
         }
+        self.announce(&state, &id);
         self.emit_container(&mut state, &id, if pause { "pause" } else { "unpause" }, &[]);
         Ok(reply::empty(204))
     }

@@ -6,6 +6,11 @@ pub(super) fn count(value: f64) -> u64 {
     value.max(0.0) as u64
 }
 
+/// Seconds as a span; negative ones are none.
+pub(super) fn duration(seconds: f64) -> std::time::Duration {
+    std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default()
+}
+
 /// An index or length as `i64`, as JSON numbers of the Docker API are signed.
 pub(super) fn signed(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

@@ -137,6 +137,25 @@ impl Rule {
     }
 }
 
+/// What can be told to the proxies of one engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyScript {
+    /// Its command line takes connections and says nothing.
+    pub hangs: bool,
+    /// No configuration is good enough for it: neither its check nor a reload nor a start.
+    pub refuses: bool,
+    /// From the moment that a server gets nothing new to the end of the last thing it had.
+    pub drain: Span,
+    /// Clients ask this many times as often as the services' names suggest.
+    pub load: f64,
+}
+
+impl Default for ProxyScript {
+    fn default() -> Self {
+        Self { hangs: false, refuses: false, drain: Span::default(), load: 1.0 }
+    }
+}
+
 /// Everything that can be told to one engine. Change it at any time through [`super::Engine::script`].
 #[derive(Debug, Clone, Default)]
 pub struct Script {
@@ -164,6 +183,10 @@ pub struct Script {
     pub disk_full: bool,
     /// Event streams stay open and say nothing.
     pub freeze_events: bool,
+    /// The share (0 to 1) of requests that containers of an image (`name:tag` or `name`) answer with status 500.
+    pub errors: BTreeMap<String, f64>,
+    /// How the proxies of this host do.
+    pub proxy: ProxyScript,
     rules: Vec<Rule>,
 }
 
@@ -178,6 +201,7 @@ impl Script {
             remove: Span::ms(30).plus(40),
             health: Span::ms(3_000).plus(4_000),
             pull: Span::ms(2_500).plus(3_000),
+            proxy: ProxyScript { drain: Span::ms(1_500).plus(3_000), ..ProxyScript::default() },
             ..Self::default()
         }
     }
@@ -215,6 +239,12 @@ impl Script {
             return Some(ImageFault::NotFound);
         }
         self.images.get(&full).or_else(|| self.images.get(name)).copied()
+    }
+
+    /// The share of requests that containers of `name:tag` answer with an error.
+    pub(super) fn error_share(&self, name: &str, tag: &str) -> f64 {
+        let told = self.errors.get(&format!("{name}:{tag}")).or_else(|| self.errors.get(name));
+        told.copied().unwrap_or_default().clamp(0.0, 1.0)
     }
 
     /// How a container of `name:tag` behaves here.

@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use super::exec::{Exec, interactive};
+use super::proxy;
 use super::shell::{self, Step, View};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::Stream;
@@ -30,7 +31,9 @@ pub(super) async fn serve(
     mut output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
     let view = engine.exec_view(exec);
-    let result = if interactive(&exec.command) && exec.stdin {
+    let result = if let Some(port) = proxy::dialled(&exec.command).filter(|_| exec.stdin && view.is_proxy) {
+        proxy::serve(engine, exec, port, &mut input, &mut output).await
+    } else if interactive(&exec.command) && exec.stdin {
         prompt(exec, &view, &mut input, &mut output).await
     } else {
         let (steps, code) = shell::run(&exec.command, &view);

@@ -22,6 +22,10 @@ pub(super) struct View {
     pub(super) files: Vec<(String, String)>,
     pub(super) command: String,
     pub(super) healthy: bool,
+    /// The container is a proxy's.
+    pub(super) is_proxy: bool,
+    /// No configuration is good enough for it.
+    pub(super) refuses: bool,
     pub(super) now: Timestamp,
 }
 
@@ -149,6 +153,8 @@ fn simple(words: &[&str], view: &View, steps: &mut Vec<Step>) -> i64 {
         ("ps", _) => {
             format!("PID   USER     COMMAND\n    1 root     {}\n   29 root     {}\n", view.command, words.join(" "))
         }
+        ("ip", _) if view.is_proxy => return 0,
+        ("haproxy", rest) if view.is_proxy => return haproxy(rest, view, steps),
         ("ls", _) => {
             let mut names: Vec<&str> = ["bin", "dev", "etc", "proc", "sys", "tmp", "usr", "var"].to_vec();
             names.extend(view.files.iter().filter_map(|(path, _)| path.trim_start_matches('/').split('/').next()));
@@ -168,6 +174,31 @@ fn simple(words: &[&str], view: &View, steps: &mut Vec<Step>) -> i64 {
     };
     steps.push(Step::Out(text));
     0
+}
+
+/// `haproxy -c -f FILE` and `haproxy -v`.
+fn haproxy(words: &[&str], view: &View, steps: &mut Vec<Step>) -> i64 {
+    let Some(path) = words.iter().position(|word| *word == "-f").and_then(|at| words.get(at + 1)) else {
+        steps.push(Step::Out("HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n".to_owned()));
+        return 0;
+    };
+    let why = match view.files.iter().find(|(name, _)| name == path) {
+        None => format!("[ALERT]    (1) : Could not open configuration file {path} : No such file or directory\n"),
+        Some(_) if view.refuses => "[ALERT]    (1) : config : Fatal errors found in configuration.\n".to_owned(),
+        Some((_, text)) => match super::proxy::parse(text) {
+            Ok(_) => {
+                steps.push(Step::Out("Configuration file is valid\n".to_owned()));
+                return 0;
+            }
+            Err((line, why)) => format!(
+                "[ALERT]    (1) : config : parsing [{path}:{line}] : {why}\n\
+                 [ALERT]    (1) : config : Error(s) found in configuration file : {path}\n\
+                 [ALERT]    (1) : config : Fatal errors found in configuration.\n"
+            ),
+        },
+    };
+    steps.push(Step::Err(why));
+    1
 }
 
 fn cat(path: &str, view: &View, steps: &mut Vec<Step>) -> i64 {

@@ -248,6 +248,7 @@ impl Engine {
             container.started = Some(self.clock.now());
             self.foresee(&mut state, &id);
         }
+        self.announce(&state, &id);
     }
 }
 

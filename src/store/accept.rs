@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     StoreError,
     conflict::{self, Thing, Touch},
+    drain,
     error::Fault,
     open::Tx,
     outcome, read, retention,
@@ -89,7 +90,8 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     };
     operation.progress = operation.regions().into_iter().map(|region| (region, Progress::default())).collect();
     insert(tx, &operation, &stacks)?;
-    add_journal(&tx.sql, &line(&operation))?;
+    let more = if operation.state.is_final() { drain::epilogue(tx, &operation)? } else { String::new() };
+    add_journal(&tx.sql, &line(&operation, &more))?;
     supersede(tx, &operation, at)?;
     if generation.0.is_multiple_of(retention::EVERY_GENERATIONS) {
         retention::tidy(tx)?;
@@ -199,7 +201,7 @@ fn insert(tx: &Tx<'_>, operation: &Operation, stacks: &BTreeMap<StackName, Optio
 }
 
 /// The journal's line of acceptance. It names region and service where there is just one.
-fn line(operation: &Operation) -> JournalEntry {
+fn line(operation: &Operation, more: &str) -> JournalEntry {
     let regions = operation.regions();
     let mut services = operation.after.keys();
     let done = if operation.state.is_final() { "done at once" } else { "accepted" };
@@ -209,7 +211,7 @@ fn line(operation: &Operation) -> JournalEntry {
         region: regions.iter().next().filter(|_| regions.len() == 1).cloned(),
         service: services.next().filter(|_| services.next().is_none()).cloned(),
         host: None,
-        what: Text::new(&format!("{done}: {}, by {}", operation.intent.summary(), operation.by)),
+        what: Text::new(&format!("{done}: {}, by {}{more}", operation.intent.summary(), operation.by)),
         is_error: false,
     }
 }

@@ -16,6 +16,7 @@
 mod accept;
 mod clock;
 mod conflict;
+mod drain;
 mod error;
 mod files;
 mod lease;

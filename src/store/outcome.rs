@@ -9,6 +9,7 @@ use super::{
     StoreError,
     accept::{Book, assign, next_generation, pairs, share},
     conflict::{self, Thing, Touch},
+    drain,
     error::Fault,
     open::Tx,
     read,
@@ -65,11 +66,10 @@ pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fa
         return Ok(());
     }
     let operation = require(tx, id)?;
-    let state = match &operation.state {
-        OperationState::RollingBack { reason, .. } => OperationState::RolledBack { at, reason: reason.clone() },
-        _ => OperationState::Converged { at },
-    };
-    finish(tx, &operation, &state, "", at)
+    if let OperationState::RollingBack { reason, .. } = &operation.state {
+        return finish(tx, &operation, &OperationState::RolledBack { at, reason: reason.clone() }, "", at);
+    }
+    finish(tx, &operation, &OperationState::Converged { at }, &drain::epilogue(tx, &operation)?, at)
 }
 
 fn require(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
@@ -253,8 +253,13 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
             None => *generation.insert(next_generation(tx)?),
         };
         let before = operation.before.get(service).and_then(|regions| regions.get(region)).cloned().flatten();
-        let before = before.map(|before| Assignment { generation, ..before });
         let now = rows::assignment(&tx.sql, service, region)?;
+        let before = if operation.intent.keeps_what_moved() {
+            drain::keep_moved(operation, (service, region), before, now.as_ref())
+        } else {
+            before
+        };
+        let before = before.map(|before| Assignment { generation, ..before });
         assign(tx, service, region, before.as_ref())?;
         let did = "put back to what it was".to_owned();
         conflict::touch(tx, thing, &Touch { generation, at, did, by: by.to_owned(), operation: Some(operation.id) })?;
@@ -263,6 +268,7 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
         was.entry(service.clone()).or_default().insert(region.clone(), now);
         will.entry(service.clone()).or_default().insert(region.clone(), before);
     }
+    let cordoned = drain::cordon(tx, operation, &mut generation, by, at)?;
     put_stacks_back(tx, operation, generation, by, at)?;
     let_go(tx, operation, &will)?;
     let words = match words.len() {
@@ -270,6 +276,7 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
         1..=5 => format!("; put back: {}", words.join(", ")),
         many => format!("; put back: {many} services and regions"),
     };
+    let words = words + &cordoned;
     Ok(Back { words, before: was, after: will })
 }
 

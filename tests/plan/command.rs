@@ -17,6 +17,14 @@ impl Case {
         told
     }
 
+    /// A region where there is one of that name, else a host.
+    fn site(&self, text: &str) -> Site {
+        match self.fake.fleet.regions.iter().find(|region| region.name.as_str() == text) {
+            Some(region) => Site::Region(region.name.clone()),
+            None => Site::Host(text.parse().unwrap()),
+        }
+    }
+
     pub fn command(&mut self, line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let world = self.fake.world();
@@ -60,6 +68,53 @@ impl Case {
                     _ => None,
                 };
                 let plan = host(&world, &name.parse().unwrap(), intent);
+                self.keep(plan)
+            }
+            ["migrate", what, from, to] => {
+                let plan = migrate(&world, &scope(what), &self.site(from), &self.site(to));
+                self.keep(plan)
+            }
+            ["targets", what, from] => match targets(&world, &scope(what), &self.site(from)) {
+                Err(refusal) => vec![format!("refused: {refusal}")],
+                Ok(targets) => targets
+                    .into_iter()
+                    .map(|target| {
+                        let refusal = target.refusal.map(|why| format!(" | no: {why}")).unwrap_or_default();
+                        format!("{}: {}, {} there{refusal}", target.site, target.room, target.replicas)
+                    })
+                    .collect(),
+            },
+            ["rollback", what, ref to @ ..] => {
+                let to = to.first().map(|to| to.parse().unwrap());
+                let plan = rollback(&world, &scope(what), to, "ben");
+                self.keep(plan)
+            }
+            ["rebalance", ref region @ ..] => {
+                let region = region.first().map(|region| region.parse().unwrap());
+                let plan = rebalance(&world, region.as_ref());
+                self.keep(plan)
+            }
+            ["hint", region] => {
+                let hint = rebalance_hint(&world, &region.parse().unwrap());
+                vec![hint.unwrap_or_else(|| "even".to_owned())]
+            }
+            ["versions", stack] => versions(world.desired, &stack.parse().unwrap())
+                .into_iter()
+                .map(|version| {
+                    let revisions: Vec<String> =
+                        version.revisions.iter().map(|(key, no)| format!("{key} r{no}")).collect();
+                    format!("{} {}: {}", version.no, version.note, revisions.join(", "))
+                })
+                .collect(),
+            ["image", stack, ref images @ ..] => {
+                let images = images
+                    .iter()
+                    .map(|image| {
+                        let (name, image) = image.split_once('=').unwrap();
+                        (name.parse().unwrap(), (image.to_owned(), image.to_owned()))
+                    })
+                    .collect();
+                let plan = new_images(&world, &stack.parse().unwrap(), &images, "ben");
                 self.keep(plan)
             }
             ["apply"] => {
@@ -135,6 +190,15 @@ impl Case {
     }
 }
 
+/// `shop`, `shop/web`, `shop/web.2`.
+fn scope(text: &str) -> Scope {
+    match text.rsplit_once('.') {
+        Some((service, slot)) => Scope::Replica(key(service), Slot(slot.parse().unwrap())),
+        None if text.contains('/') => Scope::Service(key(text)),
+        None => Scope::Stack(text.parse().unwrap()),
+    }
+}
+
 /// Runs a region until nothing is left to do: one line per round, with the seconds since the start.
 fn run(fake: &mut Fake, region: &RegionName) -> Vec<String> {
     let began = fake.now;
@@ -147,7 +211,7 @@ fn run(fake: &mut Fake, region: &RegionName) -> Vec<String> {
             lines.push(format!("{} s: {}", fake.now.duration_since(began).as_secs(), told.join(", ")));
         }
         next.actions.iter().for_each(|action| fake.apply(action));
-        fake.take_moves(&next);
+        fake.take(&next);
         let open = |fake: &Fake| {
             fake.operations.iter().any(|operation| !progress(&fake.world(), region, operation, &fake.memory).finished)
         };

@@ -20,6 +20,8 @@ pub struct Fake {
     pub memory: Memory,
     pub operations: Vec<Operation>,
     pub now: Timestamp,
+    /// What each host's proxy shall be, as it was last told.
+    proxies: BTreeMap<HostName, ProxySpec>,
     made: u32,
 }
 
@@ -41,6 +43,7 @@ impl Default for Fake {
             memory: Memory::default(),
             operations: Vec::new(),
             now: "2026-01-02T03:04:05Z".parse().unwrap(),
+            proxies: BTreeMap::new(),
             made: 0,
         }
     }
@@ -93,7 +96,7 @@ impl Fake {
         self.made += 1;
         Container {
             id: ContainerId(Text::new(&format!("{:012}", self.made))),
-            name: Text::new(&replica.container_name(revision)),
+            name: Text::new(&replica.container_name(revision, round)),
             image: Text::new(image),
             image_id: Text::new("sha256:0"),
             state: ContainerState::Running,
@@ -190,6 +193,13 @@ impl Fake {
                         protocol,
                     });
                 }
+                for (port, _) in wharf::plan::links(&spec.spec) {
+                    let published = Some(30_000 + u16::try_from(self.made).unwrap());
+                    let address = Text::new("0.0.0.0");
+                    if !new.ports.iter().any(|binding| binding.target == port) {
+                        new.ports.push(Binding { target: port, published, address, protocol: Protocol::Tcp });
+                    }
+                }
                 self.memory.tidied.remove(&(host_name.clone(), replica.service.stack.clone()));
                 let host = self.observed.hosts.get_mut(&host_name).unwrap();
                 for other in host.containers.values() {
@@ -226,8 +236,14 @@ impl Fake {
         }
     }
 
-    /// Takes the moves in, as the reconciler would through the store.
-    pub fn take_moves(&mut self, next: &Next) {
+    /// Takes in what concerns the whole: moves, as the reconciler would through the store, and what the proxies shall
+    /// be, which they are a second later.
+    pub fn take(&mut self, next: &Next) {
+        self.proxies = next.proxies.clone();
+        self.memory.draining.retain(|place, _| next.drains.contains(place));
+        for place in &next.drains {
+            self.memory.draining.entry(place.clone()).or_insert(self.now);
+        }
         for (replica, place, _) in &next.moves {
             let regions = self.desired.services.get_mut(&replica.service).unwrap();
             let assignment = regions.get_mut(&replica.region).unwrap();
@@ -235,9 +251,25 @@ impl Fake {
         }
     }
 
+    /// The proxies of hosts that are seen are as they shall be, and have nothing going on.
+    fn obey(&mut self) {
+        for host in self.observed.hosts.values_mut().filter(|host| host.is_seen()) {
+            host.proxy = self.proxies.get(&host.name).map(|wanted| ProxyView {
+                container: ContainerId("p".into()),
+                image: Text::new(&wanted.image),
+                structure: Text::new(&wanted.structure.digest()),
+                leaving: 0,
+                at: self.now,
+                backends: wanted.members.iter().map(|(name, members)| (name.clone(), seen(members))).collect(),
+                problem: Text::default(),
+            });
+        }
+    }
+
     /// Lets time pass: health checks that have run long enough pass.
     pub fn pass(&mut self, time: Duration) {
         self.now += SignedDuration::try_from(time).unwrap();
+        self.obey();
         for host in self.observed.hosts.values_mut() {
             if !host.is_seen() {
                 continue;
@@ -266,4 +298,15 @@ impl Fake {
         });
         replicas.map(|(_, _, of)| of.key.slot).collect::<std::collections::BTreeSet<_>>().len()
     }
+}
+
+fn seen(members: &Members) -> BackendView {
+    let server = |server: &Server| ServerView {
+        address: Text::new(&format!("{}:{}", server.address, server.port)),
+        is_ready: server.is_ready,
+        is_up: true,
+        ..ServerView::default()
+    };
+    let servers = members.servers.iter().map(|(name, wanted)| (name.clone(), server(wanted))).collect();
+    BackendView { servers, ..BackendView::default() }
 }

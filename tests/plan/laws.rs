@@ -209,7 +209,7 @@ impl Run {
             }
         }
         self.rounds += 1;
-        self.fake.take_moves(&next);
+        self.fake.take(&next);
         let fake = &self.fake;
         let done = |operation: &Operation| progress(&fake.world(), &region(), operation, &fake.memory).finished;
         let open: Vec<Operation> = fake.operations.iter().filter(|operation| !done(operation)).cloned().collect();
@@ -235,7 +235,7 @@ impl Run {
         let after = world.healthy(service, &region());
         let assignment = self.fake.desired.assignment(service, &region());
         let wanted = assignment.map_or(0, |assignment| assignment.slots.len());
-        let may_dip = why == "restart" || why.starts_with("makes room");
+        let may_dip = why.starts_with("makes room");
         let batch = if may_dip { (wanted.div_ceil(4)).max(2) } else { 0 };
         assert!(
             after >= before.min(wanted.saturating_sub(batch)),

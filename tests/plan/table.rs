@@ -64,7 +64,8 @@ impl Case {
                 let spec = spec::spec(words);
                 let image = spec.image.clone();
                 let (at, by, note) = (self.fake.now, "ana".into(), "deploy".into());
-                let revision = Revision { service: service.clone(), no, spec, image, at, by, note };
+                let (version, restores) = (no.0, None);
+                let revision = Revision { service: service.clone(), no, spec, image, at, by, note, version, restores };
                 self.fake.desired.revisions.entry(service).or_default().insert(no, Arc::new(revision));
             }
             "want" => {
@@ -107,13 +108,20 @@ impl Case {
             }
             "failed" => {
                 let action = self.action(&mut words);
-                let mut failure = Failure { times: 1, at: self.fake.ago(1), error: Text::default(), is_final: false };
+                let mut failure = Failure {
+                    times: 1,
+                    at: self.fake.ago(1),
+                    error: Text::default(),
+                    is_final: false,
+                    is_hosts: false,
+                };
                 let mut error = String::new();
                 for word in words {
                     match word.split_once('=') {
                         Some(("times", value)) => failure.times = value.parse().unwrap(),
                         Some(("ago", value)) => failure.at = self.fake.ago(value.parse().unwrap()),
                         _ if word == "final" => failure.is_final = true,
+                        _ if word == "hosts" => failure.is_hosts = true,
                         _ => drop(write!(error, "{}{word}", if error.is_empty() { "" } else { " " })),
                     }
                 }
@@ -129,11 +137,18 @@ impl Case {
                 let pair = (words.next().unwrap().parse().unwrap(), words.next().unwrap().to_owned());
                 self.fake.memory.pulled.insert(pair);
             }
-            "op" => {
+            kind @ ("op" | "drain-op") => {
                 let at = self.fake.ago(words.next().unwrap().parse().unwrap());
+                let intent = match kind {
+                    "op" => Intent::Scale { changes: Vec::new() },
+                    _ => Intent::Host {
+                        host: words.next().unwrap().parse().unwrap(),
+                        intent: Some(HostIntent::Draining),
+                    },
+                };
                 self.fake.operations.push(Operation {
                     id: CommandId(uuid::Uuid::nil()),
-                    intent: Intent::Scale { changes: Vec::new() },
+                    intent,
                     equivalent: String::new(),
                     by: "ana".into(),
                     at,
@@ -185,6 +200,7 @@ impl Case {
             let view = self.fake.observed.hosts.get_mut(name).unwrap();
             let facts = view.facts.as_mut().unwrap();
             match flag {
+                "draining" => drop(self.fake.desired.hosts.insert(name_of.clone(), HostIntent::Draining)),
                 "cordoned" => drop(self.fake.desired.hosts.insert(name_of.clone(), HostIntent::Cordoned)),
                 "unknown" => {
                     let since = now - Duration::from_secs(value.parse().unwrap());

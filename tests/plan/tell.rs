@@ -24,6 +24,11 @@ pub fn plan(plan: &Result<Plan, Refusal>) -> Vec<String> {
     let lowest = plan.lowest.map(|(low, of)| format!(", never below {low} of {of}")).unwrap_or_default();
     let (from, to) = plan.replicas;
     lines.push(format!("replicas {from} → {to}{lowest}"));
+    for difference in &plan.differences {
+        let lines_of = difference.lines.join("; ");
+        lines
+            .push(format!("differs {} r{} → r{}: {lines_of}", difference.service, difference.before, difference.after));
+    }
     lines.extend(plan.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.extend(plan.undo.iter().map(|undo| format!("undo: {undo}")));
     lines

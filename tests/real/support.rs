@@ -70,6 +70,8 @@ impl World {
             "hang" => "resume",
             "add" => "remove",
             "kill-docker" => "start-docker",
+            "crash" => "boot",
+            "kill-registry" => "start-registry",
             other => panic!("no cure is known for {other}"),
         };
         let said = self.host(&[verb, host]);
@@ -121,6 +123,11 @@ impl Fleet {
 
     /// A fleet from a fleet file's text; `fleet` and `store` are set here.
     pub fn with(name: &str, text: &str) -> Self {
+        Self::tuned(name, text, DEFAULTS)
+    }
+
+    /// The same with other defaults.
+    pub fn tuned(name: &str, text: &str, defaults: &str) -> Self {
         let world = World::get();
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("store");
@@ -128,7 +135,7 @@ impl Fleet {
         let body: Vec<&str> =
             text.lines().filter(|line| !line.starts_with("fleet ") && !line.starts_with("store ")).collect();
         let store = store.join("wharf.db");
-        let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{DEFAULTS}\n{}\n", store.display(), body.join("\n"));
+        let text = format!("fleet = \"{name}\"\nstore = \"{}\"\n{defaults}\n{}\n", store.display(), body.join("\n"));
         // Beside the world's own, whose certificates are named relative to it.
         let file = world.dir().join(format!("fleet-{name}.toml"));
         fs::write(&file, text).unwrap();
@@ -228,12 +235,13 @@ impl Fleet {
         })
     }
 
-    /// Containers of this fleet on all hosts, as Docker itself sees them: `host name state`.
+    /// Replicas of this fleet on all hosts, as Docker itself sees them: `host name state`. Proxies are none.
     pub fn containers(&self) -> Vec<String> {
         let mut all = Vec::new();
         for host in self.world.var("WORLD_HOSTS").split(',') {
             let filter = format!("label=wharf.fleet={}", self.name);
-            let out = self.world.docker(host, &["ps", "-a", "--filter", &filter, "--format", "{{.Names}} {{.State}}"]);
+            let of = ["--filter", &filter, "--filter", "label=wharf.service", "--format", "{{.Names}} {{.State}}"];
+            let out = self.world.docker(host, &[&["ps", "-a"][..], &of].concat());
             all.extend(out.lines().filter(|line| !line.is_empty()).map(|line| format!("{host} {line}")));
         }
         all
@@ -310,9 +318,11 @@ impl Drop for Fleet {
             let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
         }
         for host in self.world.var("WORLD_HOSTS").split(',') {
-            for (list, remove) in
-                [(&["ps", "-aq"][..], &["rm", "-f"][..]), (&["network", "ls", "-q"], &["network", "rm"])]
-            {
+            for (list, remove) in [
+                (&["ps", "-aq"][..], &["rm", "-f"][..]),
+                (&["network", "ls", "-q"], &["network", "rm"]),
+                (&["volume", "ls", "-q"], &["volume", "rm"]),
+            ] {
                 if let Err(error) = self.clear(host, list, remove) {
                     eprintln!("{host} keeps something of {}: {error}", self.name);
                 }

@@ -37,6 +37,8 @@ async fn seed(sim: &Sim) {
             at: Timestamp::now(),
             by: "a test".to_owned(),
             note: "deploy".to_owned(),
+            version: no,
+            restores: None,
         }));
         let here = |it: &&wharf::sim::PlacedReplica| it.stack == seed.stack && it.service == seed.service;
         for placed in sim.fleet.world().replicas.iter().filter(here) {

@@ -119,6 +119,8 @@ impl World {
             at: before(2 * 86_400 + i64::from(revision) * 3600),
             by: "ana@bastion".into(),
             note: "deploy".into(),
+            version: 1,
+            restores: None,
         };
         self.desired.stacks.insert(key.stack.clone(), StackShared::default());
         for (region, count) in regions {
@@ -208,8 +210,12 @@ impl World {
             after.slots.insert(Slot(slot), Place { host: "w-2".parse().unwrap(), revision: RevisionNo(12) });
         }
         let after = after.clone();
-        let step =
-            |what: &str, state, detail: &str| StepProgress { what: Text::new(what), state, detail: Text::new(detail) };
+        let step = |what: &str, state, detail: &str| StepProgress {
+            what: Text::new(what),
+            replica: None,
+            state,
+            detail: Text::new(detail),
+        };
         let failed = matches!(state, OperationState::Failed { .. });
         self.operations.push(Operation {
             id: CommandId("01935f2c-7a10-7000-8000-0000000000a1".parse().unwrap()),

@@ -43,6 +43,7 @@ find_world() {
   GATEWAY=$NET.1
   REGISTRY=$GATEWAY:5000
   PRIVATE=$GATEWAY:5001
+  PROXY=$REGISTRY/haproxy:2.6
 }
 
 # One `up` or `down` of a name at a time. The lock's file goes away with its last holder's `unlock`.
@@ -346,6 +347,8 @@ write_world_env() {
     (IFS=,; echo "WORLD_HOSTS=${hosts[*]}")
     echo "WORLD_FLEET=$DIR/fleet.toml"
     echo "WORLD_IMAGE=$REGISTRY/app"
+    echo "WORLD_PROXY_IMAGE=$PROXY"
+    echo "WORLD_PROXY_IMAGE_B=${PROXY}b"
     echo "WORLD_REGISTRY=$REGISTRY"
     echo "WORLD_PRIVATE_REGISTRY=$PRIVATE"
     echo "WORLD_PRIVATE_USER=wharf"

@@ -57,7 +57,7 @@ pub(crate) type Peers = BTreeMap<String, String>;
 impl CreateRequest<'_> {
     /// The container's name.
     pub fn name(&self) -> String {
-        self.replica.container_name(self.revision)
+        self.replica.container_name(self.revision, self.round)
     }
 
     /// The labels by which a container of this request is known again.
@@ -180,7 +180,7 @@ fn host_config(
         dns: some(spec.dns.clone()),
         dns_search: some(spec.dns_search.clone()),
         dns_options: some(spec.dns_opt.clone()),
-        extra_hosts: some(spec.extra_hosts.clone()),
+        extra_hosts: some(hosts(request)),
         devices: some(spec.devices.iter().map(|line| device(line)).collect()),
         group_add: some(spec.group_add.clone()),
         pid_mode: share(&spec.pid)?,
@@ -221,6 +221,15 @@ fn host_config(
         }),
         ..HostConfig::default()
     })
+}
+
+/// Lines for /etc/hosts: those of the file, and each service of the stack under its virtual address, where the host's
+/// proxy takes its requests. They come before the engine's own name service, which knows only this host.
+fn hosts(request: &CreateRequest<'_>) -> Vec<String> {
+    let said = &request.spec.extra_hosts;
+    let is_said = |name: &str| said.iter().any(|line| line.split([':', '=']).next() == Some(name));
+    let linked = request.shared.addresses.iter().filter(|(name, _)| !is_said(name.as_str()));
+    said.iter().cloned().chain(linked.map(|(name, address)| format!("{name}:{address}"))).collect()
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {

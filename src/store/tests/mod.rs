@@ -67,6 +67,8 @@ fn revision(service: &str, no: u32) -> Revision {
         at: at(0),
         by: "ana@bastion".to_owned(),
         note: "deploy".to_owned(),
+        version: no,
+        restores: None,
     }
 }
 

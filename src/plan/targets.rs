@@ -1,0 +1,110 @@
+//! Where something could move to, for pickers.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Refusal, World,
+    eligible::{Books, HostBook, cores},
+    migrate::{numbers, vacate},
+    route::{self, Cargo, End},
+};
+use crate::{
+    model::{HostName, RegionName, Scope, Site},
+    text,
+};
+
+/// A place to which something could move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// A host, or any host of a region.
+    pub site: Site,
+    /// What is free there, in words: `2.5 of 4 cores free, 3.0G of 8.0G`.
+    pub room: String,
+    /// Replicas of the services in question that are wanted there now.
+    pub replicas: u32,
+    /// Why it cannot go there; none when it can.
+    pub refusal: Option<String>,
+}
+
+/// Every place to which a scope could move from where it is, each region before its hosts. A refusal when it can move
+/// nowhere at all.
+pub fn targets(world: &World<'_>, what: &Scope, from: &Site) -> Result<Vec<Target>, Refusal> {
+    let start = End::find(world, from)?;
+    let cargo = route::cargo(world, what, start)?;
+    let mut targets = Vec::new();
+    for region in &world.fleet.regions {
+        let end = End { region: &region.name, host: None };
+        let books = Books::new(world, &region.name, &BTreeSet::new());
+        let mut without = books.clone();
+        vacate(&mut without, &cargo.loads, start, end);
+        let mut picker = Picker { world, cargo: &cargo, start, books, without };
+        if end != start {
+            targets.push(picker.target(end, Site::Region(region.name.clone())));
+        }
+        let hosts: Vec<&HostName> = picker.books.hosts.iter().map(|book| &book.view.name).collect();
+        for host in hosts {
+            let end = End { host: Some(host), ..end };
+            if end != start {
+                targets.push(picker.target(end, Site::Host(host.clone())));
+            }
+        }
+    }
+    Ok(targets)
+}
+
+struct Picker<'p, 'a> {
+    world: &'p World<'a>,
+    cargo: &'p Cargo<'a>,
+    start: End<'a>,
+    /// A region's books as they are, and without what would leave.
+    books: Books<'a>,
+    without: Books<'a>,
+}
+
+impl Picker<'_, '_> {
+    fn target(&mut self, end: End<'_>, site: Site) -> Target {
+        let open = || self.books.hosts.iter().filter(|book| book.closed.is_none()).count();
+        let room = end
+            .host
+            .and_then(|host| self.books.host(host))
+            .map_or_else(|| format!("{} of {} hosts open", open(), self.books.hosts.len()), room);
+        let refusal = self.refusal(end).map(|refusal| refusal.to_string());
+        Target { site, room, replicas: self.count(end.region, end.host), refusal }
+    }
+
+    fn refusal(&mut self, end: End<'_>) -> Option<Refusal> {
+        let cargo = self.cargo.clone().bound_for(self.start, end);
+        if let Err(refusal) =
+            route::allowed(&cargo, self.start, end).and_then(|()| route::open(self.world, &self.books, end))
+        {
+            return Some(refusal);
+        }
+        let numbers = numbers(self.world, &cargo.loads, self.start, end);
+        if end.host.is_some() {
+            // A host's page is copied there, so these books stay as they are.
+            return route::settle(&mut self.without, &cargo.loads, end, &numbers).err();
+        }
+        route::settle(&mut self.without.clone(), &cargo.loads, end, &numbers).err()
+    }
+
+    fn count(&self, region: &RegionName, host: Option<&HostName>) -> u32 {
+        let assignments =
+            self.cargo.loads.iter().filter_map(|load| self.world.desired.assignment(load.service, region));
+        let places = assignments.flat_map(|assignment| assignment.slots.values());
+        let here = places.filter(|place| host.is_none_or(|host| place.host == *host)).count();
+        u32::try_from(here).unwrap_or(u32::MAX)
+    }
+}
+
+/// What is not set aside on a host.
+fn room(book: &HostBook<'_>) -> String {
+    let replicas = match book.total {
+        1 => "1 replica".to_owned(),
+        many => format!("{many} replicas"),
+    };
+    let Some(facts) = &book.view.facts else { return replicas };
+    let free = (u64::from(facts.cpus) * 1000).saturating_sub(book.cpu);
+    let memory = facts.memory.saturating_sub(book.memory);
+    let (memory, of) = (text::bytes(memory), text::bytes(facts.memory));
+    format!("{} of {} and {memory} of {of} free, {replicas}", cores(free), facts.cpus)
+}

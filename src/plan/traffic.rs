@@ -1,0 +1,313 @@
+//! Which containers get traffic, and when one may stop: make before break, with the proxies' word for it.
+//!
+//! No copy gets traffic before it is healthy, and none is stopped before every proxy that can be reached has stopped
+//! sending it more and what it has begun has ended, or the drain timeout has passed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    Action,
+    index::{Index, Seen, Sight},
+    links::{entries, links},
+    next::Work,
+    operation,
+    routes::Routes,
+    standing::Standing,
+    view::ServiceView,
+};
+use crate::{
+    model::{
+        BackendName, Container, ContainerState, HostName, HostView, Members, Owner, Protocol, ProxySpec, ProxyView,
+        Server, ServerName, ServiceKey, ServiceSpec, StackName, since,
+    },
+    text,
+};
+
+/// What a proxy last said is believed for so long; it is asked every second.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Where a copy stands with the proxies that carry its service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// Every one that can be reached sends it requests, or there is none.
+    Everywhere,
+    /// Not yet, for this reason.
+    NotYet(String),
+}
+
+/// How far the proxies are with letting a copy go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// Nothing is on its way to it any more: it may stop.
+    Free,
+    /// Not yet, for this reason.
+    Waits(String),
+}
+
+/// Says whether every reachable proxy sends a copy requests.
+pub(crate) fn carried(index: &Index<'_>, routes: &Routes<'_>, service: &ServiceKey, seen: &Seen<'_>) -> Carried {
+    let name = ServerName::new(seen.of, &seen.container.id);
+    for host in routes.carriers(service) {
+        let Sight::Seen(view) = index.sight(host) else { continue };
+        let Some(proxy) = fresh(index, view.proxy.as_ref()) else {
+            return Carried::NotYet(format!("{host}: {}", absent(view.proxy.as_ref())));
+        };
+        if routes.structures.get(host).is_some_and(|wanted| wanted.digest() != proxy.structure.as_str()) {
+            return Carried::NotYet(behind(host, proxy));
+        }
+        let mut backends = proxy.backends.iter().filter(|(backend, _)| backend.service == *service);
+        let servers: Vec<_> = backends.by_ref().filter_map(|(_, backend)| backend.servers.get(&name)).collect();
+        if servers.is_empty() || servers.iter().any(|server| !server.is_ready) {
+            return Carried::NotYet(format!("{host}: its proxy takes {} in", seen.of.key));
+        }
+        if servers.iter().any(|server| !server.is_up) {
+            return Carried::NotYet(format!("{host}: its proxy's own check of {} passes", seen.of.key));
+        }
+    }
+    Carried::Everywhere
+}
+
+/// Why a host's proxy is not as its structure wants it, in words.
+pub(crate) fn behind(host: &HostName, proxy: &ProxyView) -> String {
+    if proxy.problem.is_empty() {
+        format!("{host}: its proxy takes its new configuration")
+    } else {
+        format!("{host}: {}", proxy.problem)
+    }
+}
+
+fn absent(proxy: Option<&ProxyView>) -> String {
+    match proxy {
+        Some(proxy) if !proxy.problem.is_empty() => proxy.problem.to_string(),
+        Some(_) => "its proxy answers".to_owned(),
+        None => "its proxy starts".to_owned(),
+    }
+}
+
+/// A proxy runs on the host, whether it was asked yet or not.
+fn has_proxy(view: &HostView) -> bool {
+    let runs = |container: &Container| container.owner == Owner::Proxy && container.state == ContainerState::Running;
+    view.containers.values().any(runs)
+}
+
+/// What a proxy says, if it said it lately.
+fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
+    proxy.filter(|proxy| since(proxy.at, index.world.now) <= FRESH && !proxy.structure.is_empty())
+}
+
+/// How far the proxies are with a copy that shall go. `asked` is when they were asked to send it nothing more.
+pub(crate) fn released(
+    index: &Index<'_>,
+    routes: &Routes<'_>,
+    service: &ServiceKey,
+    seen: &Seen<'_>,
+    asked: Option<Timestamp>,
+    drain: Duration,
+) -> Release {
+    let name = ServerName::new(seen.of, &seen.container.id);
+    let mut open = Vec::new();
+    let mut all_asked = true;
+    for host in routes.carriers(service) {
+        let view = match index.sight(host) {
+            Sight::Seen(view) => view,
+            // Its proxy may still send requests here, and cannot be told. Its own checks will find the copy gone.
+            Sight::Silent { since: at, .. } => {
+                let left = index.defaults.down_after.saturating_sub(since(at, index.world.now));
+                all_asked = false;
+                open.push(format!("{host} ? cannot be asked, for {} more", text::duration(left)));
+                continue;
+            }
+            Sight::Down { .. } | Sight::Gone => continue,
+        };
+        let Some(proxy) = view.proxy.as_ref() else {
+            // One that runs and was not asked yet may send it anything; where none runs nothing does.
+            if has_proxy(view) {
+                all_asked = false;
+                open.push(format!("{host} ◐"));
+            }
+            continue;
+        };
+        let servers: Vec<_> = proxy
+            .backends
+            .iter()
+            .filter(|(backend, _)| backend.service == *service)
+            .filter_map(|(_, backend)| backend.servers.get(&name))
+            .collect();
+        // What it said before it was asked says nothing.
+        let told = fresh(index, Some(proxy)).is_some() && asked.is_some_and(|asked| proxy.at > asked);
+        if !told || servers.iter().any(|server| server.is_ready) {
+            all_asked = false;
+            let why = if proxy.problem.is_empty() { "◐".to_owned() } else { format!("✗ {}", proxy.problem) };
+            open.push(format!("{host} {why}"));
+            continue;
+        }
+        let sessions: u32 = servers.iter().map(|server| server.sessions).sum();
+        if sessions > 0 {
+            open.push(format!("{host} ◐ {sessions} {}", if sessions == 1 { "session" } else { "sessions" }));
+        }
+    }
+    if open.is_empty() {
+        return Release::Free;
+    }
+    let left = asked.map_or(drain, |asked| drain.saturating_sub(since(asked, index.world.now)));
+    if all_asked && left.is_zero() {
+        return Release::Free;
+    }
+    let limit = if all_asked { format!("; at most {} more", text::duration(left)) } else { String::new() };
+    Release::Waits(format!("old {} drains: {}{limit}", seen.of.key, open.join("   ")))
+}
+
+impl Work<'_, '_> {
+    /// Stops a copy, once nothing is on its way to it any more. Until then the proxies are asked to send it nothing.
+    pub fn let_go(&mut self, view: &ServiceView<'_>, seen: &Seen<'_>, why: String) {
+        let key = &seen.of.key;
+        let place = (seen.host.name.clone(), seen.container.id.clone());
+        if self.routes.carriers(view.key).next().is_some() {
+            let drain = drain_time(self.index, view.spec());
+            let asked = self.memory.draining.get(&place).copied();
+            let release = released(self.index, self.routes, view.key, seen, asked, drain);
+            self.next.drains.insert(place.clone());
+            if let Release::Waits(what) = release {
+                if let Some(end) = asked.and_then(|asked| asked.checked_add(drain).ok()) {
+                    self.alarm(end);
+                }
+                self.wait(view.key, Some(key), what, None);
+                return;
+            }
+        }
+        let (host, container) = place;
+        self.act(Action::Stop { host, replica: key.clone(), container, why }, view.key, Some(key));
+    }
+
+    /// What a replica that is to be made on a host would miss there: the links of its stack. In words; none when they are
+    /// there, or none are wanted.
+    pub fn links_missing(&self, host: &HostView, stack: &StackName) -> Option<String> {
+        let wanted = self.routes.structures.get(&host.name).filter(|_| self.routes.links(&host.name, stack))?;
+        match fresh(self.index, host.proxy.as_ref()) {
+            None => Some(format!("{}: {}", host.name, absent(host.proxy.as_ref()))),
+            Some(proxy) => (proxy.structure.as_str() != wanted.digest()).then(|| behind(&host.name, proxy)),
+        }
+    }
+}
+
+/// How long what a replica has begun may go on.
+pub(crate) fn drain_time(index: &Index<'_>, spec: Option<&ServiceSpec>) -> Duration {
+    let wharf = spec.map(|spec| &spec.wharf);
+    let entry = wharf.and_then(|wharf| wharf.entry.iter().filter_map(|entry| entry.drain).max());
+    wharf.and_then(|wharf| wharf.drain).or(entry).unwrap_or(index.defaults.drain)
+}
+
+/// What each proxy of the region shall be, now that it is decided who drains.
+pub(crate) fn proxies(work: &Work<'_, '_>) -> BTreeMap<HostName, ProxySpec> {
+    let mut members: BTreeMap<String, Members> = BTreeMap::new();
+    let mut specs = BTreeMap::new();
+    for (host, structure) in &work.routes.structures {
+        let mut of_host = BTreeMap::new();
+        for name in structure.backends.keys() {
+            let Ok(backend) = name.parse::<BackendName>() else { continue };
+            let known = members.entry(name.clone()).or_insert_with(|| members_of(work, &backend));
+            of_host.insert(backend, known.clone());
+        }
+        let used = |name: &String| work.routes.certificates.get(name).map(|pem| (name.clone(), pem.clone()));
+        specs.insert(
+            (*host).clone(),
+            ProxySpec {
+                image: work.index.world.fleet.proxy_image.clone(),
+                structure: structure.clone(),
+                members: of_host,
+                certificates: structure.certificates.keys().filter_map(used).collect(),
+            },
+        );
+    }
+    specs
+}
+
+/// The servers of a backend.
+fn members_of(work: &Work<'_, '_>, backend: &BackendName) -> Members {
+    let Some(view) = work.views.get(&backend.service) else { return Members::default() };
+    let mut members = Members::default();
+    let mut unwell = Vec::new();
+    let copies = view.slots.iter().flat_map(|slot| slot.wanted.iter().chain(&slot.old)).chain(&view.unwanted);
+    for (seen, standing) in copies {
+        let Some(mut server) = server(work, view, backend, seen) else { continue };
+        let name = ServerName::new(seen.of, &seen.container.id);
+        let drains = work.next.drains.contains(&(seen.host.name.clone(), seen.container.id.clone()));
+        server.is_ready = !drains && is_well(seen, *standing);
+        if server.is_ready || drains || *standing == Standing::Removing {
+            members.servers.insert(name, server);
+        } else if standing.is_alive() && was_ready(work, backend, &name) {
+            unwell.push((name, server));
+        }
+    }
+    // Better an unwell server than none, if it had requests before.
+    let none_is_well = !members.servers.values().any(|server| server.is_ready);
+    for (name, server) in unwell {
+        members.servers.insert(name, Server { is_ready: none_is_well, ..server });
+    }
+    let none_is_ready = !members.servers.values().any(|server| server.is_ready);
+    let may_hold =
+        work.routes.structures.values().any(|structure| {
+            structure.backends.get(&backend.to_string()).is_some_and(|backend| !backend.hold.is_zero())
+        });
+    members.is_held = none_is_ready && may_hold && !view.slots.is_empty() && operation::touches(work, view.key);
+    members
+}
+
+/// Healthy as far as can be seen: a host that cannot be seen now keeps its replicas in traffic while they answer.
+fn is_well(seen: &Seen<'_>, standing: Standing) -> bool {
+    match standing {
+        Standing::Healthy => true,
+        Standing::Hidden => {
+            seen.container.state == ContainerState::Running
+                && matches!(seen.container.health, crate::model::Health::None | crate::model::Health::Healthy)
+        }
+        _ => false,
+    }
+}
+
+fn was_ready(work: &Work<'_, '_>, backend: &BackendName, name: &ServerName) -> bool {
+    let proxies = work
+        .routes
+        .carriers(&backend.service)
+        .filter_map(|host| work.index.world.observed.hosts.get(host)?.proxy.as_ref());
+    proxies.filter_map(|proxy| proxy.backends.get(backend)?.servers.get(name)).any(|server| server.is_ready)
+}
+
+/// Where a copy takes the requests of a backend. An older copy whose port inside has another number takes those of the
+/// same entry.
+fn server(work: &Work<'_, '_>, view: &ServiceView<'_>, backend: &BackendName, seen: &Seen<'_>) -> Option<Server> {
+    let own = work.index.world.desired.revision(view.key, seen.of.revision).map(|revision| &revision.spec);
+    let target = target(view.spec(), own, backend.port);
+    let check = view.spec().and_then(|spec| spec.wharf.check.as_ref()?.port).filter(|port| *port != target);
+    let (address, port) = reach(work, seen, own, target)?;
+    let check_port = check.and_then(|check| reach(work, seen, own, check)).map(|(_, port)| port);
+    Some(Server { address, port, check_port, is_ready: false })
+}
+
+fn target(newest: Option<&ServiceSpec>, own: Option<&ServiceSpec>, port: u16) -> u16 {
+    let (Some(newest), Some(own)) = (newest, own) else { return port };
+    if links(own).contains_key(&port) {
+        return port;
+    }
+    let outside = entries(newest).into_iter().find(|entry| entry.target == port).map(|entry| entry.port);
+    let same = outside.and_then(|outside| entries(own).into_iter().find(|entry| entry.port == outside));
+    same.map_or(port, |entry| entry.target)
+}
+
+/// The address and port at which a container's port is reached from the region's hosts.
+fn reach(work: &Work<'_, '_>, seen: &Seen<'_>, own: Option<&ServiceSpec>, target: u16) -> Option<(String, u16)> {
+    let host = work.index.world.fleet.host(&seen.host.name).and_then(|(_, host)| host.address.clone());
+    // Without an address the fleet is this one host, and its proxy is beside the container.
+    let host = host.or_else(|| seen.host.address.clone()).unwrap_or_else(|| "127.0.0.1".to_owned());
+    if own.is_some_and(|spec| spec.network_mode.as_deref() == Some("host")) {
+        return Some((host, target));
+    }
+    let bindings = seen.container.ports.iter();
+    let binding = bindings.filter(|binding| binding.target == target && binding.protocol == Protocol::Tcp);
+    let binding = binding.filter(|binding| !binding.address.as_str().contains(':'));
+    let (address, port) = binding.filter_map(|binding| Some((binding.address.as_str(), binding.published?))).next()?;
+    let everywhere = address.is_empty() || address == "0.0.0.0";
+    Some((if everywhere { host } else { address.to_owned() }, port))
+}

@@ -1,0 +1,393 @@
+//! Everything that can be changed, changed under load: no request fails.
+//!
+//! One row by itself: `WHARF_WORLD=…/world.env cargo nextest run --test real -E 'test(traffic::rolling_update)'`.
+//! The table of all rows since the world's start is `traffic.md` in its directory; `tests/run` prints it.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use super::stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, HEALTH, OBSERVE, START, STOP, Stage, ended, report, shop};
+use crate::{
+    load::{Load, Stream},
+    websocket::{Held, How},
+};
+
+/// One batch of new copies, and the old ones' end.
+const BATCH: f64 = START + HEALTH + STOP;
+
+#[test]
+fn nothing() {
+    let mut stage = Stage::new("t-none", &shop("1", 3, ""));
+    stage.row("nothing", EVERYWHERE, 5.0, |_| std::thread::sleep(Duration::from_secs(5)));
+}
+
+#[test]
+fn scale() {
+    let mut stage = Stage::new("t-scale", &shop("1", 3, ""));
+    let least = BATCH + STOP;
+    let act = |stage: &Stage| {
+        stage.act(&["scale", "shop/web=9", "--yes"]);
+        assert_eq!(stage.healthy(EVERYWHERE, "web"), 9);
+        stage.act(&["scale", "shop/web=3", "--yes"]);
+        assert_eq!(stage.healthy(EVERYWHERE, "web"), 3);
+    };
+    stage.row("scale 3 → 9 → 3", EVERYWHERE, least, act);
+    // It is killed twice.
+    stage.row_killed("scale 3 → 9 → 3", EVERYWHERE, least + 15.0, act);
+}
+
+#[test]
+fn rolling_update() {
+    let mut stage = Stage::new("t-roll", &shop("1", 6, ""));
+    let least = 3.0 * BATCH + OBSERVE;
+    let floor = stage.floor("web", EVERYWHERE, 6);
+    stage.row("rolling update of 6", EVERYWHERE, least, |stage| stage.release(&shop("2", 6, "")));
+    let image = format!("web={}", stage.fleet.world.image("3"));
+    let again = |stage: &Stage| stage.act(&["deploy", "--stack", "shop", "--image", &image, "--yes"]);
+    stage.row_killed("rolling update of 6", EVERYWHERE, least, again);
+    floor.held();
+    let rows = stage.fleet.json(&["ps", "shop/web"]);
+    assert!(rows.as_array().unwrap().iter().all(|row| row["revision"] == 3), "{rows}");
+}
+
+/// The canary is healthy, answers well, and then its health check fails.
+#[test]
+fn canary() {
+    let mut stage = Stage::new("t-canary", &shop("1", 3, ""));
+    let bad = |sick: &str| {
+        shop("2", 3, "canary: 6s")
+            .replace("    ports:", &format!("    environment: {{ SICK_AFTER: \"{sick}\" }}\n    ports:"))
+    };
+    // Two of its health checks fail from the fourth second on.
+    let least = START + 4.0 + 2.0 + STOP;
+    let floor = stage.floor("web", EVERYWHERE, 3);
+    let act = |text: String| {
+        move |stage: &Stage| {
+            let err = stage.refused(1, &text);
+            assert!(err.contains("was rolled back") && err.contains("shop/web."), "{err}");
+            assert_eq!(stage.healthy(EVERYWHERE, "web"), 3);
+        }
+    };
+    stage.row("canary fails", EVERYWHERE, least, act(bad("4")));
+    stage.row_killed("canary fails", EVERYWHERE, least, act(bad("4.1")));
+    floor.held();
+}
+
+#[test]
+fn roll_back() {
+    let mut stage = Stage::new("t-back", &shop("1", 3, ""));
+    stage.release(&shop("2", 3, ""));
+    stage.release(&shop("3", 3, ""));
+    let least = 2.0 * BATCH + OBSERVE;
+    let act = |to: &'static str| move |stage: &Stage| stage.act(&["rollback", "shop/web", "--to", to, "--yes"]);
+    stage.row("roll back by two revisions", EVERYWHERE, least, act("1"));
+    stage.row_killed("roll back by two revisions", EVERYWHERE, least, act("2"));
+    // Going back is a revision of its own: the fifth.
+    let rows = stage.fleet.json(&["ps", "shop/web"]);
+    assert!(rows.as_array().unwrap().iter().all(|row| row["revision"] == 5), "{rows}");
+}
+
+#[test]
+fn migrate() {
+    let mut stage = Stage::new("t-move", &shop("1", 3, ""));
+    let floor = stage.floor("web", EVERYWHERE, 3);
+    let moving = |what: String, from: &'static str, to: &'static str| {
+        move |stage: &Stage| {
+            stage.act(&["migrate", &what, "--from", from, "--to", to, "--yes"]);
+            let rows = stage.fleet.json(&["ps", what.split('.').next().unwrap()]);
+            let left = rows.as_array().unwrap().iter().filter(|row| row["host"] == from && row["wanted"] == true);
+            assert!(what.contains('.') || left.count() == 0, "{what}: {rows}");
+        }
+    };
+    let one = |stage: &Stage, host: &str| format!("shop/web.{}", stage.slot_on("shop/web", host));
+    let slot = one(&stage, "h2");
+    stage.row("migrate a replica", EVERYWHERE, BATCH, moving(slot, "h2", "h3"));
+    let slot = one(&stage, "h3");
+    stage.row_killed("migrate a replica", EVERYWHERE, BATCH, moving(slot, "h3", "h2"));
+    stage.row("migrate a service", EVERYWHERE, BATCH, moving("shop/web".into(), "h2", "h3"));
+    // Two at a time.
+    stage.row_killed("migrate a service", EVERYWHERE, BATCH, moving("shop/web".into(), "h3", "h2"));
+    stage.row("migrate a stack", EVERYWHERE, BATCH, moving("shop".into(), "h2", "h3"));
+    stage.row_killed("migrate a stack", EVERYWHERE, BATCH, moving("shop".into(), "h3", "h2"));
+    floor.held();
+}
+
+/// A host that is drained loses its proxy at the end, so whoever sends requests to its edge must stop first.
+#[test]
+fn drain() {
+    let mut stage = Stage::new("t-drain", &shop("1", 3, ""));
+    let floor = stage.floor("web", EVERYWHERE, 3);
+    let act = |host: &'static str| {
+        move |stage: &Stage| {
+            stage.act(&["drain", host, "--yes"]);
+            let left: Vec<_> = stage.containers(host, None).into_iter().filter(|one| !one.is_proxy).collect();
+            assert!(left.is_empty(), "{left:?}");
+            stage.fleet.ok(&["uncordon", host, "--yes"]);
+            let edge = stage.edges(&[host], EDGE);
+            stage.fleet.wait("its edge is open again", || std::net::TcpStream::connect(edge[0]).is_ok());
+        }
+    };
+    stage.row("drain a host and bring it back", &["h1", "h3"], BATCH, act("h2"));
+    stage.row_killed("drain a host and bring it back", &["h1", "h2"], BATCH, act("h3"));
+    floor.held();
+}
+
+#[test]
+fn rebalance() {
+    let mut stage = Stage::new("t-even", &shop("1", 6, ""));
+    let skew = |stage: &Stage| stage.fleet.ok(&["migrate", "shop/web", "--from", "h2", "--to", "h3", "--yes"]);
+    let act = |stage: &Stage| {
+        stage.act(&["rebalance", "--yes"]);
+        let each = EVERYWHERE.iter().map(|host| stage.healthy(&[host], "web"));
+        assert!(each.clone().all(|n| n == 2), "{:?}", each.collect::<Vec<_>>());
+    };
+    skew(&stage);
+    stage.row("rebalance", EVERYWHERE, BATCH, act);
+    skew(&stage);
+    stage.row_killed("rebalance", EVERYWHERE, BATCH, act);
+}
+
+/// Another image in the fleet file: a reconciler that runs reads it again, and replaces the proxies one after the other.
+#[test]
+fn proxy_replacement() {
+    let mut stage = Stage::new("t-proxy", &shop("1", 3, ""));
+    let (one, two) = (
+        stage.fleet.world.var("WORLD_PROXY_IMAGE").to_owned(),
+        stage.fleet.world.var("WORLD_PROXY_IMAGE_B").to_owned(),
+    );
+    // Start, one look, and the old one's end, one host after the other.
+    let least = 3.0 * (START + 1.0 + STOP);
+    let change = |stage: &Stage, from: &str, to: &str| {
+        let text = fs::read_to_string(&stage.fleet.file).unwrap();
+        let quoted = |image: &str| format!("image = \"{image}\"");
+        let changed = text.replace(&quoted(from), &quoted(to));
+        assert_ne!(text, changed);
+        fs::write(&stage.fleet.file, changed).unwrap();
+    };
+    let replaced = |stage: &Stage, image: &str| {
+        stage.fleet.wait("every host has the new proxy, and only that", || {
+            EVERYWHERE.iter().all(|host| {
+                let proxies: Vec<_> = stage.containers(host, None).into_iter().filter(|one| one.is_proxy).collect();
+                matches!(proxies.as_slice(), [one] if one.image == image && one.is_running())
+            })
+        });
+    };
+    let keeper = stage.fleet.spawn(&["reconcile"]);
+    stage.fleet.wait("a reconciler holds the lease", || stage.fleet.reconciler().is_some());
+    stage.row("another proxy image", EVERYWHERE, least, |stage| {
+        change(stage, &one, &two);
+        replaced(stage, &two);
+    });
+    let mut next = None;
+    stage.row("another proxy image, reconciler killed", EVERYWHERE, least + 15.0, |stage| {
+        let before = stage.ids(EVERYWHERE, None);
+        change(stage, &two, &one);
+        stage.fleet.wait("it has begun", || stage.ids(EVERYWHERE, None) != before);
+        keeper.signal("KILL");
+        next = Some(stage.fleet.spawn(&["reconcile"]));
+        replaced(stage, &one);
+    });
+}
+
+/// An exclusive volume: the old one must stop before the new one starts. Requests wait for that time.
+#[test]
+fn singleton() {
+    let one = |tag: &str| {
+        let web = shop("1", 3, "");
+        let more = format!(
+            "  one:
+    <<: *check
+    image: IMAGE:{tag}
+    ports: [\"18081:8080\"]
+    volumes: [\"data:/data\"]
+    stop_grace_period: 5s
+    x-wharf: {{ entry: {{ port: 18081, target: 8080, protocol: http }}, check: {{ path: /healthz, interval: 1s }} }}
+volumes: {{ data: {{}} }}
+"
+        );
+        web + &more
+    };
+    let mut stage = Stage::new("t-one", &one("1"));
+    let load = |stage: &Stage| {
+        let mut one = Stream::new("one", &stage.edges(EVERYWHERE, 18081), "/", 100);
+        // As long as nobody works because the reconciler is dead, it is neither old nor new that runs.
+        one.patience = Duration::from_secs(40);
+        let mut all = stage.load(EVERYWHERE);
+        all.0.push(Load::start(&[one], None));
+        all
+    };
+    let least = STOP + START + HEALTH + OBSERVE;
+    stage.timed("replace a singleton", least, load(&stage), |stage| stage.release(&one("2")));
+    let all = load(&stage);
+    stage.timed_killed("replace a singleton", least, all, |stage| stage.release(&one("3")));
+}
+
+/// What Compose would have made: two containers of one service, with ports of their own.
+#[test]
+fn adopt() {
+    let mut stage = Stage::new("t-adopt", &shop("1", 3, ""));
+    let world = |stage: &Stage, args: &[&str]| stage.fleet.world.docker("h3", args);
+    let make = |stage: &Stage, project: &str, port: u16| {
+        let image = stage.fleet.world.image("1");
+        let network = format!("{project}_default");
+        let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
+        world(
+            stage,
+            &[
+                "network",
+                "create",
+                "--label",
+                &label("project", project),
+                "--label",
+                &label("network", "default"),
+                &network,
+            ],
+        );
+        for number in ["1", "2"] {
+            let published = format!("{}:8080", port + number.parse::<u16>().unwrap());
+            let labels = [
+                label("project", project),
+                label("service", "web"),
+                label("container-number", number),
+                label("oneoff", "False"),
+                label("version", "2.24.0"),
+                label("config-hash", "5d1c7b2f0a4e8d3c9b6a7f1e2d3c4b5a69788796a5b4c3d2e1f0a9b8c7d6e5f4"),
+                label("project.working_dir", "/srv/legacy"),
+                label("project.config_files", "/srv/legacy/compose.yaml"),
+            ];
+            let name = format!("{project}-web-{number}");
+            let mut args = vec![
+                "run",
+                "-d",
+                "--name",
+                &name,
+                "--network",
+                &network,
+                "-p",
+                &published,
+                "--restart",
+                "unless-stopped",
+            ];
+            args.extend(["--health-cmd", "/app healthcheck", "--health-interval", "1s"]);
+            args.extend(labels.iter().flat_map(|label| ["--label", label]));
+            args.push(&image);
+            world(stage, &args);
+        }
+    };
+    let ids = |stage: &Stage, project: &str| {
+        let filter = format!("label=com.docker.compose.project={project}");
+        world(stage, &["ps", "-q", "--no-trunc", "--filter", &filter])
+    };
+    let clean = |stage: &Stage, project: &str| {
+        let left = ids(stage, project);
+        let mut args = vec!["rm", "-f"];
+        args.extend(left.split_whitespace());
+        world(stage, &args);
+        world(stage, &["network", "rm", &format!("{project}_default")]);
+    };
+    for (project, port, killing) in [("legacy", 18300, false), ("older", 18310, true)] {
+        make(&stage, project, port);
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let before = ids(&stage, project);
+            let edges = [stage.edges(&["h3"], port + 1), stage.edges(&["h3"], port + 2)].concat();
+            let own = Load::start(&[Stream::new("adopted", &edges, "/", 200)], None);
+            let mut counts = None;
+            let act = |stage: &Stage| {
+                stage.act(&["adopt", project, "--yes"]);
+                std::thread::sleep(Duration::from_secs(2));
+                counts = Some(own.stop().remove("adopted").unwrap());
+            };
+            if killing {
+                stage.row_killed("adopt", EVERYWHERE, 2.0, act);
+            } else {
+                stage.row("adopt", EVERYWHERE, 2.0, act);
+            }
+            let counts = counts.unwrap();
+            assert_eq!(counts.failed(), 0, "the adopted containers: {counts}");
+            assert_eq!(ids(&stage, project), before, "what ran goes on, and nothing was made");
+            let rows = stage.fleet.json(&["ps", project]);
+            let wanted = rows.as_array().unwrap().iter().filter(|row| row["wanted"] == true && row["revision"] == 1);
+            assert_eq!(wanted.count(), 2, "{rows}");
+        }));
+        clean(&stage, project);
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// Answers that take five seconds, and WebSockets: the first end well, the second last as long as a drain does.
+#[test]
+fn what_has_begun_may_end() {
+    let all_at_once = |tag: &str| shop(tag, 3, "").replace("parallelism: 2", "parallelism: 3");
+    let stage = Stage::new("t-long", &all_at_once("1"));
+    let edges = stage.edges(EVERYWHERE, EDGE);
+    let mut load = stage.load(EVERYWHERE);
+    load.0.push(Load::begin(&[Stream::new("slow", &edges, "/slow?s=5", 6)], None));
+    std::thread::sleep(Duration::from_secs(1));
+    let held: Vec<(Instant, Held)> =
+        (0..9).map(|n| (Instant::now(), Held::open(edges[n % edges.len()]).unwrap())).collect();
+    let began = Instant::now();
+    let least = START + HEALTH + DRAIN.as_secs_f64() + STOP + OBSERVE;
+    let mut sockets = Vec::new();
+    stage.timed("release with 5 s answers and WebSockets", least, load, |stage| {
+        stage.release(&all_at_once("2"));
+        sockets = held.into_iter().map(|(opened, held)| (began.duration_since(opened), held.end())).collect();
+    });
+    for (before, ended) in &sockets {
+        // None was cut off before its time; none outlived its container.
+        let lasted = ended.after.saturating_sub(*before);
+        assert!(lasted >= DRAIN, "after {lasted:?} already: {ended:?}");
+        assert_ne!(ended.how, How::Told, "its container is still there: {ended:?}");
+        assert!(ended.echoes > 10, "{ended:?}");
+    }
+}
+
+/// All processes of a host end at once.
+#[test]
+fn a_host_dies() {
+    let stage = Stage::new("t-dies", &shop("1", 3, ""));
+    let keeper = stage.fleet.spawn(&["reconcile"]);
+    stage.fleet.wait("a reconciler holds the lease", || stage.fleet.reconciler().is_some());
+    let load = stage.load(&["h1", "h2"]);
+    std::thread::sleep(Duration::from_secs(2));
+    let (began, at) = (Instant::now(), jiff::Timestamp::now());
+    let crash = stage.fleet.world.fault("crash", "h3");
+    // The proxies' own checks come every second; the third that fails counts.
+    let noticed = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(4000);
+    stage.fleet.wait("full strength on the others", || {
+        ["web", "api"].iter().all(|service| stage.healthy(&["h1", "h2"], service) == 3)
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    std::thread::sleep(Duration::from_secs(2));
+    let counts = load.stop();
+    let least = DOWN_AFTER + START + HEALTH;
+    report(&stage.fleet.world, "a host dies (failed: in flight there)", seconds, least, &counts);
+    let late: Vec<_> = counts.failures.iter().filter(|failure| failure.began > noticed).collect();
+    assert!(late.is_empty(), "the host died at {at}: {counts}\n{}", stage.told());
+    // Of a thousand requests a second a third was on its way to that host, for some milliseconds each.
+    assert!(counts.failed() < 100, "{counts}");
+    assert!(seconds < least + 8.0, "{seconds} s");
+
+    // It comes back: nothing healthy is restarted, what is too much goes, and no request fails.
+    let kept = [stage.ids(&["h1", "h2"], Some("web")), stage.ids(&["h1", "h2"], Some("api"))];
+    let load = stage.load(&["h1", "h2"]);
+    let began = Instant::now();
+    drop(crash);
+    stage.fleet.wait("as many as there shall be", || {
+        ["web", "api"]
+            .iter()
+            .all(|service| stage.healthy(EVERYWHERE, service) == 3 && stage.ids(EVERYWHERE, Some(service)).len() == 3)
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    std::thread::sleep(Duration::from_millis(1500));
+    let counts = load.stop();
+    report(&stage.fleet.world, "it comes back", seconds, START + HEALTH + STOP, &counts);
+    assert_eq!(counts.failed(), 0, "{counts}\n{}", stage.told());
+    let now = [stage.ids(&["h1", "h2"], Some("web")), stage.ids(&["h1", "h2"], Some("api"))];
+    assert_eq!(now, kept, "nothing that was healthy was replaced");
+    keeper.signal("TERM");
+    assert_eq!(ended(keeper).0, Some(0));
+}
