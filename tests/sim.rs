@@ -32,6 +32,8 @@ mod killed;
 mod large;
 #[path = "sim/life.rs"]
 mod life;
+#[path = "sim/moves.rs"]
+mod moves;
 #[path = "sim/operators.rs"]
 mod operators;
 #[path = "sim/reconciler.rs"]

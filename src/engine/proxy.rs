@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt::Write as _, net::SocketAddrV4};
 
 use bollard::{
     models::{
-        ContainerCreateBody, ContainerUpdateBody, HostConfig, Mount, MountType, MountVolumeOptions, ResourcesUlimits,
-        RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerUpdateBody, HostConfig, Mount, MountType, MountVolumeOptions, RestartPolicy,
+        RestartPolicyNameEnum,
     },
     query_parameters as query,
 };
@@ -26,9 +26,6 @@ use crate::{
 /// What the proxy may do on its host beyond a plain process: make a range of addresses its own, listen below port
 /// 1024, and run its worker as another user.
 const CAPABILITIES: [&str; 6] = ["NET_ADMIN", "NET_BIND_SERVICE", "SETUID", "SETGID", "KILL", "DAC_OVERRIDE"];
-/// Open files that it may have: two for each of the connections that its file allows, and some.
-const OPEN_FILES: i64 = 65_536;
-
 /// All that decides how a proxy's container is made.
 #[derive(Debug, Clone, Copy)]
 pub struct ProxyRequest<'a> {
@@ -258,11 +255,6 @@ fn body(request: &ProxyRequest<'_>) -> ContainerCreateBody {
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(CAPABILITIES.iter().map(|&name| name.to_owned()).collect()),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            ulimits: Some(vec![ResourcesUlimits {
-                name: Some("nofile".to_owned()),
-                soft: Some(OPEN_FILES),
-                hard: Some(OPEN_FILES),
-            }]),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()

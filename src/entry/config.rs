@@ -10,6 +10,9 @@ use crate::model::{Backend, BackendName, Bind, Frontend, Members, ProxySpec, Sen
 
 /// The backend of requests that no route takes.
 const NOWHERE: &str = "nowhere";
+/// Files that it may have open, two for each connection, where the engine allows as many. A bound, because engines often
+/// allow without end, and HAProxy sets memory aside for all it is allowed.
+const FILES: u32 = 50_000;
 /// A client's connection may be idle so long between two requests. Also the time after which a process that was
 /// replaced by a reload gets no request any more, because idle connections stay with it until then.
 pub(crate) const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -23,16 +26,13 @@ pub(crate) struct Layout {
     pub run: String,
     /// User and group of the worker; none leaves them as they are.
     pub user: Option<(u32, u32)>,
-    /// Connections at once, of all frontends together. A bound, because the engine's limit on open files may be no
-    /// bound at all, and memory is set aside by it.
-    pub connections: u32,
 }
 
 impl Layout {
     /// In the container.
     pub(crate) fn container() -> Self {
         // 99 is HAProxy's own user in its official images; no name is needed for a number.
-        Self { etc: "/etc/wharf".into(), run: "/run/wharf".into(), user: Some((99, 99)), connections: 25_000 }
+        Self { etc: "/etc/wharf".into(), run: "/run/wharf".into(), user: Some((99, 99)) }
     }
 
     /// The file.
@@ -124,7 +124,7 @@ fn head(digest: &str, layout: &Layout) -> String {
         "# Written by wharf, which writes it anew whenever something changes.\n\
          global\n  \
            description {digest}\n  \
-           maxconn {connections}\n  \
+           fd-hard-limit {FILES}\n  \
            hard-stop-after 24h\n  \
            stats socket unix@{listeners} mode 600 level user expose-fd listeners\n  \
            server-state-file {state}\n  \
@@ -146,7 +146,6 @@ fn head(digest: &str, layout: &Layout) -> String {
            timeout client 24h\n  \
            timeout server 24h\n\
          {common}",
-        connections = layout.connections,
         listeners = layout.listeners(),
         state = layout.state(),
         keep_alive = KEEP_ALIVE.as_secs(),

@@ -198,8 +198,17 @@ impl<P: Place + Sync> Work<P> {
             backends: std::collections::BTreeMap::new(),
             problem: Text::default(),
         });
-        view.problem = trouble.words.clone();
+        view.problem = self.problem(&[trouble.words.to_string()]);
         self.publish(Some(view)).await;
+    }
+}
+
+impl<P> Work<P> {
+    /// What is wrong, in words. It is told with the host, so the host is not said again.
+    fn problem(&self, words: &[String]) -> Text {
+        let host = format!("{}: ", self.host);
+        let words: Vec<&str> = words.iter().map(|words| words.strip_prefix(&host).unwrap_or(words)).collect();
+        Text::from(words.join("; "))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     rollback, scale,
 };
 use crate::model::{
-    Assignment, Condition, Deploy, Intent, Mode, Port, PortMode, Protocol, RegionName, Revision, RevisionNo,
+    Assignment, Condition, Deploy, Intent, Mode, NetworkSpec, Port, PortMode, Protocol, RegionName, Revision,
     ServiceKey, ServiceName, ServiceSpec, StackShared, StackSpec, WharfSpec,
 };
 
@@ -33,7 +33,7 @@ pub fn deploy(
         world,
         stack,
         shared: StackShared {
-            networks: stack.networks.clone(),
+            networks: networks(world, stack),
             volumes: stack.volumes.clone(),
             addresses: addresses::addresses(world.fleet, world.desired, stack)?,
         },
@@ -49,6 +49,18 @@ pub fn deploy(
     draft.gone();
     draft.entries()?;
     Ok(draft.plan())
+}
+
+/// The stack's networks. Those that another tool made go on being used where their name stays the same: what is not
+/// replaced is still on them.
+fn networks(world: &World<'_>, stack: &StackSpec) -> BTreeMap<String, NetworkSpec> {
+    let mut networks = stack.networks.clone();
+    let known = world.desired.stacks.get(&stack.name).into_iter().flat_map(|shared| &shared.networks);
+    for (key, old) in known.filter(|(_, old)| old.adopted) {
+        let new = networks.entry(key.clone()).or_insert_with(|| old.clone());
+        new.adopted |= !new.external && new.name == old.name;
+    }
+    networks
 }
 
 struct Draft<'w, 'a> {
@@ -203,37 +215,21 @@ impl Draft<'_, '_> {
 
     /// Ports of the edge are shared with all that runs in the region.
     fn entries(&mut self) -> Result<(), Refusal> {
-        let mut errors = BTreeSet::new();
-        let mut warnings = BTreeSet::new();
-        for region in &self.world.fleet.regions {
-            let mut services: BTreeMap<&ServiceKey, &ServiceSpec> = BTreeMap::new();
-            for (key, regions) in &self.world.desired.services {
-                let newest = regions.get(&region.name).and_then(newest);
-                let revision = newest.and_then(|no| self.world.desired.revision(key, no));
-                services.extend(revision.map(|revision| (key, &revision.spec)));
-            }
-            let ours: Vec<ServiceKey> = self
-                .stack
-                .services
-                .keys()
-                .map(|name| ServiceKey { stack: self.stack.name.clone(), service: name.clone() })
-                .collect();
-            services.retain(|key, _| key.stack != self.stack.name);
-            for (key, spec) in ours.iter().zip(self.stack.services.values()) {
-                if self.wanted_in(spec, &region.name) {
-                    services.insert(key, spec);
-                }
-            }
-            let found = entry::judge(&services, |key| key.stack == self.stack.name, self.world.now);
-            errors.extend(found.errors);
-            warnings.extend(found.warnings);
-        }
+        let name = &self.stack.name;
+        let key = |service: &ServiceName| ServiceKey { stack: name.clone(), service: service.clone() };
+        let ours: Vec<(ServiceKey, &ServiceSpec)> =
+            self.stack.services.iter().map(|(service, spec)| (key(service), spec)).collect();
+        let warnings = entry::judge_all(
+            self.world,
+            |region, services| {
+                services.retain(|key, _| key.stack != *name);
+                let here = ours.iter().filter(|(_, spec)| self.wanted_in(spec, region));
+                services.extend(here.map(|(key, spec)| (key, *spec)));
+            },
+            |key| key.stack == *name,
+        )?;
         self.warnings.extend(warnings);
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::Invalid(errors.into_iter().collect::<Vec<_>>().join("; ")))
-        }
+        Ok(())
     }
 
     fn plan(self) -> Plan {
@@ -256,11 +252,6 @@ impl Draft<'_, '_> {
         }
         plan
     }
-}
-
-/// The newest revision that an assignment names.
-fn newest(assignment: &Assignment) -> Option<RevisionNo> {
-    assignment.slots.values().map(|place| place.revision).max()
 }
 
 /// How many replicas a region gets: what the file says for it, for all regions, or what there is now.

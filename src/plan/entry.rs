@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::links::{entries, entry_speech};
-use crate::model::{EntryProtocol, EntrySpec, PortMode, Protocol, ServiceKey, ServiceSpec, Speech};
+use super::{
+    Refusal, World,
+    links::{entries, entry_speech},
+};
+use crate::model::{EntryProtocol, EntrySpec, PortMode, Protocol, RegionName, ServiceKey, ServiceSpec, Speech};
 
 /// A certificate that ends within this is worth a word: two weeks are enough to get another.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -50,6 +53,36 @@ pub(crate) fn judge(
         }
     }
     findings
+}
+
+type Services<'s> = BTreeMap<&'s ServiceKey, &'s ServiceSpec>;
+
+/// Judges the entries of every region, with the services that run there now as `change` changes them. Gives warnings;
+/// what cannot be is a refusal.
+pub(crate) fn judge_all<'s>(
+    world: &World<'s>,
+    change: impl Fn(&RegionName, &mut Services<'s>),
+    ours: impl Fn(&ServiceKey) -> bool,
+) -> Result<BTreeSet<String>, Refusal> {
+    let (mut errors, mut warnings) = (BTreeSet::new(), BTreeSet::new());
+    for region in &world.fleet.regions {
+        let mut services: Services<'s> = BTreeMap::new();
+        for (key, regions) in &world.desired.services {
+            let places = regions.get(&region.name).into_iter().flat_map(|assignment| assignment.slots.values());
+            let newest = places.map(|place| place.revision).max();
+            let revision = newest.and_then(|no| world.desired.revision(key, no));
+            services.extend(revision.map(|revision| (key, &revision.spec)));
+        }
+        change(&region.name, &mut services);
+        let found = judge(&services, &ours, world.now);
+        errors.extend(found.errors);
+        warnings.extend(found.warnings);
+    }
+    if errors.is_empty() {
+        Ok(warnings)
+    } else {
+        Err(Refusal::Invalid(errors.into_iter().collect::<Vec<_>>().join("; ")))
+    }
 }
 
 fn names(sharers: &[(&ServiceKey, &ServiceSpec, EntrySpec)]) -> String {

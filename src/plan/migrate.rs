@@ -6,6 +6,7 @@ use super::{
     Plan, Refusal, StepKind, World,
     describe::{Change, describe},
     eligible::Books,
+    entry,
     route::{self, Cargo, End, Load},
     scale,
 };
@@ -31,6 +32,7 @@ pub fn migrate(world: &World<'_>, what: &Scope, from: &Site, to: &Site) -> Resul
     let mut told = describe(world, &changes, &[]);
     told.warnings.splice(0..0, warnings(world, &cargo, start, end));
     if start.region != end.region {
+        told.warnings.extend(ways_in(world, &cargo.loads, end)?);
         // The old region's replicas go when the new region's are all healthy: the sum never falls.
         told.lowest = told.lowest.map(|(_, now)| (now, now));
         for step in told.steps.iter_mut().filter(|step| step.kind == StepKind::Stop) {
@@ -117,6 +119,20 @@ fn is_reversible(world: &World<'_>, loads: &[Load<'_>], what: &Scope, from: End<
         places.any(|place| to.host.is_none_or(|host| place.host == *host))
     };
     !loads.iter().any(is_there)
+}
+
+/// Ports of the other region's edge are shared with what runs there.
+fn ways_in(world: &World<'_>, loads: &[Load<'_>], to: End<'_>) -> Result<BTreeSet<String>, Refusal> {
+    let moves = |key: &ServiceKey| loads.iter().any(|load| load.service == key);
+    entry::judge_all(
+        world,
+        |region, services| {
+            if region == to.region {
+                services.extend(loads.iter().map(|load| (load.service, &load.revision.spec)));
+            }
+        },
+        moves,
+    )
 }
 
 /// What breaks, or may.

@@ -9,6 +9,7 @@
 //! - [`health`], [`healths`] and [`explain`] are for screens.
 
 mod addresses;
+mod adopt;
 mod depends;
 mod deploy;
 mod describe;
@@ -48,6 +49,7 @@ mod verdict;
 mod versions;
 mod view;
 
+pub use adopt::adopt;
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};
 pub use explain::explain;
@@ -57,7 +59,7 @@ pub use links::{entries, links};
 pub use lookup::current;
 pub use migrate::migrate;
 pub use next::next;
-pub use progress::progress;
+pub use progress::{explain_waits, progress};
 pub use rebalance::{rebalance, rebalance_hint};
 pub use remove::{remove, restart};
 pub use rollback::{new_images, rollback};

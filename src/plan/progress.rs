@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Action, Memory, World, images,
+    Action, Memory, Wait, World, images,
     index::{Index, Seen, Sight},
     operation,
     routes::Routes,
@@ -12,7 +12,7 @@ use super::{
     view::{Copy, ServiceView, SlotView},
 };
 use crate::{
-    model::{Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
+    model::{Intent, Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
     text::Text,
 };
 
@@ -33,6 +33,18 @@ pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, m
         traffic: None,
         steps,
     }
+}
+
+/// Says why steps have not begun, where [`next`](super::next()) knows it.
+pub fn explain_waits(progress: &mut Progress, waits: &[Wait]) {
+    for step in progress.steps.iter_mut().filter(|step| step.state == StepState::Waiting && step.detail.is_empty()) {
+        let Some(replica) = &step.replica else { continue };
+        if let Some(wait) = waits.iter().find(|wait| wait.replica.as_ref() == Some(replica)) {
+            let short = wait.what.strip_prefix(&format!("{replica} ")).unwrap_or(&wait.what);
+            step.detail = Text::new(short);
+        }
+    }
+    progress.waits_for = waits_for(&progress.steps);
 }
 
 /// The steps of an operation in a region.
@@ -140,6 +152,7 @@ impl Told<'_, '_> {
         let what = match had {
             Some(had) if had.host != *host => format!("move {} {} → {host}", slot.key, had.host),
             Some(_) => format!("replace {} on {host}", slot.key),
+            None if matches!(operation.intent, Intent::Adopt { .. }) => format!("adopt {} on {host}", slot.key),
             None => format!("start {} on {host}", slot.key),
         };
         let (state, detail) = self.slot_state(view, slot);

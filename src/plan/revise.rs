@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Refusal, World,
+    Refusal, World, addresses,
     deploy::{number, same_rules},
     describe::Change,
     eligible::Books,
-    lookup,
+    entry, lookup,
     refit::{complete, refit},
 };
-use crate::model::{Mode, RegionName, Revision, RevisionNo, ServiceKey, ServiceSpec, StackName, StackShared};
+use crate::model::{
+    Mode, RegionName, Revision, RevisionNo, ServiceKey, ServiceSpec, StackName, StackShared, StackSpec,
+};
 
 /// What a new revision shall be.
 pub(super) struct Wish<'a> {
@@ -83,6 +85,38 @@ impl<'w, 'a> Draft<'w, 'a> {
         let no = revision.no;
         self.revisions.push(revision);
         Ok(Some(no))
+    }
+
+    /// What new revisions change beside their own service: ways in that they share with others, addresses at which
+    /// others reach them. Gives warnings, and what the stack's services share when that changes.
+    pub fn around(&self, stack: &StackName) -> Result<(Vec<String>, Option<StackShared>), Refusal> {
+        let is_new = |key: &ServiceKey| self.revisions.iter().any(|revision| revision.service == *key);
+        let warnings = entry::judge_all(
+            self.world,
+            |_, services| {
+                for (key, spec) in services.iter_mut() {
+                    let fresh = self.revisions.iter().find(|revision| revision.service == **key);
+                    *spec = fresh.map_or(*spec, |revision| &revision.spec);
+                }
+            },
+            is_new,
+        )?;
+        let Some(shared) = self.shared else { return Ok((warnings.into_iter().collect(), None)) };
+        let keys = self.world.desired.services.keys().filter(|key| key.stack == *stack);
+        let spec = |key: &ServiceKey| {
+            let fresh = self.revisions.iter().find(|revision| revision.service == *key);
+            let now = || lookup::current(self.world, key).map(AsRef::as_ref);
+            fresh.or_else(now).map(|revision| (key.service.clone(), revision.spec.clone()))
+        };
+        let whole = StackSpec {
+            name: stack.clone(),
+            services: keys.filter_map(spec).collect(),
+            networks: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+        };
+        let addresses = addresses::addresses(self.world.fleet, self.world.desired, &whole)?;
+        let changed = addresses != shared.addresses;
+        Ok((warnings.into_iter().collect(), changed.then(|| StackShared { addresses, ..shared.clone() })))
     }
 
     /// A network or volume that the stack has no more cannot be made again: its description is not kept.

@@ -54,10 +54,8 @@ pub fn new_images(
         spec.image.clone_from(written);
         draft.service(key, Wish { spec: &spec, image: resolved, note: "deploy".to_owned(), restores: None })?;
     }
-    let Draft { changes, revisions, .. } = draft;
-    let told = describe(world, &changes, &revisions);
-    let undo = undo(world, &revisions, stack);
-    Ok(scale::plan(world, Intent::Deploy { stack: stack.clone() }, command, changes, revisions, told, undo))
+    let undo = undo(world, &draft.revisions, stack);
+    finish(world, Intent::Deploy { stack: stack.clone() }, stack, command, undo, draft, Vec::new())
 }
 
 fn current<'a>(world: &World<'a>, service: &ServiceKey) -> Result<&'a Arc<Revision>, Refusal> {
@@ -103,7 +101,8 @@ fn one(
     let numbers = BTreeMap::from([(service.clone(), (target.no, new))]);
     let equivalent = format!("wharf rollback {service} --to r{}", target.no);
     let undo = Some(format!("wharf rollback {service} --to r{}", now.no));
-    Ok(finish(world, what, numbers, equivalent, undo, draft, Vec::new()))
+    let intent = Intent::Rollback { what: what.clone(), to: numbers };
+    finish(world, intent, &service.stack, equivalent, undo, draft, Vec::new())
 }
 
 fn restoring(target: &Revision) -> Wish<'_> {
@@ -153,7 +152,8 @@ fn all(world: &World<'_>, what: &Scope, stack: &StackName, to: Option<u32>, by: 
     }
     let equivalent = format!("wharf rollback {stack} --to {}", version.no);
     let undo = undo(world, &draft.revisions, stack);
-    Ok(finish(world, what, numbers, equivalent, undo, draft, warnings))
+    let intent = Intent::Rollback { what: what.clone(), to: numbers };
+    finish(world, intent, stack, equivalent, undo, draft, warnings)
 }
 
 /// True when a version is older, for every service, than what runs, and differs for one of them.
@@ -194,18 +194,21 @@ pub(super) fn undo(world: &World<'_>, fresh: &[Revision], stack: &StackName) -> 
 
 fn finish(
     world: &World<'_>,
-    what: &Scope,
-    to: BTreeMap<ServiceKey, (RevisionNo, RevisionNo)>,
+    intent: Intent,
+    stack: &StackName,
     equivalent: String,
     undo: Option<String>,
     draft: Draft<'_, '_>,
-    warnings: Vec<String>,
-) -> Plan {
+    mut warnings: Vec<String>,
+) -> Result<Plan, Refusal> {
+    let (more, shared) = draft.around(stack)?;
+    warnings.extend(more);
     let Draft { changes, revisions, .. } = draft;
     let mut told = describe(world, &changes, &revisions);
     told.warnings.splice(0..0, warnings);
-    let intent = Intent::Rollback { what: what.clone(), to };
-    scale::plan(world, intent, equivalent, changes, revisions, told, undo)
+    let mut plan = scale::plan(world, intent, equivalent, changes, revisions, told, undo);
+    plan.proposal.stacks.extend(shared.map(|shared| (stack.clone(), Some(shared))));
+    Ok(plan)
 }
 
 /// `r7 (deploy by ana, 3h ago)`.

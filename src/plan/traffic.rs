@@ -52,7 +52,7 @@ pub(crate) fn carried(index: &Index<'_>, routes: &Routes<'_>, service: &ServiceK
     for host in routes.carriers(service) {
         let Sight::Seen(view) = index.sight(host) else { continue };
         let Some(proxy) = fresh(index, view.proxy.as_ref()) else {
-            return Carried::NotYet(format!("{host}: {}", absent(view.proxy.as_ref())));
+            return Carried::NotYet(absent(host, view.proxy.as_ref()));
         };
         if routes.structures.get(host).is_some_and(|wanted| wanted.digest() != proxy.structure.as_str()) {
             return Carried::NotYet(behind(host, proxy));
@@ -74,15 +74,16 @@ pub(crate) fn behind(host: &HostName, proxy: &ProxyView) -> String {
     if proxy.problem.is_empty() {
         format!("{host}: its proxy takes its new configuration")
     } else {
-        format!("{host}: {}", proxy.problem)
+        proxy.problem.to_string()
     }
 }
 
-fn absent(proxy: Option<&ProxyView>) -> String {
+fn absent(host: &HostName, proxy: Option<&ProxyView>) -> String {
     match proxy {
+        // A problem names its host.
         Some(proxy) if !proxy.problem.is_empty() => proxy.problem.to_string(),
-        Some(_) => "its proxy answers".to_owned(),
-        None => "its proxy starts".to_owned(),
+        Some(_) => format!("{host}: its proxy answers"),
+        None => format!("{host}: its proxy starts"),
     }
 }
 
@@ -139,7 +140,7 @@ pub(crate) fn released(
         let told = fresh(index, Some(proxy)).is_some() && asked.is_some_and(|asked| proxy.at > asked);
         if !told || servers.iter().any(|server| server.is_ready) {
             all_asked = false;
-            let why = if proxy.problem.is_empty() { "◐".to_owned() } else { format!("✗ {}", proxy.problem) };
+            let why = if proxy.problem.is_empty() { "◐".to_owned() } else { format!("✗ ({})", proxy.problem) };
             open.push(format!("{host} {why}"));
             continue;
         }
@@ -186,7 +187,7 @@ impl Work<'_, '_> {
     pub fn links_missing(&self, host: &HostView, stack: &StackName) -> Option<String> {
         let wanted = self.routes.structures.get(&host.name).filter(|_| self.routes.links(&host.name, stack))?;
         match fresh(self.index, host.proxy.as_ref()) {
-            None => Some(format!("{}: {}", host.name, absent(host.proxy.as_ref()))),
+            None => Some(absent(&host.name, host.proxy.as_ref())),
             Some(proxy) => (proxy.structure.as_str() != wanted.digest()).then(|| behind(&host.name, proxy)),
         }
     }

@@ -178,13 +178,13 @@ impl<'c, 'a> Case<'c, 'a> {
         let progress = progress(&self.index.world, self.index.region, self.operation, self.memory);
         (!progress.finished).then(|| {
             let waits = if progress.waits_for.is_empty() { "nothing that is known".into() } else { progress.waits_for };
-            let drain = operation::is_drain(self.operation);
-            let (late, limit) = if drain {
-                ("not empty within", self.index.defaults.drain_deadline)
-            } else {
-                ("no progress for", self.index.defaults.progress_deadline)
-            };
-            let reason = format!("{late} {}; it waited for: {waits}{}", duration(limit), self.unchanged());
+            if operation::is_drain(self.operation) {
+                let limit = duration(self.index.defaults.drain_deadline);
+                let reason = format!("not empty within {limit}; it waited for: {waits}{}", self.unchanged());
+                return Told { reason, culprit: None, action: FailureAction::Rollback };
+            }
+            let limit = duration(self.index.defaults.progress_deadline);
+            let reason = format!("no progress for {limit}; it waited for: {waits}{}", self.unchanged());
             let actions: Vec<FailureAction> = self.open().into_iter().map(|(.., action)| action).collect();
             let says = |action| actions.contains(&action);
             let action = match actions.first() {

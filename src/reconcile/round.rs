@@ -319,6 +319,7 @@ impl Reconciler {
                 return self.give_up(fence, operation.clone(), verdict).await;
             }
             let mut part = plan::progress(&world, name, operation, &region.memory);
+            plan::explain_waits(&mut part, &next.waits);
             part.traffic = region.tally.of(operation, name);
             let told = (operation.since(), part);
             if region.reported.get(&operation.id) != Some(&told) {

@@ -2,7 +2,7 @@
 
 use super::clock;
 use super::script::Behaviour;
-use super::spec::Spec;
+use super::spec::{self, Restart, Spec};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -153,6 +153,12 @@ impl Container {
 
     pub(super) fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_with(Box::default)
+    }
+
+    /// When it is started again: as it was made, or as it was told since.
+    pub(super) fn restart(&self) -> Restart {
+        let told = self.extra.iter().find_map(|extra| extra.update.get("RestartPolicy"));
+        told.and_then(|policy| spec::restart(policy).ok()).unwrap_or(self.spec.restart)
     }
 
     /// The `STATUS` column of `docker ps`.

@@ -132,7 +132,7 @@ impl Engine {
         container.ports.clear();
         container.life += 1;
         // A container that is down keeps the last word of its health check.
-        let again = !container.by_hand && container.spec.restart.wants(code, container.restarts);
+        let again = !container.by_hand && container.restart().wants(code, container.restarts);
         container.status = if again { Status::Restarting } else { Status::Exited };
         let auto_remove = container.spec.auto_remove && !again;
         container.ends += u64::from(was_alive);
@@ -227,7 +227,7 @@ impl Engine {
             container.ports.clear();
             container.life += 1;
             container.ends += 1;
-            if container.spec.restart.wants(137, 0) {
+            if container.restart().wants(137, 0) {
                 again.push((container.id.clone(), container.life));
             }
         }

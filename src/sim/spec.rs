@@ -108,7 +108,7 @@ impl Spec {
             ports,
             exposed,
             health: health(body.get("Healthcheck")),
-            restart: restart(&host)?,
+            restart: host.get("RestartPolicy").map_or(Ok(Restart::No), restart)?,
             image,
             command,
             grace: body.get("StopTimeout").and_then(Value::as_i64),
@@ -197,8 +197,8 @@ fn health(check: Option<&Value>) -> Option<HealthSpec> {
     })
 }
 
-fn restart(host: &Value) -> Result<Restart, Refusal> {
-    let Some(policy) = host.get("RestartPolicy") else { return Ok(Restart::No) };
+/// A restart policy in Docker's form.
+pub(super) fn restart(policy: &Value) -> Result<Restart, Refusal> {
     let max = policy.get("MaximumRetryCount").and_then(Value::as_u64).unwrap_or(0);
     match policy.get("Name").and_then(Value::as_str).unwrap_or_default() {
         "" | "no" => Ok(Restart::No),

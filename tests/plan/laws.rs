@@ -65,6 +65,11 @@ enum Event {
     Scale(usize, u32),
     Deploy(usize),
     Restart(usize),
+    Drain(usize),
+    Open(usize),
+    Migrate(usize, usize, usize),
+    Rollback(usize),
+    Rebalance,
     Kill(usize),
     Delete(usize),
     Sicken(usize),
@@ -79,6 +84,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         (0..3_usize, 0..7_u32).prop_map(|(service, n)| Event::Scale(service, n)),
         (0..3_usize).prop_map(Event::Deploy),
         (0..3_usize).prop_map(Event::Restart),
+        (0..5_usize).prop_map(Event::Drain),
+        (0..5_usize).prop_map(Event::Open),
+        (0..3_usize, 0..5_usize, 0..5_usize).prop_map(|(service, from, to)| Event::Migrate(service, from, to)),
+        (0..3_usize).prop_map(Event::Rollback),
+        Just(Event::Rebalance),
         (0..20_usize).prop_map(Event::Kill),
         (0..20_usize).prop_map(Event::Delete),
         (0..20_usize).prop_map(Event::Sicken),
@@ -130,6 +140,29 @@ impl Run {
                 let plan = restart(&self.fake.world(), &key(service % self.kinds.len()), None);
                 self.command(plan);
             }
+            Event::Drain(at) => {
+                let plan = host(&self.fake.world(), &self.host(*at), Some(HostIntent::Draining));
+                self.command(plan);
+            }
+            Event::Open(at) => {
+                let plan = host(&self.fake.world(), &self.host(*at), None);
+                self.command(plan);
+            }
+            Event::Migrate(service, from, to) => {
+                let what = Scope::Service(key(service % self.kinds.len()));
+                let (from, to) = (Site::Host(self.host(*from)), Site::Host(self.host(*to)));
+                let plan = migrate(&self.fake.world(), &what, &from, &to);
+                self.command(plan);
+            }
+            Event::Rollback(service) => {
+                let what = Scope::Service(key(service % self.kinds.len()));
+                let plan = rollback(&self.fake.world(), &what, None, "ana");
+                self.command(plan);
+            }
+            Event::Rebalance => {
+                let plan = rebalance(&self.fake.world(), None);
+                self.command(plan);
+            }
             Event::Kill(at) => self.on_container(*at, |container, now| {
                 container.state = ContainerState::Exited { code: 137, at: Some(now), oom: false };
             }),
@@ -160,6 +193,46 @@ impl Run {
             Event::Rounds(rounds) => (0..*rounds).for_each(|_| self.quiet_round()),
             Event::Long => (0..90).for_each(|_| self.quiet_round()),
         }
+    }
+
+    fn host(&self, at: usize) -> HostName {
+        self.fake.observed.hosts.keys().nth(at % self.fake.observed.hosts.len()).unwrap().clone()
+    }
+
+    /// How uneven a service is, over zones and then over hosts: the sums of squares.
+    fn unevenness(&self, service: &ServiceKey) -> (u32, u32) {
+        let (mut zones, mut hosts): (BTreeMap<&str, u32>, BTreeMap<&HostName, u32>) = Default::default();
+        let Some(assignment) = self.fake.desired.assignment(service, &region()) else { return (0, 0) };
+        let spreads = self.fake.desired.latest(service).is_some_and(|latest| !latest.spec.deploy.spread.is_empty());
+        for place in assignment.slots.values() {
+            let zone = self.fake.observed.hosts[&place.host].labels["zone"].as_str();
+            *zones.entry(if spreads { zone } else { "" }).or_default() += 1;
+            *hosts.entry(&place.host).or_default() += 1;
+        }
+        let squares = |counts: Vec<u32>| counts.iter().map(|count| count * count).sum();
+        (squares(zones.into_values().collect()), squares(hosts.into_values().collect()))
+    }
+
+    /// Reservations, ports and numbers per host are kept to.
+    fn within_rules(&self) -> Result<(), String> {
+        let mut cpu: BTreeMap<&HostName, u64> = BTreeMap::new();
+        let mut ports: BTreeSet<(&HostName, u16)> = BTreeSet::new();
+        let mut count: BTreeMap<(&HostName, ServiceKey), u32> = BTreeMap::new();
+        for (replica, place) in self.fake.desired.replicas() {
+            let spec = &self.fake.desired.revision(&replica.service, place.revision).unwrap().spec;
+            *cpu.entry(&place.host).or_default() += spec.deploy.resources.cpu_reserved.unwrap_or_default();
+            for (port, _) in spec.fixed_ports() {
+                if !ports.insert((&place.host, port)) {
+                    return Err(format!("port {port} twice on {}", place.host));
+                }
+            }
+            let here = count.entry((&place.host, replica.service.clone())).or_default();
+            *here += 1;
+            if spec.deploy.max_per_host.is_some_and(|most| *here > most) {
+                return Err(format!("{here} of {} on {}", replica.service, place.host));
+            }
+        }
+        if cpu.values().all(|cpu| *cpu <= 4_000) { Ok(()) } else { Err(format!("{cpu:?}")) }
     }
 
     fn pick(&self, at: usize) -> Option<(HostName, ContainerId)> {
@@ -323,22 +396,117 @@ proptest! {
             prop_assert_eq!(&plan, &scale(&run.fake.world(), &target));
             run.command(plan);
         }
-        let mut cpu: BTreeMap<&HostName, u64> = BTreeMap::new();
-        let mut ports: BTreeSet<(&HostName, u16)> = BTreeSet::new();
-        let mut count: BTreeMap<(&HostName, ServiceKey), u32> = BTreeMap::new();
+        prop_assert_eq!(run.within_rules(), Ok(()));
         for (replica, place) in run.fake.desired.replicas() {
-            let spec = &run.fake.desired.revision(&replica.service, place.revision).unwrap().spec;
-            *cpu.entry(&place.host).or_default() += spec.deploy.resources.cpu_reserved.unwrap_or_default();
-            for (port, _) in spec.fixed_ports() {
-                prop_assert!(ports.insert((&place.host, port)), "port {} twice on {}", port, place.host);
-            }
-            let here = count.entry((&place.host, replica.service.clone())).or_default();
-            *here += 1;
-            prop_assert!(spec.deploy.max_per_host.is_none_or(|most| *here <= most));
             let known = before.assignment(&replica.service, &region()).and_then(|a| a.slots.get(&replica.slot));
             prop_assert!(known == Some(place) || run.fake.desired.is_open(&place.host), "new on a closed host");
         }
-        prop_assert!(cpu.values().all(|cpu| *cpu <= 4_000), "{:?}", cpu);
+    }
+
+    /// A rebalance never makes a service's spread worse, keeps to the rules, moves nothing onto or off a closed host,
+    /// and leaves nothing for a second one.
+    #[test]
+    fn rebalancing_once_is_enough(
+        hosts in 2..6_usize,
+        kinds in kinds(),
+        sizes in prop::collection::vec(0..9_u32, 3),
+        closed in prop::collection::vec(any::<bool>(), 6),
+        still in 0..8_usize,
+    ) {
+        let mut run = start(hosts, kinds);
+        // Grown while some hosts are closed, so that it is uneven.
+        for at in (0..hosts).filter(|at| closed[*at]) {
+            run.fake.desired.hosts.insert(run.host(at), HostIntent::Cordoned);
+        }
+        for (at, to) in sizes.iter().enumerate().take(run.kinds.len()) {
+            let plan = scale(&run.fake.world(), &[ScaleTarget { service: key(at), region: region(), to: *to }]);
+            run.command(plan);
+        }
+        for at in (0..hosts).filter(|at| *at != still) {
+            let open = run.host(at);
+            run.fake.desired.hosts.remove(&open);
+        }
+        let before = run.fake.desired.clone();
+        let uneven: Vec<(u32, u32)> = (0..run.kinds.len()).map(|at| run.unevenness(&key(at))).collect();
+        let plan = rebalance(&run.fake.world(), None).unwrap();
+        prop_assert_eq!(&plan, &rebalance(&run.fake.world(), None).unwrap());
+        run.command(Ok(plan));
+        let again = rebalance(&run.fake.world(), None).unwrap();
+        prop_assert!(again.is_empty(), "{:?}", again.steps);
+        prop_assert!(rebalance_hint(&run.fake.world(), &region()).is_none());
+        for (at, uneven) in uneven.into_iter().enumerate() {
+            prop_assert!(run.unevenness(&key(at)) <= uneven, "{} is more uneven", key(at));
+        }
+        prop_assert_eq!(run.within_rules(), Ok(()));
+        for (replica, place) in run.fake.desired.replicas() {
+            let old = &before.assignment(&replica.service, &region()).unwrap().slots[&replica.slot];
+            let pinned = KINDS[run.kinds[SERVICES.iter().position(|name| *name == replica.service.service.as_str()).unwrap()]].contains("volume");
+            prop_assert_eq!(old.revision, place.revision);
+            prop_assert!(old == place || !pinned, "{} has a volume", replica);
+            prop_assert!(old == place || (before.is_open(&old.host) && before.is_open(&place.host)), "{}", replica);
+        }
+    }
+
+    /// A drain leaves nothing on the host but what it names, keeps every slot and its number, and touches no other.
+    #[test]
+    fn draining_empties_the_host(
+        hosts in 1..6_usize,
+        kinds in kinds(),
+        sizes in prop::collection::vec(0..9_u32, 3),
+        drained in 0..6_usize,
+    ) {
+        let mut run = start(hosts, kinds);
+        for (at, to) in sizes.iter().enumerate().take(run.kinds.len()) {
+            let plan = scale(&run.fake.world(), &[ScaleTarget { service: key(at), region: region(), to: *to }]);
+            run.command(plan);
+        }
+        let name = run.host(drained);
+        let before = run.fake.desired.clone();
+        let plan = host(&run.fake.world(), &name, Some(HostIntent::Draining)).unwrap();
+        prop_assert_eq!(&plan, &host(&run.fake.world(), &name, Some(HostIntent::Draining)).unwrap());
+        let stays = plan.warnings.iter().filter(|warning| warning.contains(" stays: ")).count();
+        run.command(Ok(plan));
+        prop_assert_eq!(run.fake.desired.count_on(&name), stays);
+        prop_assert_eq!(run.within_rules(), Ok(()));
+        prop_assert_eq!(before.replicas().count(), run.fake.desired.replicas().count());
+        for (replica, place) in before.replicas() {
+            let now = &run.fake.desired.assignment(&replica.service, &region()).unwrap().slots[&replica.slot];
+            prop_assert!(now == place || place.host == name, "{} was not on the host", replica);
+        }
+        let again = host(&run.fake.world(), &name, Some(HostIntent::Draining)).unwrap();
+        prop_assert!(again.is_empty());
+    }
+
+    /// Rolling back without a number never comes back to what it left, and ends.
+    #[test]
+    fn rolling_back_never_toggles(deploys in prop::collection::vec(0..3_u8, 1..8), again in 1..10_usize) {
+        let mut run = start(2, vec![0]);
+        for version in deploys {
+            run.versions[0] = version;
+            let plan = deploy_of(&run.fake, &file(&run.kinds, &run.versions));
+            run.command(plan);
+        }
+        let what = Scope::Service(key(0));
+        let mut oldest = None;
+        for _ in 0..again {
+            let world = run.fake.world();
+            let now = current(&world, &key(0)).unwrap().clone();
+            let Ok(plan) = rollback(&world, &what, None, "ana") else { break };
+            let Intent::Rollback { to, .. } = &plan.proposal.intent else { panic!() };
+            let (target, new) = to[&key(0)];
+            let fresh = &plan.proposal.revisions[0];
+            let old = &run.fake.desired.revisions[&key(0)][&target];
+            prop_assert_eq!((fresh.no, &fresh.image, &fresh.spec), (new, &old.image, &old.spec));
+            prop_assert!(fresh.image != now.image, "it differs from what ran");
+            // Through all roll-backs, to what was once deployed.
+            let mut stands_for = target;
+            while let Some(older) = run.fake.desired.revisions[&key(0)][&stands_for].restores {
+                stands_for = older;
+            }
+            prop_assert!(oldest.is_none_or(|oldest| stands_for < oldest), "{stands_for:?} after {oldest:?}");
+            oldest = Some(stands_for);
+            run.command(Ok(plan));
+        }
     }
 
     /// Out and in again moves no replica that survives.

@@ -115,7 +115,9 @@ async fn a_failure_waits_for_a_person_or_stops_nothing_where_the_file_says_so() 
     });
     let (sim, _reconciler) = settled(setup).await;
     let exits = Behaviour::Exits { after: Duration::from_millis(1), code: 3, oom: false };
-    sim.fleet.script_all(|script| drop(script.behaviours.insert("app:broken".to_owned(), exits.clone())));
+    sim.fleet.script_all(|script| {
+        script.behaviours.insert("app:broken".to_owned(), exits.clone());
+    });
     let with = |image: &str, action| {
         let mut stack = shop(image, 4);
         stack.services[0].deploy.update = Some(RolloutSpec { failure_action: Some(action), ..RolloutSpec::default() });
@@ -133,7 +135,9 @@ async fn a_failure_waits_for_a_person_or_stops_nothing_where_the_file_says_so() 
     assert!(paused.why.as_str().contains("shop/web.") && paused.why.as_str().contains("exit"), "{}", paused.why);
     assert!(images(&sim).contains(&"app:1".to_owned()));
     // What made it fail is mended, and who mended it took the broken ones away.
-    sim.fleet.script_all(|script| drop(script.behaviours.remove("app:broken")));
+    sim.fleet.script_all(|script| {
+        script.behaviours.remove("app:broken");
+    });
     delete(&sim, "app:broken", |_| true).await;
     sim.store.resume(operation.id, "ben@test".into(), jiff::Timestamp::now()).await.unwrap();
     sim.converged(&operation).await;

@@ -224,7 +224,7 @@ impl<P: Place + Sync> Work<P> {
             leaving: looked.leaving,
             at: now,
             backends: self.ledger.sum(&looked.answers, now),
-            problem: Text::from(problems.join("; ")),
+            problem: self.problem(problems),
         }
     }
 }

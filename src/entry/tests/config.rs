@@ -108,7 +108,7 @@ fn the_file_is_as_it_was() {
 fn haproxy_takes_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).display().to_string();
-    let layout = Layout { etc: path(""), run: path(""), user: None, connections: 500 };
+    let layout = Layout { etc: path(""), run: path(""), user: None };
     let mut spec = spec();
     for (name, digest) in &spec.structure.certificates {
         let made = rcgen::generate_simple_self_signed(vec![format!("{name}.example.com")]).unwrap();

@@ -129,7 +129,7 @@ impl Load {
     }
 }
 
-fn backend_name() -> BackendName {
+pub(super) fn backend_name() -> BackendName {
     "shop:web:8080".parse().unwrap()
 }
 
@@ -150,7 +150,7 @@ fn backend() -> Backend {
 }
 
 /// A proxy with one entry for one service.
-fn spec(edge: u16, apps: &[(u32, u16)]) -> ProxySpec {
+pub(super) fn spec(edge: u16, apps: &[(u32, u16)]) -> ProxySpec {
     let route = Route { host: None, path: None, backend: backend_name().to_string() };
     let frontend = Frontend {
         bind: Bind::Edge { port: edge },
@@ -178,11 +178,11 @@ fn spec(edge: u16, apps: &[(u32, u16)]) -> ProxySpec {
 }
 
 /// A keeper and what it told last.
-struct Kept {
+pub(super) struct Kept {
     wanted: watch::Sender<Option<ProxySpec>>,
     told: mpsc::Receiver<HostUpdate>,
-    last: Option<ProxyView>,
-    place: Arc<Processes>,
+    pub last: Option<ProxyView>,
+    place: Option<Arc<Processes>>,
     keeper: Option<Keeper>,
 }
 
@@ -191,9 +191,18 @@ impl Kept {
         let place = Arc::new(Processes::new(fleet, dir));
         let (wanted, _) = watch::channel(Some(spec));
         let (_, told) = mpsc::channel(1);
-        let mut kept = Self { wanted, told, last: None, place, keeper: None };
+        let mut kept = Self { wanted, told, last: None, place: Some(place), keeper: None };
         kept.restart();
         kept
+    }
+
+    /// A keeper that was started elsewhere.
+    pub(super) fn of(
+        wanted: watch::Sender<Option<ProxySpec>>,
+        told: mpsc::Receiver<HostUpdate>,
+        keeper: Keeper,
+    ) -> Self {
+        Self { wanted, told, last: None, place: None, keeper: Some(keeper) }
     }
 
     /// Another keeper takes over from nothing.
@@ -201,20 +210,42 @@ impl Kept {
         let (tell, told) = mpsc::channel(100);
         self.told = told;
         let host = HostName::new("h1").unwrap();
-        self.keeper = Some(Keeper::at(self.place.clone(), host, tell, self.wanted.subscribe()));
+        self.keeper = Some(Keeper::at(self.place.clone().unwrap(), host, tell, self.wanted.subscribe()));
     }
 
-    fn want(&mut self, change: impl FnOnce(&mut ProxySpec)) {
+    pub(super) fn want(&mut self, change: impl FnOnce(&mut ProxySpec)) {
         self.wanted.send_modify(|spec| change(spec.as_mut().unwrap()));
     }
 
-    async fn until(&mut self, what: &str, is_so: impl Fn(&ProxyView) -> bool) {
+    pub(super) async fn until(&mut self, what: &str, is_so: impl Fn(&ProxyView) -> bool) {
         let begin = Instant::now();
         while !self.last.as_ref().is_some_and(&is_so) {
             let left = Duration::from_secs(25).saturating_sub(begin.elapsed());
             match tokio::time::timeout(left, self.told.recv()).await {
                 Ok(Some(HostUpdate { change: HostChange::Proxy(view), .. })) => self.last = view.map(|view| *view),
                 other => panic!("{what}: {other:?}, last {:?}", self.last),
+            }
+        }
+    }
+
+    /// Until these and no others are there, whether they answer or not.
+    pub(super) async fn until_listed(&mut self, slots: &[u32]) {
+        let digest = self.wanted.borrow().as_ref().unwrap().structure.digest();
+        self.until(&format!("slots {slots:?} are there, and only they"), |view| {
+            let Some(backend) = view.backends.get(&backend_name()) else { return false };
+            let there: Vec<u32> = backend.servers.keys().map(|name| name.slot.0).collect();
+            view.structure == digest.as_str() && there == slots
+        })
+        .await;
+    }
+
+    /// Wants none any more, and waits until there is none.
+    pub(super) async fn gone(&mut self) {
+        self.wanted.send_replace(None);
+        loop {
+            let update = tokio::time::timeout(Duration::from_secs(25), self.told.recv()).await.unwrap().unwrap();
+            if matches!(update.change, HostChange::Proxy(None)) {
+                return;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod config;
 mod keeping;
+mod sim;
 mod stat;
 mod steps;
 mod view;
@@ -88,7 +89,7 @@ impl Processes {
 impl Place for std::sync::Arc<Processes> {
     fn layout(&self) -> Layout {
         let path = |name: &str| self.dir.join(name).display().to_string();
-        Layout { etc: path("etc"), run: path("run"), user: None, connections: 500 }
+        Layout { etc: path("etc"), run: path("run"), user: None }
     }
 
     async fn find(&self) -> Result<Vec<Found>, Trouble> {

@@ -16,6 +16,7 @@ pub(super) const NOT_IN_MAINTENANCE: &str = "Only servers in maintenance mode ca
 pub(super) const STILL_USED: &str = "Server still has connections attached to it, cannot remove it.\n";
 pub(super) const DELETED: &str = "Server deleted.\n";
 pub(super) const NO_CHECK: &str = "Health check was not configured on this server, cannot enable.\n\n";
+pub(super) const CHECK_PORT: &str = "health check port updated.\n\n";
 pub(super) const WHICH_STATE: &str = "'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n\n";
 /// What every command about servers of a worker that leaves is answered with.
 pub(super) const LEAVING: &str = "Proxy is disabled.\n\n";

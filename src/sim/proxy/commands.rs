@@ -1,7 +1,7 @@
 //! Commands to the workers of a simulated proxy, and to their master.
 
 use super::super::num;
-use super::config::{CheckLine, ServerLine};
+use super::config::ServerLine;
 use super::server::{Admin, Server};
 use super::worker::{Backend, Worker, drain};
 use super::{Proxy, Truth, answers, stat};
@@ -152,6 +152,7 @@ impl Worker {
             ["del", "server", rest @ ..] => self.delete(rest, now, load),
             ["set", "server", rest @ ..] => self.on_server(rest.first(), leaving, |backend, at| match rest {
                 [_, "state", state, ..] => backend.state(at, state, now, script),
+                [_, "check-port", _, ..] => answers::CHECK_PORT.to_owned(),
                 [_, "addr", address, more @ ..] => backend.readdress(at, address, more, now, truth),
                 _ => answers::WHICH_STATE.to_owned(),
             }),
@@ -203,15 +204,15 @@ impl Worker {
         let [_, address, options @ ..] = rest else {
             return "'server' expects <name> and <addr>[:<port>] as arguments.\n\n".to_owned();
         };
-        let line = match ServerLine::read(&name, address, options, CheckLine::default()) {
+        let line = match ServerLine::read(&name, address, options, backend.check) {
             Ok(line) => ServerLine { state: Some(1), ..line },
             Err(why) => return format!("{why}\n\n"),
         };
         let truth = truth(&line.address, line.port);
         // The lowest number that is free.
         let id = (1..u32::MAX).find(|id| backend.servers.iter().all(|server| server.id != *id)).unwrap_or(u32::MAX);
-        let mut server = Server::new(line, id, truth, now);
-        (server.is_checking, server.flips_at) = (false, None);
+        let mut server = Server::new(line, id, backend.asks_page, truth, now);
+        server.is_checking = false;
         backend.servers.push(server);
         answers::ADDED.to_owned()
     }
@@ -306,7 +307,7 @@ impl Backend {
             return answers::NO_CHECK.to_owned();
         }
         server.is_checking = on;
-        server.check_from(now);
+        server.check_anew(now);
         answers::DONE.to_owned()
     }
 

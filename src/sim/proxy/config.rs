@@ -32,6 +32,10 @@ pub(super) struct BackendLines {
     pub(super) id: u32,
     pub(super) is_http: bool,
     pub(super) retries: u32,
+    /// Its checks ask for a page: what listens and is not healthy does not pass.
+    pub(super) asks_page: bool,
+    /// What its servers' checks are like without other words.
+    pub(super) check: CheckLine,
     pub(super) servers: Vec<ServerLine>,
 }
 
@@ -50,13 +54,27 @@ pub(super) struct ServerLine {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct CheckLine {
     pub(super) interval: Duration,
+    /// In doubt it is checked so often.
+    pub(super) fast: Option<Duration>,
+    /// Down, so often.
+    pub(super) down: Option<Duration>,
     pub(super) fall: u32,
     pub(super) rise: u32,
 }
 
 impl Default for CheckLine {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(2), fall: 3, rise: 2 }
+        Self { interval: Duration::from_secs(2), fast: None, down: None, fall: 3, rise: 2 }
+    }
+}
+
+impl CheckLine {
+    /// How long it takes, after a change, until a first check sees it, and until the last one that is needed does.
+    pub(super) fn delays(&self, is_up: bool) -> (f64, f64) {
+        let (first, rounds) =
+            if is_up { (self.interval, self.fall) } else { (self.down.unwrap_or(self.interval), self.rise) };
+        let next = self.fast.unwrap_or(first) * rounds.saturating_sub(1);
+        (first.as_secs_f64(), (first + next).as_secs_f64())
     }
 }
 
@@ -72,20 +90,26 @@ enum Section {
     Other,
 }
 
-/// What `defaults` and `default-server` lines set.
+/// What `defaults` sections set.
 #[derive(Clone, Copy)]
 struct Defaults {
     is_http: bool,
     retries: u32,
+    asks_page: bool,
     check: CheckLine,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { is_http: false, retries: 3, asks_page: false, check: CheckLine::default() }
+    }
 }
 
 /// Reads a configuration, or says what is wrong with it in HAProxy's words.
 pub(in super::super) fn parse(text: &str) -> Result<Config, Wrong> {
     let mut config = Config::default();
     let mut section = Section::Other;
-    let mut defaults = Defaults { is_http: false, retries: 3, check: CheckLine::default() };
-    let mut local = defaults;
+    let mut defaults: Vec<(String, Defaults)> = Vec::new();
     let mut next_id = 2;
     for (line, number) in text.lines().zip(1..) {
         let words = words(line);
@@ -94,10 +118,13 @@ pub(in super::super) fn parse(text: &str) -> Result<Config, Wrong> {
         let name = rest.first().copied().unwrap_or_default();
         match *first {
             "global" => section = Section::Global,
-            "defaults" => section = Section::Defaults,
+            "defaults" => {
+                section = Section::Defaults;
+                defaults.push((name.to_owned(), Defaults::default()));
+            }
             "frontend" | "listen" => {
                 section = Section::Frontend;
-                let is_http = defaults.is_http;
+                let is_http = of(&defaults, rest).is_http;
                 config.frontends.push(FrontendLines {
                     name: name.to_owned(),
                     id: next_id,
@@ -107,24 +134,19 @@ pub(in super::super) fn parse(text: &str) -> Result<Config, Wrong> {
                 next_id += 1;
             }
             "backend" => {
-                (section, local) = (Section::Backend, defaults);
-                let Defaults { is_http, retries, .. } = defaults;
-                config.backends.push(BackendLines {
-                    name: name.to_owned(),
-                    id: next_id,
-                    is_http,
-                    retries,
-                    servers: Vec::new(),
-                });
+                section = Section::Backend;
+                let Defaults { is_http, retries, asks_page, check } = of(&defaults, rest);
+                let (name, servers) = (name.to_owned(), Vec::new());
+                config.backends.push(BackendLines { name, id: next_id, is_http, retries, asks_page, check, servers });
                 next_id += 1;
             }
             "userlist" | "peers" | "resolvers" | "mailers" | "cache" | "program" | "ring" => section = Section::Other,
             keyword => match section {
                 Section::Global => global(&mut config, keyword, rest),
-                Section::Defaults => default(&mut defaults, keyword, rest),
+                Section::Defaults => default(defaults.last_mut().map(|(_, it)| it), keyword, rest),
                 Section::Frontend => frontend(config.frontends.last_mut(), keyword, rest),
                 Section::Backend => {
-                    backend(config.backends.last_mut(), &mut local, keyword, rest).map_err(|why| (number, why))?;
+                    backend(config.backends.last_mut(), keyword, rest).map_err(|why| (number, why))?;
                 }
                 Section::Other => {}
             },
@@ -139,6 +161,15 @@ pub(in super::super) fn parse(text: &str) -> Result<Config, Wrong> {
         }
     }
     Ok(config)
+}
+
+/// The defaults of a section with these words behind its keyword: those that it names, or the last ones.
+fn of(all: &[(String, Defaults)], words: &[&str]) -> Defaults {
+    let named = match words {
+        [_, "from", name, ..] => all.iter().rev().find(|(known, _)| known == name),
+        _ => all.last(),
+    };
+    named.map(|(_, defaults)| *defaults).unwrap_or_default()
 }
 
 /// The words of a line, without its comment. Quotes are taken off as HAProxy does.
@@ -177,10 +208,12 @@ fn global(config: &mut Config, keyword: &str, rest: &[&str]) {
     }
 }
 
-fn default(defaults: &mut Defaults, keyword: &str, rest: &[&str]) {
+fn default(defaults: Option<&mut Defaults>, keyword: &str, rest: &[&str]) {
+    let Some(defaults) = defaults else { return };
     match (keyword, rest) {
         ("mode", [mode, ..]) => defaults.is_http = *mode == "http",
         ("retries", [number, ..]) => defaults.retries = number.parse().unwrap_or(3),
+        ("option", ["httpchk", ..]) => defaults.asks_page = true,
         ("default-server", options) => check(&mut defaults.check, options),
         _ => {}
     }
@@ -202,22 +235,18 @@ fn frontend(frontend: Option<&mut FrontendLines>, keyword: &str, rest: &[&str]) 
     }
 }
 
-fn backend(
-    backend: Option<&mut BackendLines>,
-    local: &mut Defaults,
-    keyword: &str,
-    rest: &[&str],
-) -> Result<(), String> {
+fn backend(backend: Option<&mut BackendLines>, keyword: &str, rest: &[&str]) -> Result<(), String> {
     let Some(backend) = backend else { return Ok(()) };
     match (keyword, rest) {
         ("mode", [mode, ..]) => backend.is_http = *mode == "http",
         ("retries", [number, ..]) => backend.retries = number.parse().unwrap_or(3),
-        ("default-server", options) => check(&mut local.check, options),
+        ("option", ["httpchk", ..]) => backend.asks_page = true,
+        ("default-server", options) => check(&mut backend.check, options),
         ("server", [name, address, options @ ..]) => {
             if backend.servers.iter().any(|server| server.name == *name) {
                 return Err(format!("'server {name}' : another server with the same name exists"));
             }
-            backend.servers.push(ServerLine::read(name, address, options, local.check)?);
+            backend.servers.push(ServerLine::read(name, address, options, backend.check)?);
         }
         ("server", _) => return Err("'server' expects <name> and <addr>[:<port>] as arguments.".to_owned()),
         _ => {}
@@ -227,6 +256,7 @@ fn backend(
 
 /// Options of servers that the simulator knows to be followed by a word.
 const WITH_WORD: [&str; 23] = [
+    "error-limit",
     "inter",
     "fastinter",
     "downinter",
@@ -244,7 +274,6 @@ const WITH_WORD: [&str; 23] = [
     "on-marked-down",
     "on-marked-up",
     "on-error",
-    "error-limit",
     "observe",
     "pool-max-conn",
     "pool-purge-delay",
@@ -302,6 +331,8 @@ fn check(check: &mut CheckLine, options: &[&str]) {
     for pair in options.windows(2) {
         match pair {
             ["inter", time] => check.interval = span(time).unwrap_or(check.interval),
+            ["fastinter", time] => check.fast = span(time),
+            ["downinter", time] => check.down = span(time),
             ["fall", number] => check.fall = number.parse().unwrap_or(check.fall),
             ["rise", number] => check.rise = number.parse().unwrap_or(check.rise),
             _ => {}
@@ -329,12 +360,13 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "global\n description 0123 # digest\n stats socket ipv4@127.0.0.1:9999 level admin\n\
-        defaults\n mode http\n retries 10\n\
-        frontend edge\n bind :80\n use_backend shop:web:80 if { path_beg \"/a b\" }\n\
-        frontend link\n mode tcp\n bind 10.211.0.7:5432\n default_backend shop:db:5432\n\
-        backend shop:web:80\n default-server inter 500 fall 2\n server hold 127.0.0.1:1 disabled\n\
+        defaults web\n mode http\n retries 10\n\
+        defaults flow\n mode tcp\n\
+        frontend edge from web\n bind :80\n use_backend shop:web:80 if { path_beg \"/a b\" }\n\
+        frontend link from flow\n bind 10.211.0.7:5432\n default_backend shop:db:5432\n\
+        backend shop:web:80 from web\n option httpchk\n default-server inter 500 fall 2\n server hold 127.0.0.1:1 disabled\n\
         server 1-r1-ab 10.1.0.11:32768 check rise 1\n\
-        backend shop:db:5432\n mode tcp\n";
+        backend shop:db:5432 from flow\n";
 
     #[test]
     fn what_it_goes_by() {
@@ -347,7 +379,7 @@ mod tests {
         let [web, db] = config.backends.as_slice() else { panic!("{config:?}") };
         assert_eq!((web.id, web.is_http, web.retries, db.is_http), (4, true, 10, false));
         assert!(web.servers[0].is_disabled && web.servers[0].check.is_none());
-        let check = CheckLine { interval: Duration::from_millis(500), fall: 2, rise: 1 };
+        let check = CheckLine { interval: Duration::from_millis(500), fall: 2, rise: 1, ..CheckLine::default() };
         assert_eq!((web.servers[1].address.as_str(), web.servers[1].port), ("10.1.0.11", 32_768));
         assert_eq!(web.servers[1].check, Some(check));
     }

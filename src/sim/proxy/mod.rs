@@ -145,6 +145,7 @@ impl Proxy {
             return;
         };
         self.last_failed = false;
+        self.failed_reloads = 0;
         self.stats_port = config.stats_port;
         let mut worker = Worker::new(&config, self.next_pid, &self.host, now, truth);
         self.next_pid += 1;

@@ -68,8 +68,12 @@ pub(super) struct Server {
     pub(super) by_file: bool,
     pub(super) admin: Admin,
     pub(super) is_up: bool,
+    /// Its checks ask for a page.
+    pub(super) asks_page: bool,
     /// When the checks will have noticed what is true.
     pub(super) flips_at: Option<f64>,
+    /// From then on the result of the last check is what is true.
+    pub(super) checked_at: f64,
     pub(super) truth: Truth,
     pub(super) tail: Option<Tail>,
     pub(super) counts: Counts,
@@ -80,7 +84,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(line: ServerLine, id: u32, truth: Truth, now: f64) -> Self {
+    pub(super) fn new(line: ServerLine, id: u32, asks_page: bool, truth: Truth, now: f64) -> Self {
         let admin = match line.state {
             Some(bits) if bits & 1 != 0 => Admin::Maint,
             Some(bits) if bits & 8 != 0 => Admin::Drain,
@@ -97,7 +101,9 @@ impl Server {
             by_file: line.is_disabled,
             admin,
             is_up: true,
+            asks_page,
             flips_at: None,
+            checked_at: now,
             truth,
             tail: None,
             counts: Counts::default(),
@@ -105,7 +111,7 @@ impl Server {
             changed_at: now,
             closed_at: (admin != Admin::Ready).then_some(now),
         };
-        server.check_from(now);
+        server.check_anew(now);
         server
     }
 
@@ -123,14 +129,36 @@ impl Server {
         self.admin == Admin::Ready && self.is_up
     }
 
-    /// Foresees when checks will have noticed the truth.
+    /// What a check finds now.
+    fn passes(&self) -> bool {
+        match self.truth {
+            Truth::Closed => false,
+            Truth::Ill => !self.asks_page,
+            Truth::Well { .. } => true,
+        }
+    }
+
+    /// The result of the last check.
+    pub(super) fn passed(&self, now: f64) -> bool {
+        self.passes() == (now >= self.checked_at)
+    }
+
+    /// Something has changed: foresees when checks will have noticed.
     pub(super) fn check_from(&mut self, now: f64) {
         self.flips_at = None;
-        let Some(check) = self.check.filter(|_| self.is_checked() && self.is_up != self.truth.is_well()) else {
-            return;
-        };
-        let rounds = if self.is_up { check.fall } else { check.rise };
-        self.flips_at = Some(now + check.interval.as_secs_f64() * f64::from(rounds.max(1)));
+        let Some(check) = self.check.filter(|_| self.is_checked() && self.is_up != self.passes()) else { return };
+        let (first, last) = check.delays(self.is_up);
+        (self.checked_at, self.flips_at) = (now + first, Some(now + last));
+    }
+
+    /// Checks begin: the first one is made at once, and if it fails that is enough.
+    pub(super) fn check_anew(&mut self, now: f64) {
+        (self.checked_at, self.flips_at) = (now, None);
+        if self.is_checked() && self.is_up && !self.passes() {
+            self.flip(now);
+        } else {
+            self.check_from(now);
+        }
     }
 
     /// The checks have noticed.
@@ -151,15 +179,20 @@ impl Server {
         }
         let took = self.takes();
         // Leaving maintenance is being up until checks know better.
-        self.is_up |= self.admin == Admin::Maint;
+        let rested = self.admin == Admin::Maint;
+        self.is_up |= rested;
         self.admin = admin;
         self.changed_at = now;
         match admin {
-            Admin::Ready if self.takes() => (self.tail, self.closed_at) = (None, None),
+            Admin::Ready => (self.tail, self.closed_at) = (None, None),
             Admin::Drain | Admin::Maint if took => self.close(now, busy, drain),
             _ => {}
         }
-        self.check_from(now);
+        if rested {
+            self.check_anew(now);
+        } else {
+            self.check_from(now);
+        }
     }
 
     /// From now on it gets nothing new; what it has goes on.

@@ -141,7 +141,7 @@ fn server_row(backend: &Backend, server: &Server, sessions: u64, now: f64) -> Ro
         row.set("check_rise", check.rise);
         row.set("check_fall", check.fall);
         row.set("check_health", if server.is_up { check.rise + check.fall - 1 } else { 0 });
-        if !server.is_up {
+        if !server.passed(now) {
             row.set("check_status", "L4CON");
             row.set("check_desc", "Layer4 connection problem");
             row.set("last_chk", "Connection refused");
@@ -159,7 +159,7 @@ fn server_row(backend: &Backend, server: &Server, sessions: u64, now: f64) -> Ro
 fn backend_row(worker: &Worker, backend: &Backend, now: f64, load: f64) -> Row {
     let mut row = Row::like(if backend.is_http { BACKEND_HTTP } else { BACKEND_TCP });
     let requests = num::count(backend.requests);
-    let failed = num::count(backend.failed.ceil()).min(requests.max(num::count(backend.failed.ceil())));
+    let failed = num::count(backend.failed.ceil());
     let taking = backend.servers.iter().filter(|server| server.takes()).count();
     row.set("pxname", &backend.name);
     row.set("iid", backend.id);
@@ -174,9 +174,9 @@ fn backend_row(worker: &Worker, backend: &Backend, now: f64, load: f64) -> Row {
     row.set("wretr", sum(|server| server.counts.retries));
     row.set("wredis", sum(|server| server.counts.moved));
     row.set("status", if taking > 0 { "UP" } else { "DOWN" });
-    for column in ["weight", "act", "agg_server_status"] {
-        row.set(column, if column == "agg_server_status" { taking.min(1) } else { taking });
-    }
+    row.set("weight", taking);
+    row.set("act", taking);
+    row.set("agg_server_status", taking.min(1));
     row.set("lastchg", seconds(now, worker.started));
     row.set("lastsess", if requests > 0 { "0" } else { "-1" });
     let answer = if requests > 0 { backend.answer() } else { 0 };

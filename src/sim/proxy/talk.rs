@@ -60,7 +60,12 @@ pub(in super::super) async fn serve(
                         continue;
                     }
                 }
-                "quit" => is_last = true,
+                "quit" => {
+                    if interactive && listener == Listener::Master {
+                        said = engine.net.prompt(&exec.container, target);
+                    }
+                    is_last = true;
+                }
                 line if listener == Listener::Master && line.starts_with('@') && !line.contains(' ') => {
                     match engine.net.target(&exec.container, line) {
                         Ok(pid) => target = pid,

@@ -4,7 +4,7 @@ use super::super::kind::Kind;
 use super::super::load::Wave;
 use super::super::num;
 use super::super::script::ProxyScript;
-use super::config::{BackendLines, Config, FrontendLines};
+use super::config::{BackendLines, CheckLine, Config, FrontendLines};
 use super::ledger::Tally;
 use super::server::{Server, Truth};
 use std::collections::BTreeMap;
@@ -31,6 +31,9 @@ pub(super) struct Backend {
     pub(super) id: u32,
     pub(super) name: String,
     pub(super) is_http: bool,
+    /// How servers are checked that are added.
+    pub(super) asks_page: bool,
+    pub(super) check: CheckLine,
     pub(super) servers: Vec<Server>,
     pub(super) requests: f64,
     pub(super) failed: f64,
@@ -57,11 +60,13 @@ impl Worker {
             id: lines.id,
             name: lines.name.clone(),
             is_http: lines.is_http,
+            asks_page: lines.asks_page,
+            check: lines.check,
             servers: (1..)
                 .zip(lines.servers.iter().cloned())
                 .map(|(id, line)| {
                     let truth = truth(&line.address, line.port);
-                    Server::new(line, id, truth, now)
+                    Server::new(line, id, lines.asks_page, truth, now)
                 })
                 .collect(),
             requests: 0.0,

@@ -1,10 +1,12 @@
 //! Engines asked by bollard and by raw requests, in memory and on sockets.
 
+mod conform;
 mod containers;
 mod exec;
 mod faults;
 mod fleet;
 mod images;
+mod proxy;
 mod streams;
 mod things;
 

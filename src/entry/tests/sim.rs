@@ -1,0 +1,55 @@
+//! A keeper and a watch with a simulated engine: the whole way through the Docker API, and the simulated proxy's words.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::keeping::{Kept, backend_name, spec};
+use crate::{
+    engine::{MemoryDial, open_memory},
+    entry::{Keeper, Watch},
+    model::{Bind, FleetName, HostName, RegionName},
+    sim::Engine,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_proxy_is_kept_like_a_real_one() {
+    let engine = Engine::quick("h1");
+    let near: Arc<Engine> = engine.clone();
+    let (fleet, host) = (FleetName::new("simmed").unwrap(), HostName::new("h1").unwrap());
+    let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
+    let reader = handle.reader().clone();
+    let mut wanted = spec(8080, &[(1, 32768)]);
+    wanted.image = "haproxy:3.2-alpine".into();
+    let (sender, receiver) = watch::channel(Some(wanted));
+    let (tell, told) = mpsc::channel(100);
+    let region = RegionName::new("east").unwrap();
+    let keeper = Keeper::start(fleet.clone(), region, handle, tell, receiver);
+    let mut kept = Kept::of(sender, told, keeper);
+    kept.until_listed(&[1]).await;
+    assert_eq!(kept.last.as_ref().unwrap().problem, "");
+    // Another member, then another structure, then another image.
+    let more = spec(8080, &[(1, 32768), (2, 32769)]).members;
+    kept.want(|spec| spec.members = more);
+    kept.until_listed(&[1, 2]).await;
+    kept.want(|spec| {
+        let mut frontend = spec.structure.frontends[0].clone();
+        frontend.bind = Bind::Edge { port: 8081 };
+        spec.structure.frontends.push(frontend);
+    });
+    kept.until_listed(&[1, 2]).await;
+    let first = kept.last.clone().unwrap().container;
+    let (seen, mut watched) = mpsc::channel(10);
+    let watch = Watch::start(fleet.clone(), reader, seen);
+    let update = watched.recv().await.unwrap();
+    let crate::model::HostChange::Proxy(Some(view)) = update.change else { panic!("{update:?}") };
+    assert_eq!((&view.container, view.backends[&backend_name()].servers.len()), (&first, 2));
+    drop(watch);
+    kept.want(|spec| spec.image = "haproxy:3.4-alpine".into());
+    kept.until("another image", |view| view.image == "haproxy:3.4-alpine" && view.container != first).await;
+    kept.until_listed(&[1, 2]).await;
+    kept.want(|spec| spec.members.get_mut(&backend_name()).unwrap().servers.clear());
+    kept.until_listed(&[]).await;
+    assert_eq!(kept.last.as_ref().unwrap().problem, "");
+    kept.gone().await;
+}
