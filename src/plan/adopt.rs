@@ -43,7 +43,7 @@ pub fn adopt(
     for service in services {
         let mut copies: Vec<&Adoptable> = fresh.iter().filter(|it| it.service == *service).copied().collect();
         copies.sort_by(|a, b| (a.number, &a.host, &a.name).cmp(&(b.number, &b.host, &b.name)));
-        draft.service(service, &copies)?;
+        draft.service(service, &copies);
     }
     let differing = file.map(|file| against(file, &draft)).unwrap_or_default();
     draft.warnings.extend(differing);
@@ -97,7 +97,7 @@ impl<'w, 'a> Draft<'w, 'a> {
         }
     }
 
-    fn service(&mut self, name: &ServiceName, copies: &[&Adoptable]) -> Result<(), Refusal> {
+    fn service(&mut self, name: &ServiceName, copies: &[&Adoptable]) {
         let key = ServiceKey { stack: self.stack.clone(), service: name.clone() };
         let kinds = self.kinds(&key, copies);
         for it in copies {
@@ -122,7 +122,6 @@ impl<'w, 'a> Draft<'w, 'a> {
                 }
             }
         }
-        Ok(())
     }
 
     /// The different kinds of container of a service, each with the number of its revision.
@@ -228,21 +227,13 @@ impl<'w, 'a> Draft<'w, 'a> {
 /// All that a first revision says, as a difference to a service of which nothing is said.
 fn as_it_runs(revision: &Revision) -> Difference {
     let nothing = ServiceSpec { restart: Restart::No, ..ServiceSpec::default() };
-    let mut lines: Vec<String> = diff(&nothing, &revision.spec).iter().map(line).collect();
-    if revision.image != revision.spec.image {
-        lines.insert(0, format!("image: {}", super::images::short(&revision.image)));
-    }
+    let said = diff(&nothing, &revision.spec).into_iter().filter_map(|change| Some((change.field, change.after?)));
+    let lines = said.map(|(field, value)| Text::new(&format!("{field}: {value}")).to_string()).collect();
     Difference { service: revision.service.clone(), before: RevisionNo(0), after: revision.no, lines }
 }
 
 fn line(change: &Change) -> String {
-    let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "nothing".to_owned());
-    let text = match &change.before {
-        None => format!("{}: {}", change.field, side(&change.after)),
-        Some(before) if before.is_empty() => format!("{}: {}", change.field, side(&change.after)),
-        Some(before) => format!("{}: {before} → {}", change.field, side(&change.after)),
-    };
-    Text::new(&text).to_string()
+    Text::new(&change.to_string()).to_string()
 }
 
 /// What a file would change in what runs, one line for each service that differs.
@@ -277,7 +268,7 @@ fn same(a: &Adoptable, b: &Adoptable) -> bool {
 fn free_slot(assignment: &Assignment, number: Option<u32>) -> Slot {
     let is_free = |slot: &Slot| !assignment.slots.contains_key(slot);
     let given = number.filter(|number| *number > 0).map(Slot).filter(is_free);
-    given.unwrap_or_else(|| (1..).map(Slot).find(is_free).unwrap_or_default())
+    given.unwrap_or_else(|| (1..=u32::MAX).map(Slot).find(is_free).unwrap_or_default())
 }
 
 fn differences(main: &Adoptable, other: &Adoptable) -> String {
@@ -286,10 +277,7 @@ fn differences(main: &Adoptable, other: &Adoptable) -> String {
         words.push(format!("image {}", super::images::short(&other.image)));
     }
     let fields = diff(&main.spec, &other.spec).into_iter().filter(|change| change.field != "image");
-    words.extend(fields.map(|change| {
-        let side = |side: Option<String>| side.unwrap_or_else(|| "nothing".to_owned());
-        format!("{} is {} and not {}", change.field, side(change.after), side(change.before))
-    }));
+    words.extend(fields.map(|change| line(&change)));
     let more = words.len().saturating_sub(DIFFERENCES);
     words.truncate(DIFFERENCES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

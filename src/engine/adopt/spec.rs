@@ -63,16 +63,16 @@ fn pinned(written: &str, image: Look<'_>, notes: &mut Vec<String>) -> String {
 }
 
 /// Only where it is not what the image says.
-fn own<T: PartialEq>(value: T, image: T) -> Option<T> {
-    (value != image).then_some(value)
+fn own<T: PartialEq>(value: T, image: &T) -> Option<T> {
+    (value != *image).then_some(value)
 }
 
 fn process(spec: &mut ServiceSpec, config: Look<'_>, image: Look<'_>, id: &str) {
     let (entrypoint, command) = (config.at("/Entrypoint").strings(), config.at("/Cmd").strings());
     let filled = |words: &Vec<String>| !words.is_empty();
-    let replaced = own(entrypoint, image.at("/Entrypoint").strings()).filter(filled);
+    let replaced = own(entrypoint, &image.at("/Entrypoint").strings()).filter(filled);
     // With an entry point of its own a container gets nothing of the image's command.
-    spec.command = if replaced.is_some() { Some(command) } else { own(command, image.at("/Cmd").strings()) };
+    spec.command = if replaced.is_some() { Some(command) } else { own(command, &image.at("/Cmd").strings()) };
     spec.command = spec.command.take().filter(filled);
     spec.entrypoint = replaced;
     let pairs = |list: Vec<String>| -> BTreeMap<String, String> {
@@ -94,7 +94,7 @@ fn process(spec: &mut ServiceSpec, config: Look<'_>, image: Look<'_>, id: &str) 
         .filter(|(key, value)| !key.starts_with(compose::PREFIX) && theirs.get(key) != Some(value))
         .collect();
     spec.healthcheck = health(config.at("/Healthcheck"), image.at("/Healthcheck"));
-    let text = |key: &str| own(config.at(key).filled(), image.at(key).filled()).flatten();
+    let text = |key: &str| own(config.at(key).filled(), &image.at(key).filled()).flatten();
     spec.user = text("/User");
     spec.working_dir = text("/WorkingDir");
     spec.stop_signal = text("/StopSignal");
@@ -124,7 +124,7 @@ fn health(check: Look<'_>, image: Look<'_>) -> Option<HealthCheck> {
     let test = check.at("/Test").strings();
     Some(HealthCheck {
         // Empty keeps the image's own.
-        test: own(test, image.at("/Test").strings()).unwrap_or_default(),
+        test: own(test, &image.at("/Test").strings()).unwrap_or_default(),
         interval: check.at("/Interval").nanos(),
         timeout: check.at("/Timeout").nanos(),
         retries: check.at("/Retries").size().and_then(|number| u32::try_from(number).ok()),
