@@ -42,3 +42,5 @@ mod operators;
 mod reconciler;
 #[path = "sim/support.rs"]
 mod support;
+#[path = "sim/traffic.rs"]
+mod traffic;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    net::Ipv4Addr,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -31,6 +32,9 @@ use crate::{
     store::{Fence, Sqlite, Store},
 };
 
+/// The version of every stack: more than any of their services has revisions.
+const VERSION: u32 = 20;
+
 /// The same demo every time.
 const SEED: u64 = 1;
 
@@ -48,7 +52,7 @@ pub(super) async fn run(args: DemoArgs, look: Look) -> Result<ExitCode, Failure>
     std::fs::write(&file, fleet_file(&fleet)).map_err(failed)?;
     let context = Context::load(Some(&file))?;
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&context.fleet.store)?);
-    seed(store.as_ref(), fleet.world(), Timestamp::now()).await?;
+    seed(store.as_ref(), fleet.world(), &context.fleet.link_pool, Timestamp::now()).await?;
 
     let stop = CancellationToken::new();
     let options = Options::new(holder(&context.who));
@@ -102,9 +106,10 @@ fn fleet_file(fleet: &sim::Fleet) -> String {
 }
 
 /// Writes the desired state that the simulated containers were born with.
-async fn seed(store: &dyn Store, world: &sim::World, now: Timestamp) -> Result<(), Failure> {
+async fn seed(store: &dyn Store, world: &sim::World, links: &str, now: Timestamp) -> Result<(), Failure> {
     let broken = |error: crate::model::NameError| Failure::Failed(format!("the demo's world: {error}"));
     let mut stacks: BTreeMap<StackName, Proposal> = BTreeMap::new();
+    let mut addresses = link_addresses(links, world);
     for service in world.services.iter().filter(|service| service.managed) {
         let key = ServiceKey {
             stack: service.stack.parse().map_err(broken)?,
@@ -120,6 +125,9 @@ async fn seed(store: &dyn Store, world: &sim::World, now: Timestamp) -> Result<(
             hosts: BTreeMap::new(),
             adopted: BTreeMap::new(),
         });
+        if let (false, Some(Some(shared))) = (service.ports.is_empty(), proposal.stacks.get_mut(&key.stack)) {
+            shared.addresses.extend(addresses.next().map(|address| (key.service.clone(), address)));
+        }
         proposal.revisions.extend(revisions(service, &key, now));
         for placed in world.replicas.iter().filter(|p| p.stack == service.stack && p.service == service.service) {
             let region = placed.region.parse().map_err(broken)?;
@@ -141,6 +149,14 @@ async fn seed(store: &dyn Store, world: &sim::World, now: Timestamp) -> Result<(
         seeded.push(store.accept(proposal, "ana@demo".into(), at).await?);
     }
     settle(store, &seeded).await
+}
+
+/// Virtual addresses for services that others reach, out of a range in CIDR form. A fleet of any size has none: with
+/// hundreds of services on every host it shows how wharf looks at much, not how much a proxy carries.
+fn link_addresses(pool: &str, world: &sim::World) -> impl Iterator<Item = Ipv4Addr> + use<> {
+    let first = pool.split('/').next().and_then(|first| first.parse::<Ipv4Addr>().ok());
+    let few = first.filter(|_| world.services.len() < 50);
+    few.into_iter().flat_map(|first| (1..250).map(move |at| Ipv4Addr::from_bits(first.to_bits() | at)))
 }
 
 /// The deploys of the past are over: what they asked for is what the simulated hosts were born with.
@@ -180,7 +196,7 @@ fn revisions(service: &sim::ServiceSeed, key: &ServiceKey, now: Timestamp) -> Ve
                 at: now.saturating_sub(age).unwrap_or(now),
                 by: (if no % 3 == 0 { "ben@demo" } else { "ana@demo" }).into(),
                 note: "deploy".into(),
-                version: no,
+                version: VERSION.saturating_sub(newest - no),
                 restores: None,
             }
         })

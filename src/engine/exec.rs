@@ -9,7 +9,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 
 use super::{
     error::{EngineError, ErrorKind, Fault},
@@ -51,7 +51,7 @@ pub struct Ended {
 impl Handle {
     /// Runs a command in a container and waits for its end.
     pub async fn run(&self, id: &ContainerId, command: &[&str], deadline: Duration) -> Result<Ended, EngineError> {
-        self.change("run a command in a container", deadline, async |session| run(session, id, command, "").await).await
+        self.change("run a command in a container", deadline, async |session| run(session, id, command).await).await
     }
 
     /// Begins a command in a container, to talk with.
@@ -62,7 +62,12 @@ impl Handle {
 }
 
 /// Begins a command; its id and its two ends.
-async fn begin(session: &Session, id: &ContainerId, command: &[&str], stdin: bool) -> Result<(String, Talk), Fault> {
+pub(crate) async fn begin(
+    session: &Session,
+    id: &ContainerId,
+    command: &[&str],
+    stdin: bool,
+) -> Result<(String, Talk), Fault> {
     let config = ExecConfig {
         attach_stdin: Some(stdin),
         attach_stdout: Some(true),
@@ -89,14 +94,9 @@ async fn begin(session: &Session, id: &ContainerId, command: &[&str], stdin: boo
     }
 }
 
-/// Runs a command to its end, with `input` as its input.
-pub(crate) async fn run(session: &Session, id: &ContainerId, command: &[&str], input: &str) -> Result<Ended, Fault> {
-    let (exec, mut talk) = begin(session, id, command, !input.is_empty()).await?;
-    if !input.is_empty() {
-        let broken = |error: std::io::Error| Fault::new(ErrorKind::LostAnswer, &error.to_string(), "");
-        talk.input.write_all(input.as_bytes()).await.map_err(broken)?;
-        talk.input.flush().await.map_err(broken)?;
-    }
+/// Runs a command to its end.
+async fn run(session: &Session, id: &ContainerId, command: &[&str]) -> Result<Ended, Fault> {
+    let (exec, mut talk) = begin(session, id, command, false).await?;
     let mut all = Vec::new();
     while let Some(piece) = talk.output.next().await {
         let piece = piece.map_err(|why| Fault { kind: ErrorKind::LostAnswer, why, next: "".into() })?;

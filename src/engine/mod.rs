@@ -46,7 +46,7 @@ pub use logs::{LogLine, LogOptions};
 pub use network::{network_name, volume_name};
 pub use observe::{Acting, ObserveOptions, Observer, Sampling, Watching};
 pub use open::{open, open_memory, open_reader};
-pub use proxy::{ProxyFound, ProxyQuestion, ProxyRequest, Worker};
+pub use proxy::{Answers, ProxyFound, ProxyQuestion, ProxyRequest, Questions, Worker};
 pub use pull::PullProgress;
 pub use reader::{DiskUse, NetworkInfo, Reader, VolumeInfo};
 pub use resolve::ResolvedImage;

@@ -1,6 +1,6 @@
 //! The proxy's container: how it is made, and what may be asked of it without a right to change anything.
 
-use std::{collections::HashMap, fmt::Write as _, net::SocketAddrV4};
+use std::{collections::HashMap, fmt::Write as _, net::SocketAddrV4, pin::Pin};
 
 use bollard::{
     models::{
@@ -9,6 +9,9 @@ use bollard::{
     },
     query_parameters as query,
 };
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::{
     error::{EngineError, ErrorKind, Fault},
@@ -126,17 +129,16 @@ impl Reader {
         Ok(found)
     }
 
-    /// What a proxy of this fleet answers to questions, one text with a prompt after each answer. Nothing but the
-    /// questions can be sent, and to no other container.
-    pub async fn ask_proxy(
+    /// Begins to ask a proxy of this fleet: its answers, each with a prompt after it, beginning with a prompt alone.
+    /// Nothing but questions can be sent, and to no other container.
+    pub async fn question_proxy(
         &self,
         id: &ContainerId,
         control: SocketAddrV4,
-        questions: &[ProxyQuestion],
-    ) -> Result<String, EngineError> {
+    ) -> Result<(Questions, Answers), EngineError> {
         let tried = "ask its proxy";
         let session = self.session(tried)?;
-        let asked = within(SHORT, async {
+        let begun = within(SHORT, async {
             let container = session.convert().inspected(&inspected(&session, plain(id)?).await?);
             if container.owner != Owner::Proxy {
                 return Err(Fault::new(
@@ -145,16 +147,45 @@ impl Reader {
                     "",
                 ));
             }
-            let mut input = String::from("prompt\n");
-            for question in questions {
-                // Writing to a String cannot fail.
-                let _: std::fmt::Result = writeln!(input, "{question}");
-            }
-            input.push_str("quit\n");
             let (address, port) = (control.ip().to_string(), control.port().to_string());
-            exec::run(&session, id, &["nc", &address, &port], &input).await
+            let (_, talk) = exec::begin(&session, id, &["nc", &address, &port], true).await?;
+            let mut questions = Questions { input: talk.input };
+            let sent = questions.send("prompt\n").await;
+            sent.map_err(|error| Fault::new(ErrorKind::Unreachable, &error.to_string(), ""))?;
+            Ok((questions, talk.output))
         });
-        asked.await.map(|ended| ended.output).map_err(|fault| fault.at(self.host(), tried))
+        begun.await.map_err(|fault| fault.at(self.host(), tried))
+    }
+}
+
+/// What a proxy answers, as it comes; ends with an error when the connection does.
+pub type Answers = BoxStream<'static, Result<Bytes, Text>>;
+
+/// The way to a proxy for questions, and for nothing else.
+pub struct Questions {
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+}
+
+impl std::fmt::Debug for Questions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Questions")
+    }
+}
+
+impl Questions {
+    /// Asks.
+    pub async fn put(&mut self, questions: &[ProxyQuestion]) -> std::io::Result<()> {
+        let mut lines = String::new();
+        for question in questions {
+            // Writing to a String cannot fail.
+            let _: std::fmt::Result = writeln!(lines, "{question}");
+        }
+        self.send(&lines).await
+    }
+
+    async fn send(&mut self, lines: &str) -> std::io::Result<()> {
+        self.input.write_all(lines.as_bytes()).await?;
+        self.input.flush().await
     }
 }
 

@@ -85,6 +85,7 @@ impl Keeper {
             written: None,
             refused: None,
             told: None,
+            began: Timestamp::now(),
         };
         Self { task: tokio::spawn(work.run(wanted)) }
     }
@@ -127,6 +128,8 @@ struct Work<P> {
     /// A structure that HAProxy would not load, why, and when.
     refused: Option<(String, Trouble, Instant)>,
     told: Option<Told>,
+    /// When this look began: before what is wanted was read, so that no later wish is taken for done.
+    began: Timestamp,
 }
 
 impl<P: Place + Sync> Work<P> {
@@ -134,6 +137,7 @@ impl<P: Place + Sync> Work<P> {
         let mut failures = 0_u32;
         let mut busy_since: Option<Instant> = None;
         loop {
+            self.began = Timestamp::now();
             let spec = wanted.borrow_and_update().clone();
             let done = match spec {
                 Some(spec) => self.keep(spec).await,

@@ -10,6 +10,7 @@
 
 mod address;
 mod config;
+mod inspect;
 mod keeper;
 mod names;
 mod place;

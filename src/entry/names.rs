@@ -1,7 +1,7 @@
 //! Addresses of hosts that are names: proxies want numbers, so they are looked up here.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -35,6 +35,16 @@ impl Names {
         missing.sort();
         missing.dedup();
         missing
+    }
+
+    /// The same for addresses alone; those that could not be found stay names, which no server has.
+    pub(crate) async fn resolve_all(&mut self, addresses: &mut BTreeSet<String>) {
+        let mut found = BTreeSet::new();
+        for address in std::mem::take(addresses) {
+            let number = if address.parse::<IpAddr>().is_ok() { None } else { self.find(&address).await };
+            found.insert(number.map_or(address, |number| number.to_string()));
+        }
+        *addresses = found;
     }
 
     async fn find(&mut self, name: &str) -> Option<IpAddr> {

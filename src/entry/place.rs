@@ -8,7 +8,7 @@ use futures::StreamExt;
 use super::{
     address::{Berth, volume},
     config::Layout,
-    session::Channel,
+    session::{Channel, Input},
 };
 use crate::{
     engine::{EngineError, Handle, LogOptions, ProxyRequest},
@@ -147,13 +147,11 @@ impl Place for EngineHost {
             Err(error) if error.is_no_such_image() || error.is_not_found() => {}
             other => return Ok(other?),
         }
-        match tokio::time::timeout(PULL, self.handle.pull(image, |_| {})).await {
-            Ok(pulled) => pulled?,
-            Err(_) => {
-                let host = self.handle.host();
-                return Err(Trouble::new(format!("{host}: the proxy's image {image} was not pulled within 10 min")));
-            }
-        }
+        let pulled = tokio::time::timeout(PULL, self.handle.pull(image, |_| {})).await;
+        pulled.map_err(|_| {
+            let host = self.handle.host();
+            Trouble::new(format!("{host}: the proxy's image {image} was not pulled within 10 min"))
+        })??;
         Ok(self.handle.create_proxy(&request).await?)
     }
 
@@ -162,8 +160,8 @@ impl Place for EngineHost {
             .into_iter()
             .map(|(target, content)| FileMount {
                 name: target.clone(),
-                // Keys of certificates are among them; the master process reads them as root.
-                mode: if target.ends_with(".pem") { 0o600 } else { 0o644 },
+                // Keys of certificates are among them; only the master process reads them, as root.
+                mode: 0o600,
                 target,
                 content,
                 secret: true,
@@ -200,7 +198,7 @@ impl Place for EngineHost {
         let control = berth.control(&self.fleet);
         let (address, port) = (control.ip().to_string(), control.port().to_string());
         let talk = self.handle.talk(id, &["nc", &address, &port]).await?;
-        Ok(Channel { input: talk.input, output: talk.output })
+        Ok(Channel { input: Input::Commands(talk.input), output: talk.output })
     }
 
     async fn complaint(&self, id: &ContainerId) -> String {

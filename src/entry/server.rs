@@ -11,7 +11,7 @@ pub(crate) const HOLD: &str = "hold";
 pub(crate) const HOLD_AT: &str = "127.0.0.1:1";
 
 /// While a server's state is in doubt (it was just added, or a check just failed) it is checked so often.
-const IN_DOUBT: Duration = Duration::from_millis(250);
+const IN_DOUBT: Duration = Duration::from_millis(500);
 /// A server that is down is checked at least so often.
 const DOWN: Duration = Duration::from_secs(1);
 /// So many failed connections in a row make a server down at once, before its next check: of a host that dies, only
@@ -27,7 +27,7 @@ pub(crate) fn words(backend: &Backend, server: &Server) -> Option<String> {
     let at = endpoint(&server.address, server.port)?;
     let interval = backend.check_interval.max(Duration::from_millis(100));
     let mut words = format!(
-        "{at} check inter {} fastinter {} downinter {} fall 2 rise 1 observe layer4 error-limit {ERROR_LIMIT} \
+        "{at} check inter {} fastinter {} downinter {} fall 3 rise 1 observe layer4 error-limit {ERROR_LIMIT} \
          on-error mark-down pool-purge-delay 2s",
         ms(interval),
         ms(interval.min(IN_DOUBT)),

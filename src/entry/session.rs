@@ -7,11 +7,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures::{StreamExt, stream::BoxStream};
+use futures::StreamExt;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::text::Text;
+use crate::{
+    engine::{Answers, ProxyQuestion, Questions},
+    text::Text,
+};
 
 /// An answer must be there by then.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -24,10 +26,18 @@ const PROMPT: (&str, &str) = ("master", "> ");
 
 /// Two ends of a connection to a master process.
 pub(crate) struct Channel {
-    /// What is written goes to it.
-    pub input: Pin<Box<dyn AsyncWrite + Send>>,
+    /// What is sent goes to it.
+    pub input: Input,
     /// What it answers.
-    pub output: BoxStream<'static, Result<Bytes, Text>>,
+    pub output: Answers,
+}
+
+/// What may be sent to a master process.
+pub(crate) enum Input {
+    /// Anything.
+    Commands(Pin<Box<dyn AsyncWrite + Send>>),
+    /// Questions alone.
+    Questions(Questions),
 }
 
 /// A conversation.
@@ -40,19 +50,39 @@ pub(crate) struct Session {
 impl Session {
     /// Begins one: with a prompt after each answer, so that its end is known.
     pub(crate) async fn begin(channel: Channel) -> Result<Self, Text> {
+        let is_open = matches!(channel.input, Input::Questions(_));
         let mut session = Self { channel: Mutex::new(channel), buffer: Vec::new() };
-        session.ask(&["prompt".to_owned()]).await?;
+        if is_open {
+            within(session.answers(1)).await?;
+        } else {
+            session.ask(&["prompt".to_owned()]).await?;
+        }
         Ok(session)
+    }
+
+    /// Asks questions and gives the answers, in order. After a failure the conversation is of no more use.
+    pub(crate) async fn question(&mut self, questions: &[ProxyQuestion]) -> Result<Vec<String>, Text> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for some in questions.chunks(AT_ONCE) {
+            match &mut self.channel.get_mut().unwrap_or_else(PoisonError::into_inner).input {
+                Input::Questions(input) => {
+                    within(async { input.put(some).await.map_err(|error| broken(&error)) }).await?;
+                    answers.extend(within(self.answers(some.len())).await?);
+                }
+                Input::Commands(_) => {
+                    let lines: Vec<String> = some.iter().map(ToString::to_string).collect();
+                    answers.extend(self.ask(&lines).await?);
+                }
+            }
+        }
+        Ok(answers)
     }
 
     /// Sends commands and gives their answers, in order. After a failure the conversation is of no more use.
     pub(crate) async fn ask(&mut self, commands: &[String]) -> Result<Vec<String>, Text> {
         let mut answers = Vec::with_capacity(commands.len());
         for some in commands.chunks(AT_ONCE) {
-            let asked = tokio::time::timeout(DEADLINE, self.exchange(some)).await;
-            answers.extend(
-                asked.map_err(|_| Text::from(format!("no answer within {}", crate::text::duration(DEADLINE))))??,
-            );
+            answers.extend(within(self.exchange(some)).await?);
         }
         Ok(answers)
     }
@@ -63,24 +93,32 @@ impl Session {
             // Writing to a String cannot fail. One line is one command.
             let _: std::fmt::Result = writeln!(lines, "{}", command.replace(['\n', '\r'], " "));
         }
-        let broken = |error: std::io::Error| Text::from(format!("the connection broke: {error}"));
         let channel = self.channel.get_mut().unwrap_or_else(PoisonError::into_inner);
-        channel.input.write_all(lines.as_bytes()).await.map_err(broken)?;
-        channel.input.flush().await.map_err(broken)?;
-        let mut answers = Vec::with_capacity(commands.len());
+        let Input::Commands(input) = &mut channel.input else {
+            return Err("this conversation is for questions only".into());
+        };
+        input.write_all(lines.as_bytes()).await.map_err(|error| broken(&error))?;
+        input.flush().await.map_err(|error| broken(&error))?;
+        self.answers(commands.len()).await
+    }
+
+    /// Reads so many answers.
+    async fn answers(&mut self, count: usize) -> Result<Vec<String>, Text> {
+        let output = &mut self.channel.get_mut().unwrap_or_else(PoisonError::into_inner).output;
+        let mut answers = Vec::with_capacity(count);
         loop {
-            while answers.len() < commands.len() {
+            while answers.len() < count {
                 let Some((answer, used)) = answer(&self.buffer) else { break };
                 self.buffer.drain(..used);
                 answers.push(answer);
             }
-            if answers.len() == commands.len() {
+            if answers.len() == count {
                 return Ok(answers);
             }
             if self.buffer.len() > MAX_ANSWER {
                 return Err("the answer has no end".into());
             }
-            match channel.output.next().await {
+            match output.next().await {
                 Some(Ok(piece)) => self.buffer.extend_from_slice(&piece),
                 Some(Err(why)) => return Err(why),
                 None => {
@@ -129,23 +167,27 @@ fn prompt_bytes(buffer: &[u8]) -> Option<usize> {
         .find(|end| buffer.get(..*end).is_some_and(|head| prompt(&String::from_utf8_lossy(head)).is_some()))
 }
 
-/// Splits an answer that came as a whole, after `quit`, into the answers to each command.
-pub(crate) fn split(mut text: &str) -> Vec<String> {
-    let mut answers = Vec::new();
-    while let Some((end, used)) = prompt(text) {
-        answers.push(text.get(..end).unwrap_or_default().trim().to_owned());
-        text = text.get(used..).unwrap_or_default();
+/// All of it by the deadline.
+async fn within<T>(asked: impl Future<Output = Result<T, Text>>) -> Result<T, Text> {
+    match tokio::time::timeout(DEADLINE, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Text::from(format!("no answer within {}", crate::text::duration(DEADLINE)))),
     }
-    answers
+}
+
+fn broken(error: &std::io::Error) -> Text {
+    Text::from(format!("the connection broke: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn channel(answer: &'static [u8], piece: usize) -> Channel {
         let pieces: Vec<_> = answer.chunks(piece).map(|bytes| Ok(Bytes::from_static(bytes))).collect();
-        Channel { input: Box::pin(tokio::io::sink()), output: futures::stream::iter(pieces).boxed() }
+        Channel { input: Input::Commands(Box::pin(tokio::io::sink())), output: futures::stream::iter(pieces).boxed() }
     }
 
     #[tokio::test]
@@ -164,11 +206,5 @@ mod tests {
         assert_eq!(gone.err().unwrap(), "it takes no commands: nc: 127.1.1.1:9261: Connection refused");
         let odd = Session::begin(channel(b"\xff\xfe\nmaster> ", 3)).await;
         assert!(odd.is_ok());
-    }
-
-    #[test]
-    fn what_came_as_a_whole_is_split() {
-        assert_eq!(split("master> one\n\nmaster> two\n\nmaster> \n"), ["", "one", "two"]);
-        assert_eq!(split("nc: refused"), Vec::<String>::new());
     }
 }

@@ -1,18 +1,21 @@
 //! Proxies for those who only look: asks them now and then, through a reader, which can send nothing but questions.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     address::Berth,
-    session::split,
-    stat,
-    view::{Answer, Ledger},
+    inspect::{Inspected, inspect},
+    session::{Channel, Input, Session},
+    view::Ledger,
 };
 use crate::{
-    engine::{ProxyFound, ProxyQuestion, Reader, Worker},
+    engine::{ProxyFound, Reader},
     model::{FleetName, HostChange, HostUpdate, ProxyView},
     text::Text,
 };
@@ -21,6 +24,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(3);
 /// Between two looks whether there is one, about.
 const NONE: Duration = Duration::from_secs(15);
+/// So often is looked whether another one is there.
+const SEARCH: Duration = Duration::from_secs(60);
 
 /// Watches the proxy of one host and changes nothing: by type, as it has a [`Reader`] alone. Dropped, it ends.
 #[derive(Debug)]
@@ -38,112 +43,112 @@ impl Watch {
     /// Starts one for the host of `reader`. What it sees goes to `tell`, as [`HostChange::Proxy`]; it ends when nobody
     /// listens any more. Must be called in a runtime.
     pub fn start(fleet: FleetName, reader: Reader, tell: mpsc::Sender<HostUpdate>) -> Self {
-        Self { task: tokio::spawn(run(fleet, reader, tell)) }
+        let watcher = Watcher { fleet, reader, known: Vec::new(), searched: None, ledger: Ledger::default() };
+        Self { task: tokio::spawn(watcher.run(tell)) }
     }
 }
 
-async fn run(fleet: FleetName, reader: Reader, tell: mpsc::Sender<HostUpdate>) {
-    let mut ledger = Ledger::default();
-    let mut known: Vec<ProxyFound> = Vec::new();
-    let mut told: Option<Option<ProxyView>> = None;
-    loop {
-        // Many hosts are watched: not all at the same moment.
-        let jitter = 0.75 + fastrand::f64() / 2.0;
-        let mut pause = EVERY;
-        let now = match look(&fleet, &reader, &mut known, &mut ledger).await {
-            Some(view) => view,
-            // The link's own state says that nothing is seen: what was seen stays, with its age.
-            None => told.clone().flatten(),
-        };
-        if now.is_none() {
-            pause = NONE;
-        }
-        let is_news = match (&told, &now) {
-            (Some(Some(before)), Some(now)) => before.at != now.at,
-            (Some(before), now) => before.is_some() != now.is_some(),
-            (None, _) => true,
-        };
-        if is_news {
-            told = Some(now.clone());
-            let change = HostChange::Proxy(now.map(Box::new));
-            if tell.send(HostUpdate { host: reader.host().clone(), change }).await.is_err() {
-                return;
-            }
-        }
-        tokio::time::sleep(pause.mul_f64(jitter)).await;
-    }
-}
-
-/// What there is to see; none when the host cannot be asked.
-async fn look(
-    fleet: &FleetName,
-    reader: &Reader,
-    known: &mut Vec<ProxyFound>,
-    ledger: &mut Ledger,
-) -> Option<Option<ProxyView>> {
-    // The same containers as before save the search; one that does not answer makes it anew.
-    if known.is_empty() {
-        *known = reader.proxies().await.ok()?.into_iter().filter(|proxy| proxy.is_running).collect();
-    }
-    let mut answers = Vec::new();
-    let mut view: Option<ProxyView> = None;
-    let mut leaving = 0_u32;
-    for proxy in known.clone() {
-        let Some(berth) = Berth::of(fleet, proxy.name.as_str()) else { continue };
-        let Some((info, all)) = ask(fleet, reader, &proxy, berth).await else {
-            known.clear();
-            continue;
-        };
-        leaving += u32::try_from(all.len()).unwrap_or(u32::MAX);
-        answers.extend(all);
-        if !info.is_stopping {
-            leaving = leaving.saturating_sub(1);
-            view = Some(ProxyView {
-                container: proxy.id,
-                image: proxy.image,
-                structure: Text::new(&info.structure),
-                leaving: 0,
-                at: Timestamp::now(),
-                backends: BTreeMap::new(),
-                problem: Text::default(),
-            });
-        }
-    }
-    if view.is_none() {
-        known.clear();
-    }
-    let mut view = view?;
-    view.leaving = leaving;
-    view.backends = ledger.sum(&answers, view.at);
-    Some(Some(view))
-}
-
-async fn ask(
-    fleet: &FleetName,
-    reader: &Reader,
-    proxy: &ProxyFound,
+/// A proxy that runs, and the conversation with it.
+struct Known {
+    found: ProxyFound,
     berth: Berth,
-) -> Option<(stat::Info, Vec<Answer>)> {
-    let control = berth.control(fleet);
-    let of = |worker| [ProxyQuestion::Info(worker), ProxyQuestion::Stat(worker), ProxyQuestion::Servers(worker)];
-    let mut questions = vec![ProxyQuestion::Processes];
-    questions.extend(of(Worker::Current));
-    let said = split(&reader.ask_proxy(&proxy.id, control, &questions).await.ok()?);
-    // The first answer is to `prompt`.
-    let get = |said: &[String], at: usize| said.get(at).cloned().unwrap_or_default();
-    let info = stat::info(&get(&said, 2));
-    let backends = stat::backends(&get(&said, 3), &get(&said, 4))?;
-    let worker = (proxy.id.clone(), info.process);
-    let mut answers = vec![Answer { worker, is_leaving: info.is_stopping, backends }];
-    let leaving = stat::processes(&get(&said, 1)).leaving;
-    if !leaving.is_empty() {
-        let questions: Vec<_> = leaving.iter().flat_map(|process| of(Worker::Leaving(*process))).collect();
-        let said = split(&reader.ask_proxy(&proxy.id, control, &questions).await.ok()?);
-        for (at, process) in leaving.into_iter().enumerate() {
-            if let Some(backends) = stat::backends(&get(&said, 3 * at + 2), &get(&said, 3 * at + 3)) {
-                answers.push(Answer { worker: (proxy.id.clone(), process), is_leaving: true, backends });
+    session: Option<Session>,
+}
+
+struct Watcher {
+    fleet: FleetName,
+    reader: Reader,
+    known: Vec<Known>,
+    /// When the containers were last looked for; none when they must be now.
+    searched: Option<Instant>,
+    ledger: Ledger,
+}
+
+impl Watcher {
+    async fn run(mut self, tell: mpsc::Sender<HostUpdate>) {
+        let mut is_told = false;
+        loop {
+            // A host that cannot be asked keeps what was seen of it: that it is silent, its link says.
+            let seen = self.look().await;
+            let pause = if matches!(seen, Some(None)) { NONE } else { EVERY };
+            if let Some(view) = seen {
+                let is_none = view.is_none();
+                let change = HostChange::Proxy(view.map(Box::new));
+                // That there is none, and was none, is no news.
+                if (is_told || !is_none)
+                    && tell.send(HostUpdate { host: self.reader.host().clone(), change }).await.is_err()
+                {
+                    return;
+                }
+                is_told = !is_none;
             }
+            // Many hosts are watched: not all at the same moment.
+            tokio::time::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
         }
     }
-    Some((info, answers))
+
+    /// What there is to see; none when the host cannot be asked.
+    async fn look(&mut self) -> Option<Option<ProxyView>> {
+        if self.searched.is_none_or(|at| at.elapsed() > SEARCH) {
+            self.search().await?;
+        }
+        let mut answers = Vec::new();
+        let mut view: Option<ProxyView> = None;
+        let mut is_old = self.known.is_empty();
+        for known in &mut self.known {
+            let Some(seen) = ask(&self.fleet, &self.reader, known).await else {
+                known.session = None;
+                is_old = true;
+                continue;
+            };
+            answers.extend(seen.answers);
+            is_old |= seen.info.is_stopping;
+            if !seen.info.is_stopping {
+                view = Some(ProxyView {
+                    container: known.found.id.clone(),
+                    image: known.found.image.clone(),
+                    structure: Text::new(&seen.info.structure),
+                    leaving: 0,
+                    at: Timestamp::now(),
+                    backends: BTreeMap::new(),
+                    problem: Text::default(),
+                });
+            }
+        }
+        if is_old {
+            // It ended, or another one takes over.
+            self.searched = None;
+        }
+        let Some(mut view) = view else {
+            // One that does not answer is not one that is not there.
+            return self.known.is_empty().then_some(None);
+        };
+        view.leaving = u32::try_from(answers.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        view.backends = self.ledger.sum(&answers, view.at);
+        Some(Some(view))
+    }
+
+    /// Looks for this fleet's proxies. Conversations with those that stay go on.
+    async fn search(&mut self) -> Option<()> {
+        let found = self.reader.proxies().await.ok()?;
+        let mut before = std::mem::take(&mut self.known);
+        for found in found.into_iter().filter(|found| found.is_running) {
+            let Some(berth) = Berth::of(&self.fleet, found.name.as_str()) else { continue };
+            let same = before.iter().position(|known| known.found.id == found.id);
+            let session = same.map(|at| before.swap_remove(at)).and_then(|known| known.session);
+            self.known.push(Known { found, berth, session });
+        }
+        self.searched = Some(Instant::now());
+        Some(())
+    }
+}
+
+async fn ask(fleet: &FleetName, reader: &Reader, known: &mut Known) -> Option<Inspected> {
+    if known.session.is_none() {
+        let control = known.berth.control(fleet);
+        let (questions, output) = reader.question_proxy(&known.found.id, control).await.ok()?;
+        let channel = Channel { input: Input::Questions(questions), output };
+        known.session = Session::begin(channel).await.ok();
+    }
+    inspect(known.session.as_mut()?, &known.found.id).await.ok()
 }

@@ -4,7 +4,13 @@
 //! virtual address of its own, and on edge hosts the entry. Its *structure* (what listens where, and which backends
 //! there are) changes by a reload; its *members* (which replicas get traffic) change while it runs.
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+    str::FromStr,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -106,6 +112,8 @@ pub struct ProxySpec {
     pub members: BTreeMap<BackendName, Members>,
     /// Certificates by the name that [`Frontend::certificates`] use: PEM with chain and key.
     pub certificates: BTreeMap<String, Sensitive>,
+    /// Addresses of hosts of which whoever wants this has not seen anything yet: servers there stay as they are.
+    pub unseen: BTreeSet<String>,
 }
 
 /// What listens where, and which backends there are.
@@ -125,8 +133,17 @@ impl ProxyStructure {
     /// Sixteen hex digits that tell two structures apart: the proxy says by it what it has loaded.
     pub fn digest(&self) -> String {
         let bytes = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        short_digest(&bytes)
     }
+}
+
+/// Sixteen hex digits that tell two contents apart.
+pub fn short_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).fold(String::new(), |mut digest, byte| {
+        // Writing to a String cannot fail.
+        let _: fmt::Result = fmt::Write::write_fmt(&mut digest, format_args!("{byte:02x}"));
+        digest
+    })
 }
 
 /// One listening socket.
@@ -225,7 +242,7 @@ pub struct ProxyView {
     pub structure: Text,
     /// Processes of earlier structures, or an earlier container, that still end what they began.
     pub leaving: u32,
-    /// When it was asked.
+    /// When it was asked: what it was told to be before that is done, or not yet, but no later wish is.
     pub at: Timestamp,
     /// Its servers by backend, and those of processes that are leaving: a server is listed as ready while any of them
     /// gives it new requests, and its sessions are the sum.

@@ -27,6 +27,7 @@ mod lookup;
 mod migrate;
 mod moves;
 mod next;
+mod observe;
 mod operation;
 pub mod placement;
 mod progress;

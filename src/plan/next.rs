@@ -9,7 +9,7 @@ use super::{
     depends::Order,
     eligible::silence,
     index::{Index, Sight},
-    moves, operation, pulls, replace,
+    moves, observe, operation, pulls, replace,
     routes::Routes,
     traffic,
     view::ServiceView,
@@ -34,6 +34,7 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
     }
     moves::find(&mut work);
     operation::tidy(&mut work);
+    observe::watch(&mut work);
     work.next.proxies = traffic::proxies(&work);
     work.next
 }

@@ -11,7 +11,7 @@ use super::{
     Action, Memory, images,
     index::{Index, Seen, Sight, our_time},
     next::Work,
-    progress,
+    observe, progress,
     standing::{Standing, made},
     view::{Sameness, ServiceView, SlotView},
 };
@@ -236,15 +236,17 @@ pub(crate) fn progress_deadline(
     }
     let mut last = operation.since().max(elsewhere(index, operation).unwrap_or(operation.since()));
     let mut limit = index.defaults.progress_deadline;
+    let mut watched = Duration::ZERO;
     for view in services(operation, index.region).filter_map(|key| views.get(key)) {
         let new = changed(index, operation, view);
         let made = new.iter().filter_map(|slot| slot.wanted.as_ref()).filter_map(|(seen, _)| made(seen)).max();
         last = last.max(made.unwrap_or(last));
         limit = limit.max(patience(&index.defaults, view.spec()));
+        watched = watched.max(observe::time(index, operation, view));
     }
     let lacking = lacking(index, views, memory, operation);
     let pulls = if lacking.is_empty() { Duration::ZERO } else { index.defaults.pull_deadline };
-    last.checked_add(limit + pulls).ok()
+    last.checked_add(limit + pulls + watched).ok()
 }
 
 /// True while a host is being emptied, and not filled again because that failed.

@@ -7,6 +7,7 @@ use super::{
     eligible::pinned_volume,
     index::{Seen, Sight},
     next::{Work, backoff},
+    observe::{self, Canary},
     operation,
     pulls::Gates,
     rollout::{Exchange, batch},
@@ -24,6 +25,8 @@ struct Budget {
     replacing: usize,
     /// Wanted slots without a copy that does its work, with those whose copy is stopped in this pass.
     unserved: usize,
+    /// Why no further slot changes while the first one is on trial.
+    canary: Option<String>,
 }
 
 /// Plans one service of the region.
@@ -32,14 +35,20 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
         orphan(work, view);
         return;
     }
+    let canary = observe::canary(work, view);
     let mut budget = Budget {
-        batch: batch(view.spec(), work.defaults(), view.slots.len()),
+        batch: match &canary {
+            Canary::Passed => batch(view.spec(), work.defaults(), view.slots.len()),
+            Canary::First => 1,
+            Canary::Watched(_) => 0,
+        },
         replacing: view
             .slots
             .iter()
             .filter(|slot| is_replacing(work, slot) && !operation::is_passed_over(work, view, slot))
             .count(),
         unserved: view.slots.iter().filter(|slot| !slot.is_served()).count(),
+        canary: if let Canary::Watched(words) = canary { Some(words) } else { None },
     };
     let closed = gates.is_closed(view.key);
     for slot in &view.slots {
@@ -218,6 +227,10 @@ fn give_way(
     let old: Vec<Copy<'_>> = slot.old_live().copied().collect();
     if old.is_empty() {
         return true;
+    }
+    if let Some(words) = &budget.canary {
+        work.wait(view.key, Some(key), format!("{key} waits: {words}"), None);
+        return false;
     }
     if let Some(at) = pause_between(work, view, &revision.spec).filter(|at| *at > work.now()) {
         work.wait(view.key, Some(key), format!("the pause between batches of {}", view.key), None);

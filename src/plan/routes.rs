@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
 use super::{
     eligible::pinned_volume,
     index::{Index, Sight},
@@ -16,7 +14,7 @@ use super::{
 };
 use crate::model::{
     Backend, BackendName, Bind, EntryProtocol, EntrySpec, Frontend, HostIntent, HostName, Order, ProxyStructure, Route,
-    Sensitive, ServiceKey, ServiceSpec, Speech, StackName, StackShared,
+    Sensitive, ServiceKey, ServiceSpec, Speech, StackName, StackShared, short_digest,
 };
 
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
@@ -24,9 +22,10 @@ type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
 /// The label value of hosts that take traffic from outside.
 const EDGE: (&str, &str) = ("role", "edge");
 
-/// A proxy's own checks: often enough that a dead replica is out of traffic within two or three seconds.
-const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
-const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+/// A proxy's own checks: often enough that a dead replica is out of traffic within two or three seconds, and patient
+/// enough that a host which is just busy does not count as dead. What refuses is found at once either way.
+const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
+const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// What the proxies of a region carry.
 #[derive(Debug, Default)]
@@ -203,7 +202,7 @@ fn rank(route: &Route) -> (bool, bool, std::cmp::Reverse<usize>, Option<String>,
 }
 
 fn digest(pem: &Sensitive) -> String {
-    Sha256::digest(pem.reveal().as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    short_digest(pem.reveal().as_bytes())
 }
 
 /// A certificate's file is named for its content: a new one is a new file, and two services may share one.

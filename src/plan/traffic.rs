@@ -3,7 +3,10 @@
 //! No copy gets traffic before it is healthy, and none is stopped before every proxy that can be reached has stopped
 //! sending it more and what it has begun has ended, or the drain timeout has passed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -202,9 +205,13 @@ pub(crate) fn drain_time(index: &Index<'_>, spec: Option<&ServiceSpec>) -> Durat
 
 /// What each proxy of the region shall be, now that it is decided who drains.
 pub(crate) fn proxies(work: &Work<'_, '_>) -> BTreeMap<HostName, ProxySpec> {
+    let unseen = unseen(work.index);
     let mut members: BTreeMap<String, Members> = BTreeMap::new();
     let mut specs = BTreeMap::new();
-    for (host, structure) in &work.routes.structures {
+    // What a host still runs, and so what its proxy must carry, is not known before it was listed.
+    let is_listed =
+        |host: &HostName| work.index.world.observed.hosts.get(host).is_some_and(|view| view.listed_at.is_some());
+    for (host, structure) in work.routes.structures.iter().filter(|(host, _)| is_listed(host)) {
         let mut of_host = BTreeMap::new();
         for name in structure.backends.keys() {
             let Ok(backend) = name.parse::<BackendName>() else { continue };
@@ -219,10 +226,18 @@ pub(crate) fn proxies(work: &Work<'_, '_>) -> BTreeMap<HostName, ProxySpec> {
                 structure: structure.clone(),
                 members: of_host,
                 certificates: structure.certificates.keys().filter_map(used).collect(),
+                unseen: unseen.clone(),
             },
         );
     }
     specs
+}
+
+/// Addresses of hosts that this process has not seen yet. It cannot know what runs there: that stays in traffic.
+fn unseen(index: &Index<'_>) -> BTreeSet<String> {
+    let hosts = index.world.observed.hosts.values().filter(|view| view.region == *index.region);
+    let unseen = hosts.filter(|view| view.listed_at.is_none() && matches!(index.sight_of(view), Sight::Silent { .. }));
+    unseen.filter_map(|view| view.address.clone()).collect()
 }
 
 /// The servers of a backend.
@@ -307,8 +322,8 @@ fn reach(work: &Work<'_, '_>, seen: &Seen<'_>, own: Option<&ServiceSpec>, target
     }
     let bindings = seen.container.ports.iter();
     let binding = bindings.filter(|binding| binding.target == target && binding.protocol == Protocol::Tcp);
-    let binding = binding.filter(|binding| !binding.address.as_str().contains(':'));
-    let (address, port) = binding.filter_map(|binding| Some((binding.address.as_str(), binding.published?))).next()?;
+    let mut binding = binding.filter(|binding| !binding.address.as_str().contains(':'));
+    let (address, port) = binding.find_map(|binding| Some((binding.address.as_str(), binding.published?)))?;
     let everywhere = address.is_empty() || address == "0.0.0.0";
     Some((if everywhere { host } else { address.to_owned() }, port))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Action, Failure, Memory, World, images,
     index::{Index, Sight},
-    operation,
+    observe, operation,
     progress::progress,
     standing::{Standing, began},
     view::{ServiceView, SlotView},
@@ -46,6 +46,7 @@ pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, me
         .or_else(|| case.refused())
         .or_else(|| case.dying())
         .or_else(|| case.unhealthy())
+        .or_else(|| case.worse())
         .or_else(|| case.late())?;
     let has_begun = operation::has_begun(&index, &views, operation);
     Some(Verdict { reason: Text::new(&told.reason), has_begun, culprit: told.culprit, action: told.action })
@@ -167,6 +168,15 @@ impl<'c, 'a> Case<'c, 'a> {
                 );
                 Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action }
             })
+        })
+    }
+
+    /// Healthy, and still worse than what was before: the proxies tell.
+    fn worse(&self) -> Option<Told> {
+        operation::services(self.operation, self.index.region).find_map(|key| {
+            let reason = observe::worse(self.memory, self.operation, key)?;
+            let spec = self.views.get(key).and_then(ServiceView::spec);
+            Some(Told { reason, culprit: None, action: operation::on_failure(self.operation, spec) })
         })
     }
 

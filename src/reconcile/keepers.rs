@@ -32,7 +32,8 @@ impl Keepers {
         spare: bool,
         start: impl Fn(&HostName, watch::Receiver<Option<ProxySpec>>) -> Option<Keeper>,
     ) {
-        for view in observed.hosts.values().filter(|view| view.region == *region) {
+        let hosts = observed.hosts.values().filter(|view| view.region == *region && view.listed_at.is_some());
+        for view in hosts {
             let wanted = proxies.get(&view.name);
             if let Some(kept) = self.hosts.get(&view.name) {
                 if wanted.is_some() || !spare {

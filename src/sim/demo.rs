@@ -12,7 +12,7 @@ const REGIONS: [&str; 8] = ["east", "west", "ap", "eu", "sa", "af", "me", "oc"];
 struct Line(&'static str, &'static str, &'static str, &'static str, u32, Option<u16>, Option<u16>, &'static str, u64);
 
 const CATALOGUE: [Line; 12] = [
-    Line("shop", "web", "2.8.1", "2.8.0", 4, Some(8080), Some(443), "wget -q -O- http://127.0.0.1:8080/healthz", 256),
+    Line("shop", "web", "2.8.1", "2.8.0", 4, Some(8080), Some(80), "wget -q -O- http://127.0.0.1:8080/healthz", 256),
     Line("shop", "api", "2.8.1", "2.8.0", 4, Some(8080), None, "wget -q -O- http://127.0.0.1:8080/healthz", 512),
     Line("shop", "cart", "1.4.0", "1.3.7", 3, Some(8080), None, "wget -q -O- http://127.0.0.1:8080/healthz", 512),
     Line("shop", "redis", "7.4.1", "7.2.6", 1, Some(6379), None, "redis-cli ping", 512),
@@ -172,6 +172,10 @@ pub(super) fn sized(hosts: usize, containers: usize, registry: &Registry) -> Wor
         let Some(line) = CATALOGUE.get(at) else { continue };
         let stack = if round == 0 { line.0.to_owned() } else { format!("{}-{}", line.0, round + 1) };
         let mut seed = line.seed(&stack, registry);
+        if round > 0 {
+            // The edge has each port once.
+            seed.ports.iter_mut().for_each(|port| port.entry = None);
+        }
         for (order, (region, next)) in REGIONS.iter().zip(&mut next).take(regions).enumerate() {
             let here = hosts / regions + usize::from(order < hosts % regions);
             let total = here * containers;

@@ -51,8 +51,8 @@ pub struct Fleet {
 
 impl Fleet {
     /// The demo: 3 regions, 12 hosts, 6 stacks, and a few things wrong on purpose. `search/index` runs out of memory in west
-    /// (its version before does not), one `assets/thumb` in ap is unhealthy, and host `w-3` stops answering
-    /// from time to time. Call it inside a tokio runtime.
+    /// (its version before does not), one `assets/thumb` in ap is unhealthy, `payments/api` answers some requests with
+    /// an error, and host `w-3` stops answering from time to time. Call it inside a tokio runtime.
     pub fn demo(seed: u64) -> io::Result<Self> {
         let registry = Arc::<Registry>::default();
         let mut fleet = Self::serve(demo::company(&registry), registry, &Script::lifelike(), seed)?;
@@ -63,6 +63,10 @@ impl Fleet {
                     script.latency = *span;
                 }
                 script.missing.insert("acme/ghost".to_owned());
+                // Something always fails a little.
+                for (image, share) in [("acme/payments-api:12.0.3", 0.004), ("acme/shop-cart:1.4.0", 0.0006)] {
+                    script.errors.insert(image.to_owned(), share);
+                }
                 if host.region == "west" {
                     let leaks = Behaviour::Exits { after: Duration::from_secs(4), code: 137, oom: true };
                     script.behaviours.insert("acme/search-index:3.2.0".to_owned(), leaks);

@@ -61,7 +61,9 @@ impl Fake {
     pub fn region_mut(&mut self, name: &str) -> &mut Region {
         let name = RegionName::new(name).unwrap();
         if self.fleet.region(&name).is_none() {
-            self.fleet.regions.push(Region { name: name.clone(), hosts: Vec::new(), defaults: Defaults::default() });
+            // Releases are watched where a table says so.
+            let defaults = Defaults { observe: Duration::ZERO, ..Defaults::default() };
+            self.fleet.regions.push(Region { name: name.clone(), hosts: Vec::new(), defaults });
         }
         self.fleet.regions.iter_mut().find(|region| region.name == name).unwrap()
     }

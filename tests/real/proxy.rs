@@ -110,6 +110,7 @@ fn spec(site: &Site, servers: &[&(ServerName, Server)]) -> ProxySpec {
         },
         members: BTreeMap::from([(name(), Members { servers, is_held: false })]),
         certificates: BTreeMap::new(),
+        unseen: std::collections::BTreeSet::new(),
     }
 }
 
@@ -130,10 +131,10 @@ struct Load {
 }
 
 impl Load {
-    fn start(at: String) -> Self {
+    fn start(at: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let run = |_| {
-            let (stop, at) = (stop.clone(), at.clone());
+            let (stop, at) = (stop.clone(), at.to_owned());
             std::thread::spawn(move || {
                 let (mut count, mut longest, mut bad) = (0, Duration::ZERO, Vec::new());
                 while !stop.load(Ordering::Relaxed) {
@@ -223,7 +224,7 @@ async fn a_proxy_lives_on_a_real_engine() {
     );
     assert!(said.contains("200 OK"), "{said}");
 
-    let load = Load::start(edge.clone());
+    let load = Load::start(&edge);
     want(&[&one, &two, &three]);
     until(&mut told, "two more serve", |view| serving(view, &now(), &[&one, &two, &three])).await;
     want(&[&three]);

@@ -26,6 +26,8 @@ min_healthy = \"2s\"
 healthy_deadline = \"10s\"
 progress_deadline = \"45s\"
 restart_backoff = \"1s\"
+observe = \"1s\"
+drain = \"3s\"
 ";
 
 /// The world that `tests/world/up` started.

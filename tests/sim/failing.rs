@@ -116,7 +116,7 @@ async fn a_failure_waits_for_a_person_or_stops_nothing_where_the_file_says_so() 
     let (sim, _reconciler) = settled(setup).await;
     let exits = Behaviour::Exits { after: Duration::from_millis(1), code: 3, oom: false };
     sim.fleet.script_all(|script| {
-        script.behaviours.insert("app:broken".to_owned(), exits.clone());
+        script.behaviours.insert("app:broken".to_owned(), exits);
     });
     let with = |image: &str, action| {
         let mut stack = shop(image, 4);

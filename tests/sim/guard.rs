@@ -24,7 +24,7 @@ const BEAT: Duration = Duration::from_millis(3);
 
 /// True for a container that carries our fleet's label.
 pub fn is_ours(glimpse: &Glimpse) -> bool {
-    glimpse.labels.get(label::FLEET).is_some_and(|fleet| fleet == FLEET)
+    glimpse.labels.get(label::FLEET).is_some_and(|fleet| fleet == FLEET) && !glimpse.labels.contains_key(label::PROXY)
 }
 
 /// `shop/web`; empty for what is not ours.

@@ -47,6 +47,7 @@ impl Setup {
             stop_grace: Duration::from_secs(1),
             restart_backoff: Duration::from_millis(50),
             restart_backoff_max: Duration::from_secs(1),
+            observe: Duration::ZERO,
             ..Defaults::default()
         };
         let observe = ObserveOptions::default();

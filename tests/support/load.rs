@@ -73,6 +73,9 @@ pub struct Counts {
     pub status: u64,
     /// Any other end.
     pub other: u64,
+    /// Not sent, because too many others waited for an answer: this machine is too slow for the rate. No failure, and told.
+    #[serde(default)]
+    pub skipped: u64,
     /// Kept connections that were found closed before anything was sent on them; not a failure, another was opened.
     pub reopened: u64,
     /// The slowest answer, in milliseconds.
@@ -106,6 +109,7 @@ impl Counts {
         self.timed_out += other.timed_out;
         self.status += other.status;
         self.other += other.other;
+        self.skipped += other.skipped;
         self.reopened += other.reopened;
         self.slowest_ms = self.slowest_ms.max(other.slowest_ms);
         self.p99_ms = self.p99_ms.max(other.p99_ms);
@@ -352,8 +356,8 @@ impl Kind {
             seen.counts.late_ms = seen.counts.late_ms.max(late);
         }
         let Ok(place) = Arc::clone(&self.under_way).try_acquire_owned() else {
-            let words = format!("not sent, as {UNDER_WAY} others wait for an answer");
-            return self.ended(at, fresh, began, start, Err(End::Other(words)));
+            self.seen.lock().unwrap().counts.skipped += 1;
+            return;
         };
         tokio::spawn(async move {
             let asked = tokio::time::timeout(kind.stream.patience, kind.ask(at, fresh)).await;

@@ -26,7 +26,7 @@ fn with_shared(spec: &ServiceSpec, shared: &StackShared, address: Option<&str>, 
         round: 2,
         defaults: &Defaults::default(),
     };
-    assert_eq!(request.name(), "shop-web-3-r7");
+    assert_eq!(request.name(), "shop-web-3-r7.2");
     body(&request, peers).map(|body| serde_json::to_value(body).unwrap())
 }
 

@@ -64,7 +64,7 @@ impl Wish {
 fn inspection(round: &str, region: &str) -> Answer {
     Answer::Json(
         200,
-        json!({"Id":"abc","Name":"/shop-web-3-r7","State":{"Status":"created"},"Config":{"Labels":{
+        json!({"Id":"abc","Name":"/shop-web-3-r7.2","State":{"Status":"created"},"Config":{"Labels":{
         "wharf.fleet":"acme","wharf.region":region,"wharf.stack":"shop","wharf.service":"web","wharf.slot":"3",
         "wharf.revision":"7","wharf.round":round}}}),
     )
@@ -122,7 +122,7 @@ async fn a_replica_is_made_with_its_networks_volumes_and_files() {
     assert_eq!(engine.count("/networks/shop_front/connect"), 1);
     assert_eq!(engine.count("/containers/abc/archive?path=%2F"), 1);
     let created = engine.body("/containers/create");
-    assert_eq!(engine.count("/containers/create?name=shop-web-3-r7"), 1);
+    assert_eq!(engine.count("/containers/create?name=shop-web-3-r7.2"), 1);
     assert_eq!(created["HostConfig"]["NetworkMode"], "shop_back");
     assert_eq!(created["NetworkingConfig"]["EndpointsConfig"]["shop_back"]["Aliases"], json!(["web"]));
     // The networks are known now: a second replica does not look again.
@@ -139,10 +139,10 @@ async fn a_lost_answer_makes_nothing_twice() {
             0 => Answer::Close,
             _ => Answer::Json(
                 409,
-                json!({"message":"Conflict. The container name \"/shop-web-3-r7\" is already in use"}),
+                json!({"message":"Conflict. The container name \"/shop-web-3-r7.2\" is already in use"}),
             ),
         }),
-        path if path.contains("/containers/shop-web-3-r7/json") => Some(inspection("2", "east")),
+        path if path.contains("/containers/shop-web-3-r7.2/json") => Some(inspection("2", "east")),
         _ => None,
     });
     let (handle, wish) = (handle(dial).await, Wish::new());
@@ -156,7 +156,7 @@ async fn a_container_of_somebody_else_is_not_taken() {
     for (round, region, words) in [("1", "east", "earlier round"), ("2", "west", "wharf.region differs")] {
         let (_, dial) = fake(move |_, path| match path {
             path if path.contains("/containers/create") => Some(Answer::Json(409, json!({"message":"already in use"}))),
-            path if path.contains("/containers/shop-web-3-r7/json") => Some(inspection(round, region)),
+            path if path.contains("/containers/shop-web-3-r7.2/json") => Some(inspection(round, region)),
             _ => None,
         });
         let error = handle(dial).await.create(&Wish::new().request()).await.unwrap_err();

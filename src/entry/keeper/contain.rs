@@ -154,12 +154,11 @@ impl<P: Place + Sync> Work<P> {
     }
 
     async fn ask_once(&self, proxy: &mut Proxy) -> Result<(stat::Info, u32), Text> {
-        let mut session = match proxy.session.take() {
-            Some(session) => session,
-            None => {
-                let channel = self.place.open(&proxy.id, proxy.berth).await.map_err(|trouble| trouble.words)?;
-                Session::begin(channel).await?
-            }
+        let mut session = if let Some(session) = proxy.session.take() {
+            session
+        } else {
+            let channel = self.place.open(&proxy.id, proxy.berth).await.map_err(|trouble| trouble.words)?;
+            Session::begin(channel).await?
         };
         let answers = session.ask(&["@1 show info".to_owned(), "show proc".to_owned()]).await?;
         proxy.session = Some(session);

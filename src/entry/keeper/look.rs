@@ -2,20 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::{Pace, Proxy, Work, contain::servers_state};
 use crate::{
-    engine::{ProxyQuestion, Worker},
+    engine::Worker,
     entry::{
         config,
+        inspect::{Inspected, inspect},
         place::{Place, Trouble},
         session::Session,
-        stat::{self, Backends},
+        stat::{self, Admin, Backends},
         steps,
         view::Answer,
     },
-    model::{ProxySpec, ProxyView, Sensitive},
+    model::{ProxySpec, ProxyView, Sensitive, Server},
     text::Text,
 };
 
@@ -34,6 +33,7 @@ impl<P: Place + Sync> Work<P> {
     /// One round with a proxy wanted.
     pub(super) async fn keep(&mut self, mut spec: ProxySpec) -> Result<Pace, Trouble> {
         let missing = self.names.resolve(&mut spec.members).await;
+        self.names.resolve_all(&mut spec.unseen).await;
         self.settle(&spec).await?;
         let looked = match self.look().await {
             Ok(looked) => looked,
@@ -44,6 +44,7 @@ impl<P: Place + Sync> Work<P> {
                 return Err(trouble);
             }
         };
+        leave_alone(&mut spec, &looked.backends);
         let mut problems: Vec<String> = missing
             .iter()
             .map(|name| {
@@ -89,7 +90,7 @@ impl<P: Place + Sync> Work<P> {
         let host = self.host.clone();
         let trouble = |why: Text| Trouble::new(format!("{host}: the proxy does not answer: {why}"));
         let Some(current) = &mut self.current else { return Err(trouble("it does not run".into())) };
-        let seen = inspect(current).await.map_err(trouble)?;
+        let seen = inspect_proxy(current).await.map_err(trouble)?;
         let (info, backends) = (seen.info, seen.backends);
         let mut answers = seen.answers;
         let mut leaving = u32::try_from(answers.len().saturating_sub(1)).unwrap_or(u32::MAX);
@@ -101,9 +102,9 @@ impl<P: Place + Sync> Work<P> {
                 proxy.session = Session::begin(channel).await.ok();
             }
             // One that has just ended does not answer; what it had is over.
-            match inspect(proxy).await {
+            match inspect_proxy(proxy).await {
                 Ok(seen) => {
-                    answers.extend(seen.answers.into_iter().map(|answer| Answer { is_leaving: true, ..answer }))
+                    answers.extend(seen.answers.into_iter().map(|answer| Answer { is_leaving: true, ..answer }));
                 }
                 Err(_) => proxy.session = None,
             }
@@ -211,12 +212,11 @@ impl<P: Place + Sync> Work<P> {
     }
 
     fn view(&mut self, looked: &Looked, problems: &[String]) -> ProxyView {
-        let now = Timestamp::now();
-        let (container, image) = self
-            .current
-            .as_ref()
-            .map(|current| (current.id.clone(), current.image.clone()))
-            .unwrap_or_else(|| (crate::model::ContainerId(Text::default()), Text::default()));
+        let now = self.began;
+        let (container, image) = match &self.current {
+            Some(current) => (current.id.clone(), current.image.clone()),
+            None => (crate::model::ContainerId(Text::default()), Text::default()),
+        };
         ProxyView {
             container,
             image,
@@ -229,40 +229,26 @@ impl<P: Place + Sync> Work<P> {
     }
 }
 
-/// What one proxy's master and workers answer.
-struct Inspected {
-    info: stat::Info,
-    backends: Backends,
-    answers: Vec<Answer>,
+async fn inspect_proxy(proxy: &mut Proxy) -> Result<Inspected, Text> {
+    match &mut proxy.session {
+        Some(session) => inspect(session, &proxy.id).await,
+        None => Err("there is no way to it".into()),
+    }
 }
 
-async fn inspect(proxy: &mut Proxy) -> Result<Inspected, Text> {
-    let Some(session) = &mut proxy.session else { return Err("there is no way to it".into()) };
-    let mut lines = vec![ProxyQuestion::Processes.to_string()];
-    lines.extend(questions(Worker::Current));
-    let answers = session.ask(&lines).await?;
-    let get = |answers: &[String], at: usize| answers.get(at).cloned().unwrap_or_default();
-    let processes = stat::processes(&get(&answers, 0));
-    let info = stat::info(&get(&answers, 1));
-    let odd = || Text::from("the answer is not what HAProxy says");
-    let backends = stat::backends(&get(&answers, 2), &get(&answers, 3)).ok_or_else(odd)?;
-    let worker = (proxy.id.clone(), info.process);
-    let mut all = vec![Answer { worker, is_leaving: info.is_stopping, backends: backends.clone() }];
-    for process in processes.leaving {
-        let worker = Worker::Leaving(process);
-        let answers = session.ask(&questions(worker)).await?;
-        // It may have ended in between.
-        if let Some(backends) = stat::backends(&get(&answers, 1), &get(&answers, 2)) {
-            all.push(Answer { worker: (proxy.id.clone(), process), is_leaving: true, backends });
+/// Servers on hosts that nobody has seen yet are wanted as they are.
+fn leave_alone(spec: &mut ProxySpec, seen: &Backends) {
+    for (name, members) in &mut spec.members {
+        let servers = seen.get(name).into_iter().flat_map(|backend| &backend.servers);
+        for (server, there) in servers.filter(|(_, there)| spec.unseen.contains(there.address.as_str())) {
+            members.servers.entry(server.clone()).or_insert_with(|| Server {
+                address: there.address.to_string(),
+                port: there.port,
+                check_port: None,
+                is_ready: there.admin == Admin::Ready,
+            });
         }
     }
-    Ok(Inspected { info, backends, answers: all })
-}
-
-fn questions(worker: Worker) -> Vec<String> {
-    [ProxyQuestion::Info(worker), ProxyQuestion::Stat(worker), ProxyQuestion::Servers(worker)]
-        .map(|question| question.to_string())
-        .into()
 }
 
 /// Something is on its way: a server that shall get requests and does not yet, or one that ends what it has.

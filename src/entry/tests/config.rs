@@ -91,6 +91,7 @@ fn spec() -> ProxySpec {
             ("shop".into(), Sensitive("pem 1".into())),
             ("other".into(), Sensitive("pem 2".into())),
         ]),
+        unseen: std::collections::BTreeSet::new(),
     }
 }
 

@@ -174,6 +174,7 @@ pub(super) fn spec(edge: u16, apps: &[(u32, u16)]) -> ProxySpec {
         },
         members: BTreeMap::from([(backend_name(), members)]),
         certificates: BTreeMap::new(),
+        unseen: std::collections::BTreeSet::new(),
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
     address::Berth,
     config::Layout,
     place::{Found, Place, Trouble, complaint},
-    session::Channel,
+    session::{Channel, Input},
 };
 use crate::{
     model::{ContainerId, FleetName, Sensitive},
@@ -163,7 +163,7 @@ impl Place for std::sync::Arc<Processes> {
             buffer.truncate(count);
             Ok((count > 0).then_some((Bytes::from(buffer), read)))
         });
-        Ok(Channel { input: Box::pin(write), output: output.boxed() })
+        Ok(Channel { input: Input::Commands(Box::pin(write)), output: output.boxed() })
     }
 
     async fn complaint(&self, id: &ContainerId) -> String {

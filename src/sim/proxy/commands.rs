@@ -212,7 +212,7 @@ impl Worker {
         // The lowest number that is free.
         let id = (1..u32::MAX).find(|id| backend.servers.iter().all(|server| server.id != *id)).unwrap_or(u32::MAX);
         let mut server = Server::new(line, id, backend.asks_page, truth, now);
-        server.is_checking = false;
+        (server.is_checking, server.is_added) = (false, true);
         backend.servers.push(server);
         answers::ADDED.to_owned()
     }

@@ -46,6 +46,8 @@ pub(super) struct ServerLine {
     pub(super) address: String,
     pub(super) port: u16,
     pub(super) is_disabled: bool,
+    /// Failed connections count as failed checks.
+    pub(super) observes: bool,
     /// Its `srv_admin_state` as an earlier process left it.
     pub(super) state: Option<u32>,
     pub(super) check: Option<CheckLine>,
@@ -320,6 +322,7 @@ impl ServerLine {
             address: host.trim_start_matches("ipv4@").to_owned(),
             port,
             is_disabled: options.contains(&"disabled"),
+            observes: options.contains(&"observe"),
             state: None,
             check: options.contains(&"check").then_some(times),
         })

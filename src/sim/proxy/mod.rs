@@ -68,9 +68,9 @@ fn words(command: &[String]) -> Vec<&str> {
     command.iter().flat_map(|word| word.split_whitespace()).collect()
 }
 
-/// The word after another one.
+/// The word after the last of a kind: in a script, a shell's own tests come before what it becomes.
 fn after<'a>(words: &[&'a str], flag: &str) -> Option<&'a str> {
-    words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1)).copied()
+    words.iter().rposition(|word| *word == flag).and_then(|at| words.get(at + 1)).copied()
 }
 
 /// The file that a proxy's command names, or the only one that looks like it.

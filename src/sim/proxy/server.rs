@@ -64,6 +64,9 @@ pub(super) struct Server {
     pub(super) check: Option<CheckLine>,
     /// A server added at run time is not checked before it is told to be.
     pub(super) is_checking: bool,
+    pub(super) observes: bool,
+    /// Added at run time.
+    pub(super) is_added: bool,
     /// Disabled by the file; shows in the administrative state for ever.
     pub(super) by_file: bool,
     pub(super) admin: Admin,
@@ -98,6 +101,8 @@ impl Server {
             port: line.port,
             check: line.check,
             is_checking: line.check.is_some(),
+            observes: line.observes,
+            is_added: false,
             by_file: line.is_disabled,
             admin,
             is_up: true,

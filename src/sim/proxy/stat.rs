@@ -133,6 +133,12 @@ fn server_row(backend: &Backend, server: &Server, sessions: u64, now: f64) -> Ro
     row.set("hrsp_2xx", requests - errors);
     row.set("hrsp_5xx", errors);
     row.set("req_tot", requests);
+    if server.observes {
+        row.set("hanafail", 0);
+    }
+    if server.is_added {
+        row.set("src_ilim", 0);
+    }
     if !backend.is_http {
         row.set("mode", "tcp");
         row.blank(&["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other", "req_tot"]);

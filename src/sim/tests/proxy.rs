@@ -217,7 +217,7 @@ async fn stopping_what_gets_requests_is_noted_and_draining_first_is_not() {
     assert_eq!(cli.column("3-r1-c", "status").await, "DOWN");
     let astray = total(&engine).astray;
     pass(1000).await;
-    assert_eq!(total(&engine).astray, astray, "nothing more goes there");
+    assert!((total(&engine).astray - astray).abs() < f64::EPSILON, "nothing more goes there");
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,7 +232,7 @@ async fn a_retry_saves_what_another_server_can_take() {
     pass(1000).await;
     let tally = total(&engine);
     assert!(tally.astray > 1.0, "{tally:?}");
-    assert_eq!(tally.failed, broken, "nothing else");
+    assert!((tally.failed - broken).abs() < f64::EPSILON, "nothing else");
     assert_ne!(cli.column("1-r1-a", "wredis").await, "0");
     assert!(engine.ledger().missteps.is_empty(), "nobody stopped it");
 }
@@ -282,7 +282,7 @@ async fn nothing_is_let_in_before_it_is_healthy() {
     pass(5000).await;
     let astray = total(&engine).astray;
     pass(1000).await;
-    assert_eq!(total(&engine).astray, astray);
+    assert!((total(&engine).astray - astray).abs() < f64::EPSILON);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,161 @@
+//! Commands that move things, as scripts call them, on the demo's simulated fleet: words, exit codes, documents.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// The demo's engines, served until it is dropped.
+struct Demo {
+    child: Child,
+    file: PathBuf,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wharf"))
+            .args(["demo", "--serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, file: line.trim().into() }
+    }
+
+    fn wharf(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+        command.arg("--fleet").arg(&self.file).args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs it, expects an exit code, and gives what it said.
+    fn said(&self, code: i32, args: &[&str]) -> String {
+        let out = self.wharf(args);
+        let said = [out.stdout, out.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert_eq!(out.status.code(), Some(code), "wharf {args:?}\n{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        said
+    }
+
+    fn json(&self, code: i32, args: &[&str]) -> Value {
+        let out = self.wharf(args);
+        assert_eq!(out.status.code(), Some(code), "wharf {args:?}\n{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice(&out.stdout).unwrap()
+    }
+
+    fn intent(&self, host: &str) -> String {
+        let hosts = self.json(0, &["hosts", "--json"]);
+        let row = hosts.as_array().unwrap().iter().find(|row| row["name"] == host).unwrap();
+        row["intent"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // Asked to leave, it takes its directory with it.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+fn all_of(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "`{part}` is not in:\n{said}");
+    }
+}
+
+#[test]
+fn plans_of_moves_are_shown_and_nothing_changes() {
+    let demo = Demo::start();
+    let said = demo.said(10, &["migrate", "shop/web", "--from", "east", "--to", "e-5", "--dry-run"]);
+    all_of(
+        &said,
+        &["PLAN  migrate shop/web east → e-5", "start first", "same as: wharf migrate shop/web --from east --to e-5"],
+    );
+    let said = demo.said(10, &["plan", "migrate", "shop", "--from", "east", "--to", "west"]);
+    all_of(&said, &["when west is done", "nothing of", "is left in east afterwards"]);
+    let said = demo.said(10, &["plan", "drain", "e-2"]);
+    all_of(&said, &["no new replicas from now on", "e-2 is empty: safe to switch off", "undo: wharf uncordon e-2"]);
+    let said = demo.said(10, &["rollback", "shop/web", "--dry-run"]);
+    all_of(
+        &said,
+        &[
+            "rollback shop/web to r",
+            "image: acme/shop-web:2.8.1 → acme/shop-web:2.8.0",
+            "undo: wharf rollback shop/web --to r",
+        ],
+    );
+    let said = demo.said(10, &["plan", "rollback", "shop"]);
+    all_of(&said, &["rollback shop, 4 services", "shop/redis  r", "undo: wharf rollback shop --to"]);
+    let said = demo.said(10, &["deploy", "--stack", "shop", "--image", "web=2.8.0", "--dry-run"]);
+    all_of(
+        &said,
+        &["deploy shop", "acme/shop-web:2.8.0", "same as: wharf deploy --stack shop --image web=acme/shop-web:2.8.0"],
+    );
+    let document = demo.json(10, &["plan", "rollback", "shop/web", "--json"]);
+    assert_eq!(document["differences"][0]["service"], "shop/web");
+    assert!(document["differences"][0]["lines"][0].as_str().unwrap().starts_with("image: "), "{document}");
+    let code = demo.wharf(&["plan", "rebalance"]).status.code();
+    assert!(matches!(code, Some(0 | 10)), "{code:?}");
+    assert_eq!(demo.json(0, &["ops", "--open", "--json"]), Value::Array(Vec::new()));
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_words() {
+    let demo = Demo::start();
+    for (args, words) in [
+        (&["migrate", "shop/web", "--from", "e-1", "--to", "e-9"][..], "there is no host `e-9`; did you mean"),
+        (&["migrate", "shop/wbe", "--from", "e-1", "--to", "e-2"], "did you mean `shop/web`?"),
+        (&["migrate", "shop/web.9", "--from", "e-1", "--to", "e-2"], "nothing of shop/web.9"),
+        (&["migrate", "shop/web", "--from", "e-1", "--to", "e-1"], "name another target"),
+        (&["migrate", "legacy", "--from", "w-3", "--to", "w-1"], "deployed by compose"),
+        (&["migrate", "shop/", "--from", "e-1", "--to", "e-2"], "write STACK, STACK/SERVICE or STACK/SERVICE.SLOT"),
+        (&["drain", "e-9"], "there is no host `e-9`"),
+        (&["rollback", "shop/web", "--to", "r99"], "r99 of shop/web is not kept; kept are r"),
+        (&["rollback", "shop/web", "--to", "last"], "write a number such as 5; `wharf history shop/web` lists them"),
+        (&["rollback", "shop", "--to", "r3"], "the number of a version of the stack"),
+        (&["rollback", "shop/web.1"], "did you mean `shop/web`?"),
+        (&["rebalance", "esat"], "did you mean `east`?"),
+        (&["deploy", "--image", "web=1"], "--stack"),
+        (&["deploy", "--stack", "shop", "--image", "web"], "write SERVICE=IMAGE"),
+        (&["deploy", "--stack", "shop", "--image", "web=1", "--image", "web=2"], "given twice"),
+        (&["deploy", "--stack", "shop", "--image", "wbe=1"], "did you mean `shop/web`?"),
+        (&["deploy", "--stack", "shop"], "--file"),
+    ] {
+        let said = demo.said(2, &[args, &["--yes"]].concat());
+        assert!(said.contains(words), "{args:?}: `{words}` is not in:\n{said}");
+    }
+}
+
+#[test]
+fn a_drain_is_accepted_aborted_and_undone() {
+    let demo = Demo::start();
+    let said = demo.said(0, &["drain", "e-5", "--yes", "--detach"]);
+    let id = said.trim();
+    assert_eq!(demo.intent("e-5"), "draining");
+    let operation = demo.json(0, &["ops", id, "--json"]);
+    assert_eq!((&operation["command"], &operation["summary"]), (&"drain".into(), &"drain e-5".into()));
+    demo.said(0, &["abort", id]);
+    assert_eq!(demo.intent("e-5"), "cordoned");
+    let said = demo.said(0, &["uncordon", "e-5", "--yes"]);
+    all_of(&said, &["uncordon e-5: converged"]);
+    assert_eq!(demo.intent("e-5"), "open");
+    let said = demo.said(0, &["uncordon", "e-5", "--yes"]);
+    all_of(&said, &["nothing to do"]);
+}
