@@ -130,7 +130,7 @@ fn what_cannot_be_is_refused_with_words() {
         (&["rollback", "shop/web", "--to", "r99"], "r99 of shop/web is not kept; kept are r"),
         (&["rollback", "shop/web", "--to", "last"], "write a number such as 5; `wharf history shop/web` lists them"),
         (&["rollback", "shop", "--to", "r3"], "the number of a version of the stack"),
-        (&["rollback", "shop/web.1"], "did you mean `shop/web`?"),
+        (&["rollback", "shop/web.1"], "replicas of shop/web are rolled back together"),
         (&["rebalance", "esat"], "did you mean `east`?"),
         (&["deploy", "--image", "web=1"], "--stack"),
         (&["deploy", "--stack", "shop", "--image", "web"], "write SERVICE=IMAGE"),

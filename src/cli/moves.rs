@@ -28,14 +28,14 @@ pub(super) async fn migrate(context: Context, args: MigrateArgs) -> Result<ExitC
 
 /// `wharf rollback`.
 pub(super) async fn rollback(context: Context, args: RollbackArgs) -> Result<ExitCode, Failure> {
-    let what = match args.what.split_once('/') {
-        Some(_) => args.what.parse().map(Scope::Service),
-        None => args.what.parse().map(Scope::Stack),
-    };
-    let what = what.map_err(|error| named(&args.what, "STACK or STACK/SERVICE", &error))?;
-    let to = args.to.as_deref().map(|to| number(to, &what)).transpose()?;
+    let form = targets::scope(&args.what, None).map_err(Failure::Input)?;
+    let to = args.to.as_deref().map(|to| number(to, &form)).transpose()?;
     let who = context.who.clone();
-    carry_out(context, &args.act, |seen| plan::rollback(&seen.world(), &what, to, &who)).await
+    carry_out(context, &args.act, |seen| {
+        let what = targets::scope(&args.what, Some(&seen.desired)).map_err(plan::Refusal::Invalid)?;
+        plan::rollback(&seen.world(), &what, to, &who)
+    })
+    .await
 }
 
 /// `r5` for a service, `5` for both.

@@ -12,7 +12,7 @@ use super::{
     view::{Copy, ServiceView, SlotView},
 };
 use crate::{
-    model::{Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
+    model::{HostName, Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
     text::Text,
 };
 
@@ -156,7 +156,12 @@ impl Told<'_, '_> {
             None => format!("start {} on {host}", slot.key),
         };
         let (state, detail) = self.slot_state(view, slot);
-        step(&what, state, &detail)
+        // A host that was not listed yet, or is silent, may still hold the old copy.
+        let left = had.map(|had| &had.host).filter(|left| *left != host && self.is_silent(left));
+        match left.filter(|_| state == StepState::Done) {
+            Some(left) => step(&what, StepState::Running, &format!("{detail}, {left} is not seen now")),
+            None => step(&what, state, &detail),
+        }
     }
 
     fn slot_state(&self, view: &ServiceView<'_>, slot: &SlotView<'_>) -> (StepState, String) {
@@ -218,13 +223,7 @@ impl Told<'_, '_> {
     }
 
     /// A slot that loses its container.
-    fn ended(
-        &self,
-        view: Option<&ServiceView<'_>>,
-        slot: Slot,
-        replica: &ReplicaKey,
-        host: &crate::model::HostName,
-    ) -> StepProgress {
+    fn ended(&self, view: Option<&ServiceView<'_>>, slot: Slot, replica: &ReplicaKey, host: &HostName) -> StepProgress {
         let what = format!("stop {replica} on {host}");
         // A later command took it back while it was being made: it will show, and then it goes.
         let makes = |action: &Action| matches!(action, Action::Create { replica: of, .. } | Action::Start { replica: of, .. } if of == replica);
@@ -251,7 +250,14 @@ impl Told<'_, '_> {
                 step(&what, StepState::Waiting, &format!("{hidden} is not seen now"))
             }
             Some((hidden, _)) => step(&what, StepState::Done, &format!("stops when {hidden} is seen again")),
+            // One that was not listed yet may still hold it.
+            None if self.is_silent(host) => step(&what, StepState::Waiting, &format!("{host} is not seen now")),
             None => step(&what, StepState::Done, "stopped"),
         }
+    }
+
+    /// True for a host that does not answer, but not for long enough to count as down.
+    fn is_silent(&self, host: &HostName) -> bool {
+        matches!(self.index.sight(host), Sight::Silent { .. })
     }
 }

@@ -11,7 +11,7 @@ use super::{
     operation,
     pulls::Gates,
     rollout::{Exchange, batch},
-    standing::{Standing, exit_words, made},
+    standing::{Standing, began, exit_words, made},
     traffic::{Carried, carried},
     view::{Copy, ServiceView, SlotView},
 };
@@ -156,7 +156,8 @@ fn healthy_by(work: &Work<'_, '_>, view: &ServiceView<'_>, seen: &Seen<'_>) -> O
     if !operation::is_new(work, view.key, seen) || work.holds(view.key) {
         return None;
     }
-    let from = made(seen).max(operation::since(work, view.key))?;
+    // As the verdict counts: looked at a moment earlier, nothing would be due, and nothing might happen after.
+    let from = began(seen).max(operation::since(work, view.key))?;
     from.checked_add(operation::patience(work.defaults(), view.spec())).ok().filter(|at| *at > work.now())
 }
 
