@@ -81,7 +81,7 @@ pub(crate) fn behind(host: &HostName, proxy: &ProxyView) -> String {
     }
 }
 
-fn absent(host: &HostName, proxy: Option<&ProxyView>) -> String {
+pub(crate) fn absent(host: &HostName, proxy: Option<&ProxyView>) -> String {
     match proxy {
         // A problem names its host.
         Some(proxy) if !proxy.problem.is_empty() => proxy.problem.to_string(),
@@ -97,7 +97,7 @@ fn has_proxy(view: &HostView) -> bool {
 }
 
 /// What a proxy says, if it said it lately.
-fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
+pub(crate) fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
     proxy.filter(|proxy| since(proxy.at, index.world.now) <= FRESH && !proxy.structure.is_empty())
 }
 

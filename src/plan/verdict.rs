@@ -1,6 +1,6 @@
 //! When an operation has failed, and why.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Action, Failure, Memory, World, images,
@@ -11,7 +11,7 @@ use super::{
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{ContainerId, FailureAction, HostName, Operation, RegionName, ServiceKey},
+    model::{ContainerId, FailureAction, HostName, Operation, RegionName, ServiceKey, since},
     text::{Text, duration},
 };
 
@@ -45,6 +45,7 @@ pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, me
     let told = (case.pull())
         .or_else(|| case.refused())
         .or_else(|| case.dying())
+        .or_else(|| case.sick())
         .or_else(|| case.unhealthy())
         .or_else(|| case.worse())
         .or_else(|| case.late())?;
@@ -148,6 +149,20 @@ impl<'c, 'a> Case<'c, 'a> {
                 let reason = format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`");
                 Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action }
             })
+        })
+    }
+
+    /// It was well and in traffic: there is nothing to wait for, as there is while one gets healthy.
+    fn sick(&self) -> Option<Told> {
+        self.decisive().find_map(|(_, slot, action)| {
+            let at = observe::fell_sick(self.memory, slot)?;
+            let (seen, _) = slot.wanted.as_ref()?;
+            let (replica, host) = (&slot.key, &slot.place.host);
+            let reason = format!(
+                "{replica} on {host} was healthy, and its health check fails {} later; see its log: `wharf logs {replica}`",
+                duration(Duration::from_secs(since(at, self.index.world.now).as_secs()))
+            );
+            Some(Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action })
         })
     }
 
