@@ -12,7 +12,7 @@ use super::{
     operation,
     routes::Routes,
     standing::Standing,
-    traffic::{Carried, carried},
+    traffic::{Carried, carried, is_down},
     view::{ServiceView, SlotView},
 };
 use crate::{
@@ -62,9 +62,17 @@ fn watched_since(memory: &Memory, slot: &SlotView<'_>) -> Option<Timestamp> {
     memory.watched.get(&(seen.host.name.clone(), seen.container.id.clone())).copied()
 }
 
-/// Since when a copy that was in traffic did its work, which its health check denies by now.
-pub(crate) fn fell_sick(memory: &Memory, slot: &SlotView<'_>) -> Option<Timestamp> {
-    let is_sick = slot.wanted.as_ref().is_some_and(|(_, standing)| *standing == Standing::Unhealthy);
+/// Since when a copy that was in traffic did its work, which its own health check denies by now, or those of all proxies
+/// that send it requests.
+pub(crate) fn fell_sick(
+    index: &Index<'_>,
+    routes: &Routes<'_>,
+    memory: &Memory,
+    view: &ServiceView<'_>,
+    slot: &SlotView<'_>,
+) -> Option<Timestamp> {
+    let (seen, standing) = slot.wanted.as_ref()?;
+    let is_sick = *standing == Standing::Unhealthy || (standing.is_up() && is_down(index, routes, view.key, seen));
     watched_since(memory, slot).filter(|_| is_sick)
 }
 
@@ -90,8 +98,8 @@ pub(crate) fn watch(work: &mut Work<'_, '_>) {
         for view in work.views.values() {
             for slot in released(work.index, operation, view) {
                 let Some((seen, _)) = &slot.wanted else { continue };
-                // One that was well and is sick now stays known: it is judged by that.
-                if is_in_traffic(work.index, work.routes, view, slot) || fell_sick(work.memory, slot).is_some() {
+                // One that was in traffic and is not any more stays known: it is judged by that.
+                if is_in_traffic(work.index, work.routes, view, slot) || watched_since(work.memory, slot).is_some() {
                     work.next.watched.insert((seen.host.name.clone(), seen.container.id.clone()));
                 }
             }
@@ -224,7 +232,7 @@ pub(crate) fn canary(work: &mut Work<'_, '_>, view: &ServiceView<'_>) -> Canary 
     }
     let new: Vec<_> = all.iter().filter(|slot| slot.wanted.is_some() || work.busy(&slot.key).is_some()).collect();
     let Some(first) = new.first() else { return Canary::First };
-    let well = new.iter().filter(|slot| slot.is_up());
+    let well = new.iter().filter(|slot| is_in_traffic(work.index, work.routes, view, slot));
     let since_when = well.filter_map(|slot| watched_since(work.memory, slot)).min();
     let left = since_when.map_or(window, |at| window.saturating_sub(since(at, work.now())));
     if left.is_zero() {

@@ -7,6 +7,7 @@ use super::{
     index::{Index, Sight},
     observe, operation,
     progress::progress,
+    routes::Routes,
     standing::{Standing, began},
     view::{ServiceView, SlotView},
 };
@@ -68,15 +69,20 @@ struct Case<'c, 'a> {
 }
 
 impl<'c, 'a> Case<'c, 'a> {
-    /// Slots that the operation changes and that are not as wanted, with what a failure there leads to.
-    fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
-        let mut open = Vec::new();
+    /// Slots that the operation changes, with what a failure there leads to.
+    fn changed(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
+        let mut changed = Vec::new();
         for view in operation::services(self.operation, self.index.region).filter_map(|key| self.views.get(key)) {
             let slots = operation::changed(self.index, self.operation, view);
             let action = operation::on_failure(self.operation, view.spec());
-            open.extend(slots.into_iter().filter(|slot| !slot.is_up()).map(|slot| (view, slot, action)));
+            changed.extend(slots.into_iter().map(|slot| (view, slot, action)));
         }
-        open
+        changed
+    }
+
+    /// Those of [`Case::changed`] that are not as wanted.
+    fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
+        self.changed().into_iter().filter(|(_, slot, _)| !slot.is_up()).collect()
     }
 
     /// Those of [`Case::open`] that end or pause the operation when they fail: where the file says to go on, the
@@ -154,8 +160,13 @@ impl<'c, 'a> Case<'c, 'a> {
 
     /// It was well and in traffic: there is nothing to wait for, as there is while one gets healthy.
     fn sick(&self) -> Option<Told> {
-        self.decisive().find_map(|(_, slot, action)| {
-            let at = observe::fell_sick(self.memory, slot)?;
+        if self.memory.watched.is_empty() {
+            return None;
+        }
+        // Slots that are up by their own health check count as well: the proxies may know better.
+        let routes = Routes::new(self.index, self.views);
+        self.changed().into_iter().filter(|(.., action)| *action != FailureAction::Continue).find_map(|(view, slot, action)| {
+            let at = observe::fell_sick(self.index, &routes, self.memory, view, slot)?;
             let (seen, _) = slot.wanted.as_ref()?;
             let (replica, host) = (&slot.key, &slot.place.host);
             let reason = format!(
