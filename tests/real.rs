@@ -22,6 +22,8 @@ mod bad_traffic;
 mod entry;
 #[path = "real/faults.rs"]
 mod faults;
+#[path = "real/least.rs"]
+mod least;
 #[path = "real/life.rs"]
 mod life;
 #[path = "support/load.rs"]
