@@ -12,6 +12,7 @@ use super::{Context, Failure, start::Starter};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView},
     engine::{ObserveOptions, Observer, Sampling, Watching},
+    entry::Watch,
     model::{HostUpdate, Operation, Paused, RegionName},
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
@@ -99,8 +100,15 @@ async fn show<S: ReadStore + ?Sized>(
     tui::term::hook_panics();
     let state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     let (tx, updates) = mpsc::channel(1024);
-    let observer = Observer::<Watching>::start(&context.fleet, tx, ObserveOptions::default());
+    let observer = Observer::<Watching>::start(&context.fleet, tx.clone(), ObserveOptions::default());
     observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
+    // They end when they are dropped: they ask as long as the screen is there.
+    let _watches: Vec<Watch> = context
+        .fleet
+        .hosts()
+        .filter_map(|(_, host)| observer.reader(&host.name))
+        .map(|reader| Watch::start(context.fleet.name.clone(), reader, tx.clone()))
+        .collect();
     let pumps = [
         tokio::spawn(pump_hosts(updates, inbox.clone())),
         tokio::spawn(pump_store(store, inbox)),

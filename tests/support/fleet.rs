@@ -215,6 +215,7 @@ impl World {
             replica: None,
             state,
             detail: Text::new(detail),
+            since: (state != StepState::Waiting).then(|| before(if state == StepState::Running { 12 } else { 60 })),
         };
         let failed = matches!(state, OperationState::Failed { .. });
         self.operations.push(Operation {

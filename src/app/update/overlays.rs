@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use super::{edit, keys};
+use super::{edit, keys, pick};
 use crate::app::{
     command::{Command, Scope},
     input::Input,
@@ -67,6 +67,8 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
         Overlay::Actions { at } => actions(state, key, at),
         Overlay::Sort { at } => sort(state, key, at),
         Overlay::Plan(page) => plan(state, key, &page),
+        Overlay::Move(picker) => pick::move_key(state, key, picker),
+        Overlay::Rollback(picker) => pick::revision_key(state, key, picker),
         Overlay::Exact { places, input } => match key.code {
             Code::Enter => match number(&input.text()) {
                 Some(to) => {
@@ -141,7 +143,7 @@ fn wrong_number(state: &mut State) -> Vec<Effect> {
 }
 
 /// Where a list's selection goes by a key; none when the key does not move.
-fn moved(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
+pub(super) fn moved(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
     let last = count.saturating_sub(1);
     Some(
         match (key.code, key.ctrl) {
@@ -158,7 +160,7 @@ fn moved(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
 }
 
 /// [`moved`], also with letters, for lists without an input.
-fn moved_plain(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
+pub(super) fn moved_plain(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
     let arrow = match (key.code, key.ctrl) {
         (Code::Char('k'), false) => Code::Up,
         (Code::Char('j'), false) => Code::Down,
@@ -171,7 +173,8 @@ fn moved_plain(key: Key, at: usize, count: usize, page: usize) -> Option<usize> 
     moved(Key::plain(arrow), at, count, page)
 }
 
-fn page_rows(state: &State) -> usize {
+/// Rows of a page.
+pub(super) fn page_rows(state: &State) -> usize {
     usize::from(state.size.1.saturating_sub(4)).max(1)
 }
 
