@@ -21,7 +21,7 @@ pub struct MovePicker {
     /// The chosen one of these.
     pub from: usize,
     /// Where it could go, also where it cannot, with the reason.
-    pub targets: Result<Vec<Target>, Refusal>,
+    pub targets: Vec<Target>,
     /// The selected one of these.
     pub at: usize,
     /// What moving there would be.
@@ -33,7 +33,7 @@ pub struct MovePicker {
 impl MovePicker {
     /// Opens one, from the source that fits best. [`MovePicker::work_out`] fills it.
     pub fn new(what: Scope, sources: Vec<Site>, from: usize) -> Self {
-        Self { what, sources, from, targets: Ok(Vec::new()), at: 0, plan: None, fresh: true }
+        Self { what, sources, from, targets: Vec::new(), at: 0, plan: None, fresh: true }
     }
 
     /// The source.
@@ -41,24 +41,19 @@ impl MovePicker {
         self.sources.get(self.from)
     }
 
-    /// The targets; none where it can go nowhere at all.
-    pub fn list(&self) -> &[Target] {
-        self.targets.as_deref().unwrap_or_default()
-    }
-
     /// The selected target.
     pub fn selected(&self) -> Option<&Target> {
-        self.list().get(self.at)
+        self.targets.get(self.at)
     }
 
     /// Works out what there is to choose from.
     pub fn work_out(&mut self, world: &World<'_>) {
         let selected = self.selected().map(|target| target.site.clone()).filter(|_| !self.fresh);
         self.targets = match self.source() {
-            Some(from) => plan::targets(world, &self.what, from),
-            None => Err(Refusal::Invalid(format!("nothing of {} is wanted anywhere", self.what))),
+            Some(from) => plan::targets(world, &self.what, from).unwrap_or_else(|why| nowhere(world.fleet, from, &why)),
+            None => Vec::new(),
         };
-        let list = self.list();
+        let list = &self.targets;
         let same = selected.and_then(|site| list.iter().position(|target| target.site == site));
         let first = || list.iter().position(|target| target.refusal.is_none()).filter(|_| self.fresh);
         self.at = same.or_else(first).unwrap_or(self.at).min(list.len().saturating_sub(1));
@@ -86,6 +81,17 @@ impl MovePicker {
             _ => None,
         };
     }
+}
+
+/// Every place but the source, each refused for the one reason for which it can move nowhere at all.
+fn nowhere(fleet: &Fleet, from: &Site, why: &Refusal) -> Vec<Target> {
+    let regions = fleet.regions.iter();
+    let sites = regions.flat_map(|region| {
+        let hosts = region.hosts.iter().map(|host| Site::Host(host.name.clone()));
+        std::iter::once(Site::Region(region.name.clone())).chain(hosts)
+    });
+    let target = |site| Target { site, room: String::new(), replicas: 0, fits: None, refusal: Some(why.to_string()) };
+    sites.filter(|site| site != from).map(target).collect()
 }
 
 /// Where replicas of a scope are wanted: each region, then its hosts, in the fleet's order.

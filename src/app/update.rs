@@ -1,5 +1,6 @@
 //! One message in, effects out. The only way in which the state changes.
 
+mod apply;
 mod edit;
 mod keys;
 mod navigate;

@@ -117,7 +117,8 @@ fn rule(buffer: &mut Buffer, theme: &Theme, area: Area) {
 fn below(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::layout::Layout) {
     let shown = state.screen().top + list_rows(state);
     let below = state.rows.rows.len().saturating_sub(shown);
-    if below > 0 && state.screen().view != View::Operation && areas.rule.w >= 40 {
+    let is_covered = matches!(state.overlay, Some(Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_)));
+    if below > 0 && !is_covered && state.screen().view != View::Operation && areas.rule.w >= 40 {
         let text = format!(" {below} more below ");
         let w = u16::try_from(text.len()).unwrap_or(0);
         let place = Area { x: areas.rule.w.saturating_sub(w + 2), w, ..areas.rule };

@@ -63,7 +63,7 @@ fn below(page: &mut Page, text: Vec<Line>, top: usize, room: usize) {
 pub fn targets(state: &State, picker: &MovePicker) -> Page {
     let area = page_area(state);
     let (w, h) = (usize::from(area.w), usize::from(area.h));
-    let list = picker.list();
+    let list = &picker.targets;
     let (room, rest) = share(h, list.len());
     let names: Vec<Line> = list.iter().map(|target| name(state, target)).collect();
     let cells = names.iter().map(Line::width).max().unwrap_or(0).clamp(8, 28);
@@ -83,11 +83,10 @@ pub fn targets(state: &State, picker: &MovePicker) -> Page {
     );
     let mut page = Page::list(source(state, picker), &head, rows, picker.at, room);
     let mut text = Vec::new();
-    match (&picker.targets, &picker.plan) {
-        (Err(why), _) => refusal(&mut text, &why.to_string(), w),
-        (_, Some(Err(why))) => refusal(&mut text, &why.to_string(), w),
-        (_, Some(Ok(plan))) => outcome(&mut text, plan, w),
-        (Ok(_), None) => text.push(Line::of(Role::Dim, " There is no other place.")),
+    match &picker.plan {
+        Some(Err(why)) => refusal(&mut text, &why.to_string(), w),
+        Some(Ok(plan)) => outcome(&mut text, plan, w),
+        None => text.push(Line::of(Role::Dim, " There is no other place for it, or nothing of it is wanted.")),
     }
     below(&mut page, text, 0, rest);
     page

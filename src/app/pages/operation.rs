@@ -63,8 +63,12 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
         OperationState::Converged { .. } => Line::new(),
         OperationState::Accepted if op.progress.is_empty() => Line::of(Role::Dim, "waits for a reconciler"),
         OperationState::Accepted | OperationState::Running => {
-            let waits: Vec<&str> =
-                op.progress.values().map(|part| part.waits_for.as_str()).filter(|waits| !waits.is_empty()).collect();
+            let waits: Vec<&str> = op
+                .progress
+                .values()
+                .map(|part| awaited(part.waits_for.as_str()))
+                .filter(|waits| !waits.is_empty())
+                .collect();
             if waits.is_empty() {
                 let failed =
                     op.progress.values().flat_map(|part| &part.steps).find(|step| step.state == StepState::Failed);
@@ -75,6 +79,11 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
             Line::of(Role::Dim, "waits for ").with(Role::Plain, waits.join("; "))
         }
     }
+}
+
+/// What is waited for, without what is well already.
+fn awaited(text: &str) -> &str {
+    ["healthy, ", "running, "].iter().find_map(|well| text.strip_prefix(well)).unwrap_or(text)
 }
 
 /// What came through the proxies for an operation's services since it began; none where no proxy carries them.
@@ -153,10 +162,10 @@ pub fn operation(state: &State) -> Vec<Line> {
             *line = Line::of(Role::Plain, " ").mark(mark).with(Role::Head, format!(" {region}"));
             line.push(Role::Plain, format!("  {}/{}", part.done, part.total));
             if !part.waits_for.is_empty() && end.is_none() && op.paused.is_none() && op.progress.len() > 1 {
-                line.push(Role::Dim, format!("   waits for {}", part.waits_for));
+                line.push(Role::Dim, format!("   waits for {}", awaited(part.waits_for.as_str())));
             }
         }
-        lines.extend(super::steps::steps(state, op, &part.steps, end.is_some()));
+        lines.extend(super::steps::steps(state, op, part, end.is_some()));
     }
     lines.push(Line::new());
     lines.push(Line::of(Role::Label, " same as  ").with(Role::Plain, op.equivalent.clone()));

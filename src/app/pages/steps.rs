@@ -9,7 +9,7 @@ use crate::{
         state::State,
         status::lasting,
     },
-    model::{Operation, StepProgress, StepState},
+    model::{Operation, Progress, StepProgress, StepState, since},
     text::{pad_right, width},
 };
 
@@ -17,14 +17,18 @@ use crate::{
 const WORD: usize = 7;
 
 /// The lines of a region's steps.
-pub(super) fn steps(state: &State, op: &Operation, all: &[StepProgress], is_over: bool) -> Vec<Line> {
+pub(super) fn steps(state: &State, op: &Operation, part: &Progress, is_over: bool) -> Vec<Line> {
+    let all = &part.steps;
     let cells = usize::from(state.size.0);
     let what = all.iter().map(|step| width(step.what.as_str())).max().unwrap_or(0).min(cells / 2);
     let next = all.iter().position(|step| step.state == StepState::Waiting && step.detail.is_empty());
     let mut lines = Vec::new();
     for (at, step) in all.iter().enumerate() {
         let word = word(step, next == Some(at), is_over || op.paused.is_some());
-        one(state, op, step, word, what, &mut lines);
+        // What the whole operation waits for stands above.
+        let is_told = word == "running" && step.detail == part.waits_for;
+        let detail = if is_told { String::new() } else { detail(step) };
+        one(state, op, step, (word, &detail), what, &mut lines);
     }
     lines
 }
@@ -53,7 +57,21 @@ fn mark(step: &StepProgress) -> Mark {
     }
 }
 
-fn one(state: &State, op: &Operation, step: &StepProgress, word: &str, what: usize, lines: &mut Vec<Line>) {
+fn detail(step: &StepProgress) -> String {
+    match step.state {
+        StepState::Waiting if !step.detail.is_empty() => format!("for {}", step.detail),
+        _ => step.detail.to_string(),
+    }
+}
+
+fn one(
+    state: &State,
+    op: &Operation,
+    step: &StepProgress,
+    (word, detail): (&str, &str),
+    what: usize,
+    lines: &mut Vec<Line>,
+) {
     let cells = usize::from(state.size.0);
     let mark = mark(step);
     let is_quiet = step.state == StepState::Waiting;
@@ -63,18 +81,14 @@ fn one(state: &State, op: &Operation, step: &StepProgress, word: &str, what: usi
     line.push(role, format!("  {}", pad_right(step.what.as_str(), what)));
     line.push(Role::Dim, format!("  {}", pad_right(&when(state, step, word), 8)));
     let indent = line.width();
-    let detail = match step.state {
-        StepState::Waiting if !step.detail.is_empty() => format!("for {}", step.detail),
-        _ => step.detail.to_string(),
-    };
     let role = if step.state == StepState::Failed { Role::Mark(Mark::Failed) } else { Role::Dim };
     // What does not fit beside it stands below it, whole.
-    if indent + 2 + width(&detail) <= cells {
+    if indent + 2 + width(detail) <= cells {
         line.push(role, format!("  {detail}"));
         lines.push(line);
     } else {
         lines.push(line);
-        let words = wrap(&detail, cells.saturating_sub(16));
+        let words = wrap(detail, cells.saturating_sub(16));
         lines.extend(words.into_iter().map(|words| Line::of(role, format!("{}{words}", " ".repeat(14)))));
     }
     if let Some(key) = step.replica.as_ref().filter(|_| word == "running" || step.state == StepState::Failed) {
@@ -86,7 +100,10 @@ fn one(state: &State, op: &Operation, step: &StepProgress, word: &str, what: usi
 fn when(state: &State, step: &StepProgress, word: &str) -> String {
     match (step.since, step.state) {
         (Some(at), StepState::Done | StepState::Failed) => state.clock(at),
-        (Some(at), StepState::Running) if word == "running" => lasting(at, state.now),
+        (Some(at), StepState::Running) if word == "running" => match since(at, state.now).as_secs() {
+            seconds @ 0..60 => format!("{seconds} s"),
+            _ => lasting(at, state.now),
+        },
         _ => String::new(),
     }
 }
@@ -97,20 +114,19 @@ fn chain(phases: &[Phase], cells: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut line = Line::of(Role::Plain, indent.clone());
     for (at, phase) in phases.iter().enumerate() {
-        let mut piece = Line::new();
-        if at > 0 {
-            piece.push(Role::Dim, " → ");
-        }
         let role = match phase.mark {
             Mark::Changing => Role::Strong,
             Mark::Ok => Role::Plain,
             _ => Role::Dim,
         };
-        piece = piece.mark(phase.mark).with(role, format!(" {}", phase.what));
+        let mut piece = Line::new().mark(phase.mark).with(role, format!(" {}", phase.what));
         if !phase.note.is_empty() {
             piece.push(Role::Mark(Mark::Changing), format!(" ({})", phase.note));
         }
-        if line.width() + piece.width() > cells && at > 0 {
+        if at + 1 < phases.len() {
+            piece.push(Role::Dim, " → ");
+        }
+        if at > 0 && line.width() + piece.width() > cells {
             lines.push(std::mem::replace(&mut line, Line::of(Role::Plain, indent.clone())));
         }
         line.extend(piece);

@@ -120,7 +120,7 @@ pub(super) fn move_key(state: &mut State, key: Key, mut picker: MovePicker) -> V
             state.overlay = Some(Overlay::Move(picker));
         }
         _ => {
-            if let Some(at) = moved_plain(key, picker.at, picker.list().len(), page_rows(state)) {
+            if let Some(at) = moved_plain(key, picker.at, picker.targets.len(), page_rows(state)) {
                 picker.select(at, &state.world());
                 state.overlay = Some(Overlay::Move(picker));
             }
