@@ -29,6 +29,9 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
         {
             Some("no part of the draft can be applied".into())
         }
+        Command::Migrate | Command::Rollback if state.screen().marks.len() > 1 => {
+            Some("one at a time: esc takes the marks away".into())
+        }
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort | Command::Wide | Command::Mark | Command::MarkAll | Command::Details | Command::CopyRow
             if state.screen().view == View::Operation =>

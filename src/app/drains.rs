@@ -54,7 +54,7 @@ pub fn drain(state: &State, name: &HostName) -> Option<Drain> {
     Some(Drain {
         left,
         of: leavers(state.operations(), name).max(left),
-        stays: usize::try_from(desired.count_on(name)).unwrap_or(usize::MAX),
+        stays: desired.count_on(name),
         is_seen: host.is_seen(),
     })
 }

@@ -109,9 +109,9 @@ fn coming(state: &State, key: &ReplicaKey, place: &Place, new: Option<&Copy<'_>>
     ];
     if carried {
         let said = new.map(|copy| said(state, key, &copy.server)).unwrap_or_default();
-        let takes = |view: &Option<&ServerView>| view.is_some_and(|view| view.is_ready && view.is_up);
-        let yes = said.iter().filter(|(_, view)| takes(view)).count();
-        let no: Vec<&str> = said.iter().filter(|(_, view)| !takes(view)).map(|(host, _)| host.as_str()).collect();
+        let takes = |view: Option<&ServerView>| view.is_some_and(|view| view.is_ready && view.is_up);
+        let yes = said.iter().filter(|(_, view)| takes(*view)).count();
+        let no: Vec<&str> = said.iter().filter(|(_, view)| !takes(*view)).map(|(host, _)| host.as_str()).collect();
         let done = well && no.is_empty() && yes > 0;
         let note = if well && !done {
             format!("{yes} of {} proxies, not yet {}", said.len(), some(&no))

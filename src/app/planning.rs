@@ -30,7 +30,7 @@ pub struct Planned {
 /// starts from the state that is shown.
 #[derive(Default)]
 struct Parts {
-    parts: Vec<Part>,
+    done: Vec<Part>,
     places: BTreeSet<(ServiceKey, RegionName)>,
     stacks: BTreeSet<StackName>,
 }
@@ -48,7 +48,7 @@ impl Parts {
             self.places.extend(plan.proposal.assignments.keys().cloned());
             self.stacks.extend(shared(&plan.proposal).cloned());
         }
-        self.parts.push(Part { changes, result });
+        self.done.push(Part { changes, result });
     }
 
     fn clash(&self, proposal: &Proposal) -> Option<String> {
@@ -127,7 +127,7 @@ impl Planned {
             let part = Changes { removes: [(stack.clone(), service.clone())].into(), ..Changes::default() };
             parts.push(part, plan::remove(world, stack, service.as_ref().map(|key| &key.service)));
         }
-        Self { parts: parts.parts }
+        Self { parts: parts.done }
     }
 
     /// The plans that can be applied.

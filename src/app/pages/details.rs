@@ -305,6 +305,12 @@ fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
         lines.push(field("others", row.others.to_string()));
         load(&mut lines, host.usage);
     }
+    if let Some(proxy) = &host.proxy {
+        let sessions: u32 = proxy.backends.values().flat_map(|it| it.servers.values()).map(|it| it.sessions).sum();
+        let many = |n: usize| format!("{n} backend{}", if n == 1 { "" } else { "s" });
+        let under_way = count(u64::from(sessions));
+        lines.push(field("proxy", format!("carries {}, {under_way} under way", many(proxy.backends.len()))));
+    }
     loss(&mut lines, &graph::loss_of(&state.store.desired, name));
     Some(lines)
 }

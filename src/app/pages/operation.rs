@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use super::{heading, wrap};
 use crate::{
     app::{
+        drains::drain,
         line::{Line, Mark, Role, bar},
         screen::Within,
         state::State,
         status::lasting,
     },
-    model::{Operation, OperationState, Paused, StepState, Traffic},
+    model::{Intent, Operation, OperationState, Paused, StepState, Traffic, drained},
     text::{count, pad_right},
 };
 
@@ -103,6 +104,15 @@ fn requests(op: &Operation, is_over: bool) -> Line {
     line.with(role, format!("{} failed", count(traffic.failed)))
 }
 
+/// Whether a host that was drained can be switched off; nothing for other operations, or when it was opened since.
+fn emptied(state: &State, op: &Operation) -> Option<Line> {
+    let (Intent::Host { host, .. }, OperationState::Converged { .. }) = (&op.intent, &op.state) else { return None };
+    drain(state, host)?;
+    let stays = state.store.desired.count_on(host);
+    let mark = if stays == 0 { Mark::Ok } else { Mark::Failed };
+    Some(Line::of(Role::Plain, " ").mark(mark).with(Role::Strong, format!(" {}", drained(host, stays))))
+}
+
 /// What there is to say, whole, on as many lines as it takes.
 fn told(note: Line, cells: usize) -> Vec<Line> {
     if note.width() + 1 < cells {
@@ -149,6 +159,7 @@ pub fn operation(state: &State) -> Vec<Line> {
             }
         }
     }
+    lines.extend(emptied(state, op));
     for (region, part) in &op.progress {
         let mark = if part.finished {
             Mark::Ok

@@ -54,6 +54,10 @@ pub fn plan(state: &State) -> Vec<Line> {
     if planned.plans().any(|plan| !plan.steps.is_empty()) {
         heading(&mut lines, " STEPS");
     }
+    if planned.plans().all(Plan::is_empty) && planned.refusals().next().is_none() {
+        lines.push(Line::new());
+        lines.push(Line::of(Role::Mark(Mark::Ok), " ● ").with(Role::Plain, "Nothing would change: it is so already."));
+    }
     let mut number = 0;
     for plan in planned.plans() {
         for step in &plan.steps {

@@ -24,24 +24,28 @@ pub(super) fn steps(state: &State, op: &Operation, part: &Progress, is_over: boo
     let next = all.iter().position(|step| step.state == StepState::Waiting && step.detail.is_empty());
     let mut lines = Vec::new();
     for (at, step) in all.iter().enumerate() {
-        let word = word(step, next == Some(at), is_over || op.paused.is_some());
-        // What the whole operation waits for stands above.
-        let is_told = word == "running" && step.detail == part.waits_for;
-        let detail = if is_told { String::new() } else { detail(step) };
-        one(state, op, step, (word, &detail), what, &mut lines);
+        let still = if is_over { Some("left") } else { op.paused.is_some().then_some("paused") };
+        let word = word(step, next == Some(at), still);
+        let way = step.replica.as_ref().filter(|_| word == "running" || step.state == StepState::Failed);
+        let way = way.map(|key| phases(state, op, key)).unwrap_or_default();
+        // What the whole operation waits for stands above, and what a phase says below.
+        let is_told = word == "running"
+            && (step.detail == part.waits_for || way.iter().any(|phase| phase.note == step.detail.as_str()));
+        let detail = if is_told { "" } else { step.detail.as_str() };
+        one(state, step, (word, detail), what, &mut lines);
+        lines.extend(chain(&way, cells));
     }
     lines
 }
 
 /// Where a step stands, in a word.
-fn word(step: &StepProgress, is_next: bool, is_still: bool) -> &'static str {
+fn word(step: &StepProgress, is_next: bool, still: Option<&'static str>) -> &'static str {
     match step.state {
         StepState::Done => "done",
         StepState::Failed => "failed",
         // What is over, or paused, begins nothing.
-        StepState::Running if is_still => "stopped",
-        StepState::Running => "running",
-        StepState::Waiting if is_still => "",
+        StepState::Running => still.unwrap_or("running"),
+        StepState::Waiting if still.is_some() => "",
         StepState::Waiting if is_next => "next",
         StepState::Waiting if step.detail.is_empty() => "later",
         StepState::Waiting => "waits",
@@ -57,21 +61,7 @@ fn mark(step: &StepProgress) -> Mark {
     }
 }
 
-fn detail(step: &StepProgress) -> String {
-    match step.state {
-        StepState::Waiting if !step.detail.is_empty() => format!("for {}", step.detail),
-        _ => step.detail.to_string(),
-    }
-}
-
-fn one(
-    state: &State,
-    op: &Operation,
-    step: &StepProgress,
-    (word, detail): (&str, &str),
-    what: usize,
-    lines: &mut Vec<Line>,
-) {
+fn one(state: &State, step: &StepProgress, (word, detail): (&str, &str), what: usize, lines: &mut Vec<Line>) {
     let cells = usize::from(state.size.0);
     let mark = mark(step);
     let is_quiet = step.state == StepState::Waiting;
@@ -90,9 +80,6 @@ fn one(
         lines.push(line);
         let words = wrap(detail, cells.saturating_sub(16));
         lines.extend(words.into_iter().map(|words| Line::of(role, format!("{}{words}", " ".repeat(14)))));
-    }
-    if let Some(key) = step.replica.as_ref().filter(|_| word == "running" || step.state == StepState::Failed) {
-        lines.extend(chain(&phases(state, op, key), cells));
     }
 }
 

@@ -29,9 +29,11 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
 pub(super) fn overview_columns(state: &State) -> Vec<Column> {
     let mut columns = vec![Column::name("STACK", 16, 32), Column::number(Col::Health, "HEALTH", 9, 0)];
     columns.extend(region_columns(state, 3));
-    columns.extend([Column::number(Col::Cpu, "CPU %", 6, 4), Column::number(Col::Memory, "MEMORY", 9, 5)]);
+    columns.extend([Column::number(Col::Cpu, "CPU %", 6, 10), Column::number(Col::Memory, "MEMORY", 9, 11)]);
     columns.extend(traffic_columns(state).into_iter().filter(|column| column.col != Col::Sessions));
-    columns.push(Column::text(Col::Last, "LAST CHANGE", 16, 60, 2));
+    // Who changed what needs some words, where there is room for them at all.
+    let words = if state.size.0 >= 110 { 28 } else { 16 };
+    columns.push(Column::text(Col::Last, "LAST CHANGE", words, 60, 2));
     columns
 }
 
