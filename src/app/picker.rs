@@ -55,7 +55,14 @@ impl MovePicker {
         };
         let list = &self.targets;
         let same = selected.and_then(|site| list.iter().position(|target| target.site == site));
-        let first = || list.iter().position(|target| target.refusal.is_none()).filter(|_| self.fresh);
+        // Leaving a region is for another one, where its hosts share the load.
+        let usual = |target: &Target| {
+            target.refusal.is_none()
+                && (matches!(target.site, Site::Region(_)) || matches!(self.source(), Some(Site::Host(_))))
+        };
+        let takes = |target: &Target| target.refusal.is_none();
+        let place = || list.iter().position(usual).or_else(|| list.iter().position(takes));
+        let first = || place().filter(|_| self.fresh);
         self.at = same.or_else(first).unwrap_or(self.at).min(list.len().saturating_sub(1));
         self.weigh(world);
     }

@@ -64,7 +64,7 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
         OperationState::Converged { .. } => Line::new(),
         OperationState::Accepted if op.progress.is_empty() => Line::of(Role::Dim, "waits for a reconciler"),
         OperationState::Accepted | OperationState::Running => {
-            let waits: Vec<&str> = op
+            let waits: Vec<String> = op
                 .progress
                 .values()
                 .map(|part| awaited(part.waits_for.as_str()))
@@ -83,8 +83,10 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
 }
 
 /// What is waited for, without what is well already.
-fn awaited(text: &str) -> &str {
-    ["healthy, ", "running, "].iter().find_map(|well| text.strip_prefix(well)).unwrap_or(text)
+fn awaited(text: &str) -> String {
+    let (step, rest) = text.split_once(": ").map_or(("", text), |(step, rest)| (step, rest));
+    let wait = ["healthy, ", "running, "].iter().find_map(|well| rest.strip_prefix(well)).unwrap_or(rest);
+    if step.is_empty() { wait.to_owned() } else { format!("{step}: {wait}") }
 }
 
 /// What came through the proxies for an operation's services since it began; none where no proxy carries them.
@@ -152,6 +154,8 @@ pub fn operation(state: &State) -> Vec<Line> {
                 lines.push(Line::of(Role::Mark(Mark::Failed), format!("{mark}{words}")));
             }
         }
+        // Each region tells for itself.
+        OperationState::Running if op.paused.is_none() && op.progress.len() > 1 => {}
         _ => {
             let note = operation_note(state, op);
             if !note.spans.is_empty() {
@@ -172,9 +176,10 @@ pub fn operation(state: &State) -> Vec<Line> {
         if let Some(line) = lines.last_mut() {
             *line = Line::of(Role::Plain, " ").mark(mark).with(Role::Head, format!(" {region}"));
             line.push(Role::Plain, format!("  {}/{}", part.done, part.total));
-            if !part.waits_for.is_empty() && end.is_none() && op.paused.is_none() && op.progress.len() > 1 {
-                line.push(Role::Dim, format!("   waits for {}", awaited(part.waits_for.as_str())));
-            }
+        }
+        if !part.waits_for.is_empty() && end.is_none() && op.paused.is_none() && op.progress.len() > 1 {
+            let waits = Line::of(Role::Dim, "  waits for ").with(Role::Plain, awaited(part.waits_for.as_str()));
+            lines.extend(told(waits, width));
         }
         lines.extend(super::steps::steps(state, op, part, end.is_some()));
     }
