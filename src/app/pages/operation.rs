@@ -83,7 +83,7 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
 }
 
 /// What is waited for, without what is well already.
-fn awaited(text: &str) -> String {
+pub(super) fn awaited(text: &str) -> String {
     let (step, rest) = text.split_once(": ").map_or(("", text), |(step, rest)| (step, rest));
     let wait = ["healthy, ", "running, "].iter().find_map(|well| rest.strip_prefix(well)).unwrap_or(rest);
     if step.is_empty() { wait.to_owned() } else { format!("{step}: {wait}") }

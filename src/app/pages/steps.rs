@@ -1,7 +1,7 @@
 //! The steps of an operation, one after the other, so that whoever has never seen one can follow it: what is done, what
 //! goes on since when, what waits for what, and what comes next. A replica that is on its way shows each phase.
 
-use super::wrap;
+use super::{operation::awaited, wrap};
 use crate::{
     app::{
         line::{Line, Mark, Role},
@@ -31,8 +31,12 @@ pub(super) fn steps(state: &State, op: &Operation, part: &Progress, is_over: boo
         // What the whole operation waits for stands above, and what a phase says below.
         let is_told = word == "running"
             && (step.detail == part.waits_for || way.iter().any(|phase| phase.note == step.detail.as_str()));
-        let detail = if is_told { "" } else { step.detail.as_str() };
-        one(state, step, (word, detail), what, &mut lines);
+        let detail = match step.state {
+            _ if is_told => String::new(),
+            StepState::Running => awaited(step.detail.as_str()),
+            _ => step.detail.to_string(),
+        };
+        one(state, step, (word, &detail), what, &mut lines);
         lines.extend(chain(&way, cells));
     }
     lines
