@@ -82,6 +82,7 @@ fn what_moves_at_three_sizes() {
         ("traffic-replicas", "5"),
         ("traffic-details", "4d"),
         ("drain-hosts", "2"),
+        ("drain-operations", "9"),
         ("drain-operation", "9<enter>"),
         ("drain-plan", "2jD"),
         ("migrate-service", "4lm"),

@@ -73,7 +73,7 @@ impl Watcher {
             // A host that cannot be asked keeps what was seen of it: that it is silent, its link says.
             let seen = self.look().await;
             let pause = if matches!(seen, Some(None)) { patience } else { EVERY };
-            patience = if matches!(seen, Some(Some(_))) { EVERY } else { (patience * 2).min(NONE) };
+            patience = if matches!(seen, Some(None)) { (patience * 2).min(NONE) } else { EVERY };
             if let Some(view) = seen {
                 let is_none = view.is_none();
                 let change = HostChange::Proxy(view.map(Box::new));

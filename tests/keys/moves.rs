@@ -297,3 +297,26 @@ fn who_only_looks_is_told_why_nothing_moves() {
     }
     assert_eq!(now(), wall.now);
 }
+
+#[test]
+fn hostile_words_in_a_history_stay_in_their_columns() {
+    let mut world = World::usual().with_history();
+    for revision in world.desired.revisions.values_mut().flat_map(|kept| kept.values_mut()) {
+        let revision = std::sync::Arc::make_mut(revision);
+        revision.note = "\x1b[31mred\u{202e}\nnext".to_owned();
+        revision.by = "港口港口港口港口港口@港".to_owned();
+        revision.image = format!("港/\x1b]0;x\x07{}", "口".repeat(200));
+        revision.spec.image = revision.image.clone();
+    }
+    for (size, keys) in [((80, 24), "4B"), ((41, 12), "4B"), ((80, 24), "3B"), ((80, 24), "4B<enter>"), ((30, 8), "4m")]
+    {
+        let mut state = world.state(Mode::Normal, size);
+        type_keys(&mut state, keys);
+        let buffer = screen(&state, &Theme::named("default").unwrap());
+        let bad = ['\x1b', '\u{202e}', '\n', '\x07'];
+        assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(bad)), "{keys}");
+        for line in text(&buffer).lines() {
+            assert!(wharf::text::width(line) <= usize::from(size.0), "{keys}: {line}");
+        }
+    }
+}

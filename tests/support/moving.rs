@@ -130,7 +130,7 @@ impl World {
         let progress = Progress {
             done: 1,
             total: u32::try_from(steps.len()).unwrap(),
-            waits_for: steps[1].detail.clone(),
+            waits_for: Text::new(&format!("{}: {}", steps[1].what, steps[1].detail)),
             steps,
             finished: false,
             traffic: Some(traffic),

@@ -84,9 +84,14 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
 
 /// What is waited for, without what is well already.
 pub(super) fn awaited(text: &str) -> String {
-    let (step, rest) = text.split_once(": ").map_or(("", text), |(step, rest)| (step, rest));
-    let wait = ["healthy, ", "running, "].iter().find_map(|well| rest.strip_prefix(well)).unwrap_or(rest);
-    if step.is_empty() { wait.to_owned() } else { format!("{step}: {wait}") }
+    let rest = |text| ["healthy, ", "running, "].iter().find_map(|well| str::strip_prefix(text, well));
+    if let Some(rest) = rest(text) {
+        return rest.to_owned();
+    }
+    match text.split_once(": ").and_then(|(step, detail)| Some((step, rest(detail)?))) {
+        Some((step, rest)) => format!("{step}: {rest}"),
+        None => text.to_owned(),
+    }
 }
 
 /// What came through the proxies for an operation's services since it began; none where no proxy carries them.

@@ -30,7 +30,8 @@ pub(super) fn steps(state: &State, op: &Operation, part: &Progress, is_over: boo
         let way = way.map(|key| phases(state, op, key)).unwrap_or_default();
         // What the whole operation waits for stands above, and what a phase says below.
         let is_told = word == "running"
-            && (step.detail == part.waits_for || way.iter().any(|phase| phase.note == step.detail.as_str()));
+            && (part.waits_for.as_str() == format!("{}: {}", step.what, step.detail)
+                || way.iter().any(|phase| phase.note == step.detail.as_str()));
         let detail = match step.state {
             _ if is_told => String::new(),
             StepState::Running => awaited(step.detail.as_str()),
