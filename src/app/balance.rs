@@ -30,12 +30,9 @@ pub struct Lean {
 }
 
 impl Lean {
-    /// In words: `would move 4 replicas here and to others`.
-    pub fn words(&self) -> String {
-        match self.moves {
-            1 => "a rebalance would move 1 replica".to_owned(),
-            moves => format!("a rebalance would move {moves} replicas"),
-        }
+    /// How much would move: `4 replicas`.
+    pub fn count(&self) -> String {
+        format!("{} replica{}", self.moves, if self.moves == 1 { "" } else { "s" })
     }
 }
 

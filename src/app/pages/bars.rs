@@ -182,9 +182,12 @@ pub fn running(state: &State, cells: usize) -> Vec<Line> {
         let mut line = Line::of(Role::Dim, " none in flight");
         // Told where there is a line anyway, so that nothing moves.
         if let Some((region, lean)) = state.uneven.regions().next() {
-            let key = state.keymap.key_of(Command::Rebalance).filter(|_| state.mode.can_act());
-            let key = key.map(|key| format!(" (2 {key})")).unwrap_or_default();
-            line.push(Role::Plain, format!("   {region}: {}{key}", lean.words()));
+            line.push(Role::Plain, format!("   {region}: "));
+            match state.keymap.key_of(Command::Rebalance).filter(|_| state.mode.can_act()) {
+                Some(key) => line = line.with(Role::Key, format!("2 {key}")).with(Role::Plain, " would move "),
+                None => line.push(Role::Plain, "a rebalance would move "),
+            }
+            line.push(Role::Plain, lean.count());
         }
         return vec![Line::of(Role::Head, " OPERATIONS"), line];
     }

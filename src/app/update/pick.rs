@@ -15,7 +15,10 @@ use crate::app::{
     picker::{MovePicker, RevisionPicker, sources},
     state::State,
 };
-use crate::model::{HostIntent, RegionName, Scope, Site};
+use crate::{
+    model::{HostIntent, RegionName, Scope, Site},
+    plan,
+};
 
 /// Carries out what asks for a choice, or goes straight to the plan.
 pub(super) fn run(state: &mut State, command: Command) {
@@ -99,6 +102,13 @@ fn drain(state: &mut State) {
 }
 
 fn balance(state: &mut State, region: Option<RegionName>) {
+    // A draft that opens a host may make room that is not there yet.
+    let as_it_is = state.draft.changes().hosts.is_empty();
+    if as_it_is && plan::rebalance(&state.world(), region.as_ref()).is_ok_and(|plan| plan.is_empty()) {
+        let where_to = region.map_or_else(|| "every region".to_owned(), |region| region.to_string());
+        state.say(Mark::Ok, format!("the hosts of {where_to} are even: nothing would move"));
+        return;
+    }
     let item = Item::Balance(region.clone());
     state.draft.step(|changes| {
         changes.balances.insert(region);

@@ -155,7 +155,7 @@ fn drain_note(state: &State, host: &HostView, drain: Drain) -> Line {
 /// That a rebalance would fill it, where it is the emptiest of its region.
 fn lean_note(state: &State, host: &HostView) -> Line {
     let Some(lean) = state.uneven.of(&host.region).filter(|lean| lean.host == host.name) else { return Line::new() };
-    let mut line = Line::of(Role::Dim, format!("emptiest of {}: {}", host.region, lean.words()));
+    let mut line = Line::of(Role::Dim, format!("emptiest of {}: a rebalance would move {}", host.region, lean.count()));
     if let Some(key) = state.keymap.key_of(Command::Rebalance).filter(|_| state.mode.can_act()) {
         line.push(Role::Key, format!("  {key}"));
         line.push(Role::Dim, " shows it");
