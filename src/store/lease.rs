@@ -19,7 +19,6 @@ use crate::{
 pub(super) fn take(tx: &Tx<'_>, region: &RegionName, holder: &Text) -> Result<Option<Epoch>, Fault> {
     let now = tx.clock.now();
     let until = now.ms.saturating_add(i64::try_from(tx.options.lease.as_millis()).unwrap_or(i64::MAX));
-    tx.show_life();
     let held = tx
         .sql
         .prepare_cached("SELECT owner FROM lease WHERE region = ? AND owner NOT IN ('', ?)")?
@@ -41,6 +40,10 @@ pub(super) fn take(tx: &Tx<'_>, region: &RegionName, holder: &Text) -> Result<Op
         )?
         .query_row(params![region.as_str(), holder.as_str(), tx.owner, now.boot, until, now.ms], |row| row.get(0))
         .optional()?;
+    if epoch.is_some() {
+        // Before anybody can see that it is ours.
+        tx.show_life();
+    }
     Ok(epoch.map(|epoch| Epoch(unsigned(epoch))))
 }
 

@@ -143,7 +143,11 @@ fn the_lease_of_a_dead_process_is_free_at_once() {
     let other = Sqlite::start(&path, Options::default(), Clock::machine()).unwrap();
     assert_eq!(take(&other, "two"), None);
     drop(store);
-    assert_eq!(signs(), 0);
+    let begun = std::time::Instant::now();
+    while signs() > 0 {
+        assert!(begun.elapsed().as_secs() < 10, "it leaves its sign behind");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
