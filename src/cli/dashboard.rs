@@ -52,7 +52,7 @@ const STORE_POLL: Duration = Duration::from_millis(100);
 const LEASES_EVERY: Duration = Duration::from_secs(5);
 
 /// How often it is made sure that open operations have a reconciler.
-const CARE: Duration = Duration::from_secs(3);
+const CARE: Duration = Duration::from_secs(1);
 
 /// Updates of hosts are handed over together, at most so often: the screen shows ten frames a second at most.
 const GATHER: Duration = Duration::from_millis(30);

@@ -15,7 +15,10 @@ use crate::{
 const POLL: Duration = Duration::from_millis(50);
 
 /// How often it is made sure that someone holds the leases: a killed reconciler is followed by another.
-const CARE: Duration = Duration::from_secs(3);
+const CARE: Duration = Duration::from_millis(500);
+
+/// Nobody has begun with it for so long: that is said.
+const UNHEARD: Duration = Duration::from_secs(3);
 
 /// In a pipe, a line at most so often.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
@@ -99,7 +102,7 @@ async fn read(store: &dyn Store, id: CommandId) -> Result<Operation, Failure> {
 fn progress_line(operation: &Operation, elapsed: Duration) -> String {
     let (done, total) = operation.done_of_total();
     let waits = waits_for(operation);
-    let waits = if waits.is_empty() && matches!(operation.state, OperationState::Accepted) && elapsed > CARE {
+    let waits = if waits.is_empty() && matches!(operation.state, OperationState::Accepted) && elapsed > UNHEARD {
         "a reconciler".to_owned()
     } else {
         waits

@@ -43,8 +43,6 @@ pub const DOWN_AFTER: f64 = 8.0;
 pub const DRAIN: Duration = Duration::from_secs(8);
 /// The window after a release.
 pub const OBSERVE: f64 = 2.0;
-/// A dead reconciler's lease lasts so long.
-pub const LEASE: f64 = 15.0;
 
 /// Requests per second, at the edge and over the inner link each: more than 500 together, which two cores bear beside all
 /// else that runs on them here.
@@ -315,7 +313,7 @@ impl Stage {
     pub fn timed_killed(&mut self, what: &str, least: f64, load: Loaded, act: impl FnOnce(&Self)) -> Counts {
         self.unman("TERM");
         self.killing = true;
-        let counts = self.timed(&format!("{what}, reconciler killed"), least + LEASE, load, act);
+        let counts = self.timed(&format!("{what}, reconciler killed"), least, load, act);
         self.killing = false;
         counts
     }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, LEASE, OBSERVE, Stage, report, shop};
+use super::stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, OBSERVE, Stage, report, shop};
 use crate::{
     load::{Load, Stream},
     websocket::{Held, How},
@@ -201,7 +201,7 @@ fn proxy_replacement() {
     let seconds = began.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_millis(1500));
     let counts = load.stop();
-    report(&stage.fleet.world, "another proxy image, reconciler killed", seconds, least + LEASE, &counts);
+    report(&stage.fleet.world, "another proxy image, reconciler killed", seconds, least, &counts);
     assert_eq!(counts.failed(), 0, "{counts}\n{}", stage.told());
 }
 
