@@ -39,7 +39,10 @@ pub(super) fn render(plan: &Plan) -> String {
         out.push('\n');
     }
     for difference in &plan.differences {
-        let _ = writeln!(out, "{}  r{} → r{}", difference.service, difference.before, difference.after);
+        let _ = match difference.before.0 {
+            0 => writeln!(out, "{}  r{}, as it runs", difference.service, difference.after),
+            _ => writeln!(out, "{}  r{} → r{}", difference.service, difference.before, difference.after),
+        };
         for line in difference.lines.iter().take(LINES) {
             let _ = writeln!(out, "    {line}");
         }

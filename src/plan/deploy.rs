@@ -16,8 +16,8 @@ use super::{
     rollback, scale,
 };
 use crate::model::{
-    Assignment, Condition, Deploy, Intent, Mode, Port, PortMode, Protocol, RegionName, Revision, ServiceKey,
-    ServiceName, ServiceSpec, StackShared, StackSpec, WharfSpec,
+    Assignment, Condition, Deploy, Intent, Mode, NetworkSpec, Port, PortMode, Protocol, RegionName, Revision,
+    ServiceKey, ServiceName, ServiceSpec, StackShared, StackSpec, WharfSpec,
 };
 
 /// Works out what a stack's file changes. `images` are the resolved images by service; one that is missing stands as
@@ -33,7 +33,7 @@ pub fn deploy(
         world,
         stack,
         shared: StackShared {
-            networks: stack.networks.clone(),
+            networks: networks(world, stack),
             volumes: stack.volumes.clone(),
             addresses: addresses::addresses(world.fleet, world.desired, stack)?,
         },
@@ -49,6 +49,18 @@ pub fn deploy(
     draft.gone();
     draft.entries()?;
     Ok(draft.plan())
+}
+
+/// The stack's networks. Those that another tool made go on being used where their name stays the same: what is not
+/// replaced is still on them.
+fn networks(world: &World<'_>, stack: &StackSpec) -> BTreeMap<String, NetworkSpec> {
+    let mut networks = stack.networks.clone();
+    let known = world.desired.stacks.get(&stack.name).into_iter().flat_map(|shared| &shared.networks);
+    for (key, old) in known.filter(|(_, old)| old.adopted) {
+        let new = networks.entry(key.clone()).or_insert_with(|| old.clone());
+        new.adopted |= !new.external && new.name == old.name;
+    }
+    networks
 }
 
 struct Draft<'w, 'a> {

@@ -9,6 +9,7 @@
 //! - [`health`], [`healths`] and [`explain`] are for screens.
 
 mod addresses;
+mod adopt;
 mod depends;
 mod deploy;
 mod describe;
@@ -49,6 +50,7 @@ mod verdict;
 mod versions;
 mod view;
 
+pub use adopt::adopt;
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};
 pub use explain::explain;

@@ -65,6 +65,14 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
         };
         touch(Thing::Host(name))?;
     }
+    for (host, containers) in &proposal.adopted {
+        for (container, of) in containers {
+            tx.sql.execute(
+                "INSERT OR REPLACE INTO adopted VALUES (?, ?, ?, ?)",
+                params![host.as_str(), container.0.as_str(), hex(id), to_json(of)?],
+            )?;
+        }
+    }
     let state = if after.is_empty() { OperationState::Converged { at } } else { OperationState::Accepted };
     let mut operation = Operation {
         id,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     model::{
         Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Paused, Place, Progress,
-        RegionName, ReplicaKey, StackName, StackShared,
+        RegionName, ReplicaKey, ReplicaOf, StackName, StackShared,
     },
     text::Text,
 };
@@ -270,6 +270,7 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
     }
     let cordoned = drain::cordon(tx, operation, &mut generation, by, at)?;
     put_stacks_back(tx, operation, generation, by, at)?;
+    let_go(tx, operation, &will)?;
     let words = match words.len() {
         0 => String::new(),
         1..=5 => format!("; put back: {}", words.join(", ")),
@@ -277,6 +278,24 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
     };
     let words = words + &cordoned;
     Ok(Back { words, before: was, after: will })
+}
+
+/// Containers that the operation adopted are the other tool's again, as far as what it decided is put back.
+fn let_go(tx: &Tx<'_>, operation: &Operation, back: &Book) -> Result<(), Fault> {
+    let mut adopted = Vec::new();
+    let id = hex(operation.id);
+    read::each(&tx.sql, "SELECT host, container, body FROM adopted WHERE operation = ?", &[&id], |row| {
+        let of: ReplicaOf = from_json("adopted", &row.get::<_, String>(2)?)?;
+        adopted.push((row.get::<_, String>(0)?, row.get::<_, String>(1)?, of.key));
+        Ok(())
+    })?;
+    for (host, container, replica) in adopted {
+        if back.get(&replica.service).is_some_and(|regions| regions.contains_key(&replica.region)) {
+            let key = params![host, container];
+            tx.sql.execute("DELETE FROM adopted WHERE host = ? AND container = ?", key)?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts back what stacks shared, unless someone else has changed it since or runs services on it by now.

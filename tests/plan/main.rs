@@ -1,6 +1,8 @@
 //! Planning, by tables (`tests/tables/plan/*.txt`) and by laws.
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod fake;
