@@ -16,6 +16,9 @@ pub(super) fn render(plan: &Plan) -> String {
     let summary = plan.proposal.intent.summary();
     if plan.is_empty() {
         let _ = writeln!(out, "{summary}: nothing would change");
+        for warning in &plan.warnings {
+            let _ = writeln!(out, "! {warning}");
+        }
         return out;
     }
     let _ = writeln!(out, "PLAN  {summary}  (from state {})", text::count(plan.proposal.base.0));

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Difference, Plan, PlanStep, Refusal, StepKind, World, lookup};
+use super::{Difference, Plan, PlanStep, Refusal, StepKind, World, held, lookup};
 use crate::{
     model::{
-        Adoptable, Adopted, Assignment, Change, ContainerId, HostName, Intent, Owner, Place, Proposal, RegionName,
-        ReplicaKey, ReplicaOf, Restart, Revision, RevisionNo, ServiceKey, ServiceName, ServiceSpec, Slot, StackName,
-        StackShared, StackSpec, diff,
+        Adoptable, Adopted, Assignment, Change, ContainerId, HostName, Intent, Owner, Place, Proposal, Protocol,
+        RegionName, ReplicaKey, ReplicaOf, Restart, Revision, RevisionNo, ServiceKey, ServiceName, ServiceSpec, Slot,
+        StackName, StackShared, StackSpec, diff,
     },
     text::Text,
 };
@@ -28,10 +28,14 @@ pub fn adopt(
 ) -> Result<Plan, Refusal> {
     let known = is_known(world, found);
     let fresh: Vec<&Adoptable> = found.iter().filter(|it| !known.contains(&(&it.host, &it.container))).collect();
+    if fresh.is_empty() && world.desired.services.keys().any(|key| key.stack == *stack) {
+        let mut draft = Draft::new(world, stack, by);
+        draft.warnings.push(format!("all that runs of `{stack}` is wharf's already"));
+        draft.warnings.extend(left.iter().cloned());
+        return Ok(draft.plan());
+    }
     if fresh.is_empty() {
-        let what = if world.desired.services.keys().any(|key| key.stack == *stack) {
-            format!("all that runs of `{stack}` is wharf's already")
-        } else if left.is_empty() {
+        let what = if left.is_empty() {
             format!("no host runs a stack `{stack}` of Docker Compose")
         } else {
             format!("nothing of `{stack}` can be taken over: {}", left.join("; "))
@@ -45,6 +49,8 @@ pub fn adopt(
         copies.sort_by(|a, b| (a.number, &a.host, &a.name).cmp(&(b.number, &b.host, &b.name)));
         draft.service(service, &copies);
     }
+    let held = held::kept(world, stack, &draft.held);
+    draft.warnings.extend(held);
     let differing = file.map(|file| against(file, &draft)).unwrap_or_default();
     draft.warnings.extend(differing);
     draft.warnings.extend(left.iter().cloned());
@@ -77,6 +83,8 @@ struct Draft<'w, 'a> {
     assignments: BTreeMap<(ServiceKey, RegionName), Option<Assignment>>,
     adopted: Adopted,
     shared: StackShared,
+    /// Ports that adopted containers hold on their hosts.
+    held: BTreeMap<(HostName, u16), (ServiceKey, String)>,
     steps: Vec<PlanStep>,
     warnings: Vec<String>,
 }
@@ -92,6 +100,7 @@ impl<'w, 'a> Draft<'w, 'a> {
             assignments: BTreeMap::new(),
             adopted: Adopted::new(),
             shared: world.desired.stacks.get(stack).cloned().unwrap_or_default(),
+            held: BTreeMap::new(),
             steps: Vec::new(),
             warnings: Vec::new(),
         }
@@ -113,6 +122,9 @@ impl<'w, 'a> Draft<'w, 'a> {
             let of = ReplicaOf { key: replica, revision, round: assignment.round };
             self.step(&region.name, &key, format!("{name}.{slot} is {} on {}", it.name, it.host));
             self.adopted.entry(it.host.clone()).or_default().insert(it.container.clone(), of);
+            for (port, _) in it.spec.fixed_ports().filter(|(_, protocol)| *protocol == Protocol::Tcp) {
+                self.held.insert((it.host.clone(), port), (key.clone(), it.name.to_string()));
+            }
             self.shared.networks.extend(it.networks.iter().map(|(key, spec)| (key.clone(), spec.clone())));
             self.shared.volumes.extend(it.volumes.iter().map(|(key, spec)| (key.clone(), spec.clone())));
             let notes = it.notes.iter().map(|note| format!("{} on {}: {note}", it.name, it.host));
@@ -197,7 +209,8 @@ impl<'w, 'a> Draft<'w, 'a> {
         let before = self.assignments.keys().filter_map(|(key, region)| self.world.desired.assignment(key, region));
         let before = before.map(|assignment| assignment.slots.len()).sum();
         let after = self.assignments.values().flatten().map(|assignment| assignment.slots.len()).sum();
-        let stacks = if self.world.desired.stacks.get(self.stack) == Some(&self.shared) {
+        let is_same = self.world.desired.stacks.get(self.stack) == Some(&self.shared);
+        let stacks = if is_same || self.assignments.is_empty() {
             BTreeMap::new()
         } else {
             BTreeMap::from([(self.stack.clone(), Some(self.shared))])

@@ -9,7 +9,7 @@ use super::{
     Plan, Refusal, World, addresses,
     describe::{Change, describe},
     eligible::Books,
-    entry, images,
+    entry, held, images,
     links::links,
     lookup,
     refit::{complete, refit},
@@ -229,6 +229,8 @@ impl Draft<'_, '_> {
             |key| key.stack == *name,
         )?;
         self.warnings.extend(warnings);
+        let held = held::warnings(self.world, name, &ours, |spec, region| self.wanted_in(spec, region));
+        self.warnings.extend(held);
         Ok(())
     }
 
@@ -247,7 +249,8 @@ impl Draft<'_, '_> {
         let intent = Intent::Deploy { stack: stack.name.clone() };
         let equivalent = format!("wharf deploy --stack {}", stack.name);
         let mut plan = scale::plan(world, intent, equivalent, changes, revisions, told, undo);
-        if world.desired.stacks.get(&stack.name) != Some(&shared) {
+        // What a stack that is being taken away shares goes with its last container.
+        if is_new || world.desired.stacks.get(&stack.name) != Some(&shared) {
             plan.proposal.stacks.insert(stack.name.clone(), Some(shared));
         }
         plan

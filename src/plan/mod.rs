@@ -10,6 +10,7 @@
 
 mod addresses;
 mod adopt;
+mod cargo;
 mod depends;
 mod deploy;
 mod describe;
@@ -19,6 +20,7 @@ mod eligible;
 mod entry;
 mod explain;
 mod health;
+mod held;
 mod host;
 mod images;
 mod index;
@@ -39,7 +41,6 @@ mod replace;
 mod revise;
 mod rollback;
 mod rollout;
-mod route;
 mod routes;
 mod scale;
 mod standing;

@@ -12,9 +12,7 @@ use super::{
     view::{Copy, ServiceView, SlotView},
 };
 use crate::{
-    model::{
-        HostName, Intent, Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState,
-    },
+    model::{HostName, Intent, Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
     text::Text,
 };
 

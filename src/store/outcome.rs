@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     model::{
-        Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Paused, Place, Progress,
+        Assignment, CommandId, Generation, Intent, JournalEntry, Operation, OperationState, Paused, Place, Progress,
         RegionName, ReplicaKey, ReplicaOf, StackName, StackShared,
     },
     text::Text,
@@ -69,7 +69,26 @@ pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fa
     if let OperationState::RollingBack { reason, .. } = &operation.state {
         return finish(tx, &operation, &OperationState::RolledBack { at, reason: reason.clone() }, "", at);
     }
+    clear_stack(tx, &operation)?;
     finish(tx, &operation, &OperationState::Converged { at }, &drain::epilogue(tx, &operation)?, at)
+}
+
+/// Once the last container of a stack that was taken away is gone, so is what its services shared; but not when
+/// somebody has deployed it again since.
+fn clear_stack(tx: &Tx<'_>, operation: &Operation) -> Result<(), Fault> {
+    let Intent::Remove { stack, service: None } = &operation.intent else { return Ok(()) };
+    let thing = Thing::Stack(stack);
+    if conflict::touched(tx, thing)?.and_then(|touch| touch.operation) != Some(operation.id) {
+        return Ok(());
+    }
+    let mut wanted = tx.sql.prepare("SELECT 1 FROM assignment WHERE substr(service, 1, length(?1)) = ?1")?;
+    if wanted.exists([format!("{stack}/")])? {
+        return Ok(());
+    }
+    share(tx, stack, None)?;
+    // It is not the same state any more; but nobody's decision, so that no plan is refused for it.
+    next_generation(tx)?;
+    Ok(())
 }
 
 fn require(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {

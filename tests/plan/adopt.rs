@@ -93,8 +93,9 @@ fn what_is_found_later_joins_and_what_is_there_is_left() {
     let one = plan_of(&fake, &first).unwrap();
     fake.accept(&one);
     fake.desired.adopted.extend(one.proposal.adopted.clone());
-    let refused = plan_of(&fake, &first).unwrap_err().to_string();
-    assert_eq!(refused, "all that runs of `old` is wharf's already");
+    let again = plan_of(&fake, &first).unwrap();
+    assert!(again.is_empty(), "{again:?}");
+    assert_eq!(again.warnings[0], "all that runs of `old` is wharf's already");
     let both = [first[0].clone(), it("e-2", "web", 1, "app:1"), it("e-2", "web", 2, "app:9")];
     let two = plan_of(&fake, &both).unwrap();
     assert_eq!(slots(&two, "old/web", "east"), ["1:e-1:r1", "2:e-2:r1", "3:e-2:r2"]);
@@ -103,6 +104,87 @@ fn what_is_found_later_joins_and_what_is_there_is_left() {
     assert_eq!(two.proposal.adopted.values().map(BTreeMap::len).sum::<usize>(), 2);
     let none = plan_of(&fleet(), &[]).unwrap_err().to_string();
     assert!(none.contains("nothing of `old` can be taken over") && none.contains("old-job-1"), "{none}");
+}
+
+fn port(published: u16, mode: PortMode) -> Port {
+    Port { target: 8080, published: Some(published), host_ip: None, protocol: Protocol::Tcp, mode }
+}
+
+/// The ports of the edge that each host's proxy opens, and what it carries.
+fn edges(fake: &Fake) -> Vec<String> {
+    let next = wharf::plan::next(&fake.world(), &"east".parse().unwrap(), &fake.memory, &[]);
+    let told = next.proxies.iter().map(|(host, spec)| {
+        let ports = spec.structure.frontends.iter().filter_map(|frontend| match frontend.bind {
+            Bind::Edge { port } => Some(port.to_string()),
+            Bind::Link { .. } => None,
+        });
+        let backends: Vec<&str> = spec.structure.backends.keys().map(String::as_str).collect();
+        format!("{host} opens [{}] for {}", ports.collect::<Vec<_>>().join(","), backends.join(","))
+    });
+    told.collect()
+}
+
+#[test]
+fn a_port_that_a_container_holds_is_not_fought_over() {
+    let mut fake = fleet();
+    // Another stack has its entry at the very port.
+    let shop =
+        ServiceSpec { image: "app:1".to_owned(), ports: vec![port(80, PortMode::Ingress)], ..ServiceSpec::default() };
+    let services = [("web".parse().unwrap(), shop.clone())].into();
+    let shop =
+        StackSpec { name: "shop".parse().unwrap(), services, networks: BTreeMap::new(), volumes: BTreeMap::new() };
+    fake.accept(&wharf::plan::deploy(&fake.world(), &shop, &BTreeMap::new(), "ana").unwrap());
+    let both = ["e-1 opens [80] for shop:web:8080", "e-2 opens [80] for shop:web:8080"];
+    assert_eq!(edges(&fake), both);
+
+    let mut old = it("e-1", "web", 1, "old:1");
+    old.spec.ports.push(port(80, PortMode::Host));
+    let adopting = plan(&fake, &[old.clone()], None).unwrap();
+    let told = adopting.warnings.join("\n");
+    assert!(told.contains("old-web-1 goes on holding port 80 of e-1 by itself"), "{told}");
+    assert!(told.contains("`wharf deploy -f FILE --stack old`"), "{told}");
+    assert!(
+        told.contains("shop/web has its entry at port 80: on e-1 it stays closed until old-web-1 is gone"),
+        "{told}"
+    );
+
+    // Whosever it is: two who bind one port would both fail.
+    let container = Container {
+        id: old.container.clone(),
+        name: old.name.clone(),
+        image: Text::new("old:1"),
+        image_id: Text::default(),
+        state: ContainerState::Running,
+        health: Health::None,
+        owner: Owner::Loose,
+        created: None,
+        started: None,
+        restarts: 0,
+        ports: vec![Binding {
+            target: 8080,
+            published: Some(80),
+            address: Text::new("0.0.0.0"),
+            protocol: Protocol::Tcp,
+        }],
+        networks: Vec::new(),
+        usage: None,
+    };
+    let host: HostName = "e-1".parse().unwrap();
+    fake.observed.hosts.get_mut(&host).unwrap().containers.insert(container.id.clone(), container);
+    let one = ["e-1 opens [] for shop:web:8080", "e-2 opens [80] for shop:web:8080"];
+    assert_eq!(edges(&fake), one, "what belongs to the port is there all the same");
+    let why = wharf::plan::explain(&fake.world(), &"shop/web".parse().unwrap(), &"east".parse().unwrap());
+    assert!(why.iter().any(|line| line.contains("port 80 is held by old-web-1")), "{why:?}");
+    let again = wharf::plan::deploy(&fake.world(), &shop, &BTreeMap::new(), "ana").unwrap();
+    let told = again.warnings.join("\n");
+    assert!(
+        told.contains("old-web-1 holds port 80 of e-1: the proxy there opens it only when old-web-1 is gone"),
+        "{told}"
+    );
+
+    fake.observed.hosts.get_mut(&host).unwrap().containers.get_mut(&old.container).unwrap().state =
+        ContainerState::Exited { code: 0, at: None, oom: false };
+    assert_eq!(edges(&fake), both);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use wharf::{
     engine::{Found, ObserveOptions, Observer, Watching},
-    model::{Owner, StackName, StackSpec},
+    model::{Owner, Port, PortMode, Protocol, StackName, StackSpec},
     plan::{self, Plan},
     sim::{Glimpse, Standing},
     store::Store as _,
@@ -20,7 +20,8 @@ use super::{
 };
 
 /// What `docker compose up` leaves: a network, and containers with its labels.
-async fn compose_up(sim: &Sim, host: &str, services: &[(&str, &str, u32)]) {
+async fn compose_up(sim: &Sim, host: &str, services: &[(&str, &str, u32)], published: Option<u16>) {
+    let bindings = published.map(|port| json!({"8080/tcp": [{"HostIp": "", "HostPort": port.to_string()}]}));
     let engine = sim.engine(host);
     let labels = json!({"com.docker.compose.project": "old", "com.docker.compose.network": "default"});
     let network = json!({"Name": "old_default", "CheckDuplicate": true, "Labels": labels}).to_string();
@@ -35,7 +36,9 @@ async fn compose_up(sim: &Sim, host: &str, services: &[(&str, &str, u32)]) {
                 "com.docker.compose.project": "old", "com.docker.compose.service": service,
                 "com.docker.compose.container-number": number.to_string(), "com.docker.compose.oneoff": "False",
             },
-            "HostConfig": {"NetworkMode": "old_default", "RestartPolicy": {"Name": "always"}},
+            "HostConfig": {
+                "NetworkMode": "old_default", "RestartPolicy": {"Name": "always"}, "PortBindings": bindings,
+            },
             "NetworkingConfig": {"EndpointsConfig": {"old_default": {"Aliases": [service, name]}}},
         });
         assert_eq!(ask(engine, "POST", &format!("/containers/create?name={name}"), &body.to_string()).await, 201);
@@ -50,10 +53,10 @@ fn theirs(sim: &Sim) -> Vec<(String, Glimpse)> {
 
 /// Three replicas of `old/web` and one of `old/db`, and other people's containers beside them.
 async fn settled() -> Sim {
-    let sim = Setup::new(3).start().await;
+    let sim = Setup::new(3).short_lease().start().await;
     others(&sim).await;
-    compose_up(&sim, "east-1", &[("web", "app:1", 1), ("web", "app:1", 2), ("db", "db:1", 1)]).await;
-    compose_up(&sim, "east-2", &[("web", "app:1", 1)]).await;
+    compose_up(&sim, "east-1", &[("web", "app:1", 1), ("web", "app:1", 2), ("db", "db:1", 1)], None).await;
+    compose_up(&sim, "east-2", &[("web", "app:1", 1)], None).await;
     sim.until("all four are seen", || {
         let seen = sim.eyes.look();
         let old = seen
@@ -118,6 +121,11 @@ async fn a_stack_is_taken_over_as_it_runs_and_rolled_out_like_any_other() {
     assert_eq!(sim.asked("/containers/create"), created);
     assert_eq!(sim.guard.trouble(), Vec::<String>::new());
 
+    // Who asks again is told that it is done.
+    let again = self::plan(&sim, None).await;
+    assert!(again.is_empty(), "{again:#?}");
+    assert_eq!(again.warnings, ["all that runs of `old` is wharf's already"]);
+
     // From now on they may go, when something else is wanted.
     let running = |sim: &Sim| {
         let web = |(_, it): &(String, Glimpse)| {
@@ -169,5 +177,57 @@ async fn what_is_aborted_is_composes_again() {
     assert_eq!(sim.ended(&operation).await.word(), "converged", "{}", sim.story().await);
     assert_eq!(theirs(&sim), []);
     assert_eq!(sim.model.name.as_str(), FLEET);
+    sim.close().await;
+}
+
+/// Whenever its reconcilers are killed, an adoption ends, and what runs goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reconcilers_killed_in_the_middle_touch_nothing() {
+    let sim = settled().await;
+    let before = theirs(&sim);
+    let operation = sim.accept(plan(&sim, None).await).await.unwrap();
+    for (number, pause) in [0, 5, 40, 150].into_iter().enumerate() {
+        let reconciler = Reconciler::start(&sim, &format!("number-{number}"));
+        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+        reconciler.kill();
+    }
+    let _last = Reconciler::start(&sim, "last");
+    assert_eq!(sim.ended(&operation).await.word(), "converged", "{}", sim.story().await);
+    assert_eq!(theirs(&sim), before, "the very same containers, untouched");
+    assert_eq!(sim.guard.trouble(), Vec::<String>::new());
+    for host in ["east-1", "east-2"] {
+        sim.guard.forget(host);
+    }
+    sim.close().await;
+}
+
+/// What Compose published stays where it is. The proxy there does not fight for it, and takes it over once it is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_a_container_holds_is_opened_when_it_is_gone() {
+    let sim = Setup::new(2).start().await;
+    compose_up(&sim, "east-1", &[("web", "app:1", 1)], Some(80)).await;
+    sim.until("it is seen", || sim.eyes.look().containers().count() == 1).await;
+    let adopting = plan(&sim, None).await;
+    let told = adopting.warnings.join("\n");
+    assert!(told.contains("old-web-1 goes on holding port 80 of east-1 by itself"), "{told}");
+    let operation = sim.accept(adopting).await.unwrap();
+    let _reconciler = Reconciler::start(&sim, "one");
+    assert_eq!(sim.ended(&operation).await.word(), "converged");
+
+    let mut web = service("app:2", 2);
+    web.ports.push(Port {
+        target: 8080,
+        published: Some(80),
+        host_ip: None,
+        protocol: Protocol::Tcp,
+        mode: PortMode::Ingress,
+    });
+    let file = stack("old", [("web", web)]);
+    let deploying = sim.plan(|world| plan::deploy(world, &file, &BTreeMap::new(), "ana@test")).await;
+    let told = deploying.warnings.join("\n");
+    assert!(told.contains("the proxy there takes it over when old-web-1 is replaced"), "{told}");
+    let operation = sim.accept(deploying).await.unwrap();
+    sim.converged(&operation).await;
+    assert_eq!(theirs(&sim), []);
     sim.close().await;
 }
