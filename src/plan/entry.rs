@@ -156,7 +156,7 @@ fn certificate(key: &ServiceKey, entry: &EntrySpec, now: Timestamp, findings: &m
     let file = entry.tls.as_deref().unwrap_or("its certificate");
     let until = certificate.not_after.strftime("%Y-%m-%d");
     if certificate.not_after <= now {
-        findings.errors.push(format!("{key}: {file} is good only until {until}: renew it and deploy again"));
+        findings.errors.push(format!("{key}: {file} expired on {until}: renew it and deploy again"));
     } else if certificate.not_after.duration_since(now) < SOON {
         findings.warnings.push(format!("{key}: {file} ends on {until}: renew it and deploy again before"));
     }
@@ -242,7 +242,7 @@ mod tests {
     fn certificates_are_looked_at() {
         assert_eq!(judged(&[("shop/web", spec(vec![tls("2027-01-01T00:00:00Z")]))]), (vec![], vec![]));
         let (errors, _) = judged(&[("shop/web", spec(vec![tls("2026-05-01T00:00:00Z")]))]);
-        assert_eq!(errors, ["shop/web: shop.pem is good only until 2026-05-01: renew it and deploy again"]);
+        assert_eq!(errors, ["shop/web: shop.pem expired on 2026-05-01: renew it and deploy again"]);
         let (_, warnings) = judged(&[("shop/web", spec(vec![tls("2026-06-05T00:00:00Z")]))]);
         assert!(warnings[0].contains("ends on 2026-06-05"), "{warnings:?}");
         let other = EntrySpec { host: Some("acme.org".into()), ..tls("2027-01-01T00:00:00Z") };

@@ -30,6 +30,7 @@ mod migrate;
 mod moves;
 mod next;
 mod observe;
+mod opening;
 mod operation;
 pub mod placement;
 mod progress;

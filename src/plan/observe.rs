@@ -11,7 +11,8 @@ use super::{
     next::Work,
     operation,
     routes::Routes,
-    traffic::{Carried, carried},
+    standing::Standing,
+    traffic::{Carried, carried, is_down},
     view::{ServiceView, SlotView},
 };
 use crate::{
@@ -48,17 +49,31 @@ fn released<'v, 'a>(index: &Index<'a>, operation: &Operation, view: &'v ServiceV
     slots
 }
 
-/// True when the slot's new copy does its work alone: up, in traffic, and its old copy gone.
-fn is_in_place(index: &Index<'_>, routes: &Routes<'_>, view: &ServiceView<'_>, slot: &SlotView<'_>) -> bool {
+/// True when the slot's new copy does its work: up, and in traffic. Its old copy may be there still.
+fn is_in_traffic(index: &Index<'_>, routes: &Routes<'_>, view: &ServiceView<'_>, slot: &SlotView<'_>) -> bool {
     slot.wanted.as_ref().is_some_and(|(seen, standing)| {
         standing.is_up() && carried(index, routes, view.key, seen) == Carried::Everywhere
-    }) && slot.old_live().next().is_none()
+    })
 }
 
-/// Since when the slot's new copy has been in place, as far as this reconciler remembers.
+/// Since when the slot's new copy has been in traffic, as far as this reconciler remembers.
 fn watched_since(memory: &Memory, slot: &SlotView<'_>) -> Option<Timestamp> {
     let (seen, _) = slot.wanted.as_ref()?;
     memory.watched.get(&(seen.host.name.clone(), seen.container.id.clone())).copied()
+}
+
+/// Since when a copy that was in traffic did its work, which its own health check denies by now, or those of all proxies
+/// that send it requests.
+pub(crate) fn fell_sick(
+    index: &Index<'_>,
+    routes: &Routes<'_>,
+    memory: &Memory,
+    view: &ServiceView<'_>,
+    slot: &SlotView<'_>,
+) -> Option<Timestamp> {
+    let (seen, standing) = slot.wanted.as_ref()?;
+    let is_sick = *standing == Standing::Unhealthy || (standing.is_up() && is_down(index, routes, view.key, seen));
+    watched_since(memory, slot).filter(|_| is_sick)
 }
 
 /// How long a release of a service is watched after its last replica.
@@ -77,14 +92,14 @@ pub(crate) fn time(index: &Index<'_>, operation: &Operation, view: &ServiceView<
     canary + window(index, view.spec())
 }
 
-/// Names the copies whose time in place counts.
+/// Names the copies whose time in traffic counts.
 pub(crate) fn watch(work: &mut Work<'_, '_>) {
     for operation in work.operations {
         for view in work.views.values() {
             for slot in released(work.index, operation, view) {
-                if is_in_place(work.index, work.routes, view, slot)
-                    && let Some((seen, _)) = &slot.wanted
-                {
+                let Some((seen, _)) = &slot.wanted else { continue };
+                // One that was in traffic and is not any more stays known: it is judged by that.
+                if is_in_traffic(work.index, work.routes, view, slot) || watched_since(work.memory, slot).is_some() {
                     work.next.watched.insert((seen.host.name.clone(), seen.container.id.clone()));
                 }
             }
@@ -119,7 +134,7 @@ fn watching(
     if slots.is_empty() || window.is_zero() {
         return Watching::Not;
     }
-    if slots.iter().any(|slot| !is_in_place(index, routes, view, slot)) {
+    if slots.iter().any(|slot| !is_in_traffic(index, routes, view, slot) || slot.old_live().next().is_some()) {
         return Watching::Later;
     }
     let last = slots.iter().map(|slot| watched_since(memory, slot)).collect::<Option<Vec<_>>>();
@@ -217,7 +232,8 @@ pub(crate) fn canary(work: &mut Work<'_, '_>, view: &ServiceView<'_>) -> Canary 
     }
     let new: Vec<_> = all.iter().filter(|slot| slot.wanted.is_some() || work.busy(&slot.key).is_some()).collect();
     let Some(first) = new.first() else { return Canary::First };
-    let since_when = new.iter().filter_map(|slot| watched_since(work.memory, slot)).min();
+    let well = new.iter().filter(|slot| is_in_traffic(work.index, work.routes, view, slot));
+    let since_when = well.filter_map(|slot| watched_since(work.memory, slot)).min();
     let left = since_when.map_or(window, |at| window.saturating_sub(since(at, work.now())));
     if left.is_zero() {
         return Canary::Passed;

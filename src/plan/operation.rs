@@ -37,7 +37,11 @@ pub(crate) fn services<'o>(operation: &'o Operation, region: &'o RegionName) -> 
     operation.after.iter().filter(|(_, regions)| regions.contains_key(region)).map(|(key, _)| key)
 }
 
-fn before<'o>(operation: &'o Operation, service: &ServiceKey, region: &RegionName) -> Option<&'o Assignment> {
+pub(crate) fn before<'o>(
+    operation: &'o Operation,
+    service: &ServiceKey,
+    region: &RegionName,
+) -> Option<&'o Assignment> {
     operation.before.get(service)?.get(region)?.as_ref()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Action, Memory, Wait, World, images,
     index::{Index, Seen, Sight},
-    observe, operation,
+    observe, opening, operation,
     routes::Routes,
     standing::Standing,
     traffic::{Carried, Release, carried, drain_time, released},
@@ -73,7 +73,10 @@ pub(crate) fn steps(
                     .map(|(slot, step)| StepProgress { replica: Some(slot.key.clone()), ..step }),
             );
         }
-        steps.extend(view.and_then(|view| observe::step(index, routes, memory, operation, view)));
+        if let Some(view) = view {
+            steps.extend(opening::steps(index, routes, operation, view));
+            steps.extend(observe::step(index, routes, memory, operation, view));
+        }
         let now = index.world.desired.assignment(key, region);
         for (slot, host) in operation::taken(operation, key, region, now) {
             let replica = ReplicaKey { region: region.clone(), service: key.clone(), slot };

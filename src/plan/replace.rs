@@ -61,7 +61,7 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
         match &slot.wanted {
             // Paused: what has begun goes on, but nothing is made, and nothing is stopped.
             Some((_, standing)) if work.is_paused(&slot.key) && (standing.is_up() || *standing == Standing::Dead) => {}
-            Some(copy) => keep(work, view, slot, copy),
+            Some(copy) => keep(work, view, slot, copy, budget.canary.as_deref()),
             None if work.is_paused(&slot.key) => {}
             None if !closed => make(work, view, slot, host, gates, &mut budget),
             None => {}
@@ -88,8 +88,8 @@ fn in_flight_words(action: &Action, slot: &SlotView<'_>) -> String {
     format!("{}: {verb} {}", action.host(), slot.key)
 }
 
-/// The wanted container exists: start it, wait for it, or let the old ones go.
-fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, copy: &Copy<'_>) {
+/// The wanted container exists: start it, wait for it, or let the old ones go. `canary` says that it is on trial.
+fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, copy: &Copy<'_>, canary: Option<&str>) {
     let (seen, standing) = copy;
     let key = &slot.key;
     match *standing {
@@ -97,6 +97,12 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
             // No old copy goes before the new one has its place in traffic.
             if let Carried::NotYet(what) = carried(work.index, work.routes, view.key, seen) {
                 work.wait(view.key, Some(key), what, None);
+                return;
+            }
+            // What the canary shall replace stays beside it: should it fail, nothing is missing.
+            let on_trial = canary.filter(|_| slot.old_live().any(|(old, _)| old.of.revision != seen.of.revision));
+            if let Some(words) = on_trial {
+                work.wait(view.key, Some(key), words.to_owned(), None);
                 return;
             }
             for (old, _) in slot.old_live() {

@@ -72,6 +72,21 @@ pub(crate) fn carried(index: &Index<'_>, routes: &Routes<'_>, service: &ServiceK
     Carried::Everywhere
 }
 
+/// True when every reachable proxy that shall send a copy requests has found it down.
+pub(crate) fn is_down(index: &Index<'_>, routes: &Routes<'_>, service: &ServiceKey, seen: &Seen<'_>) -> bool {
+    let name = ServerName::new(seen.of, &seen.container.id);
+    let views = routes.carriers(service).filter_map(|host| match index.sight(host) {
+        Sight::Seen(view) => fresh(index, view.proxy.as_ref()),
+        _ => None,
+    });
+    let mut servers = views
+        .flat_map(|proxy| proxy.backends.iter().filter(|(backend, _)| backend.service == *service))
+        .filter_map(|(_, backend)| backend.servers.get(&name))
+        .filter(|server| server.is_ready)
+        .peekable();
+    servers.peek().is_some() && servers.all(|server| !server.is_up)
+}
+
 /// Why a host's proxy is not as its structure wants it, in words.
 pub(crate) fn behind(host: &HostName, proxy: &ProxyView) -> String {
     if proxy.problem.is_empty() {
@@ -81,7 +96,7 @@ pub(crate) fn behind(host: &HostName, proxy: &ProxyView) -> String {
     }
 }
 
-fn absent(host: &HostName, proxy: Option<&ProxyView>) -> String {
+pub(crate) fn absent(host: &HostName, proxy: Option<&ProxyView>) -> String {
     match proxy {
         // A problem names its host.
         Some(proxy) if !proxy.problem.is_empty() => proxy.problem.to_string(),
@@ -97,7 +112,7 @@ fn has_proxy(view: &HostView) -> bool {
 }
 
 /// What a proxy says, if it said it lately.
-fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
+pub(crate) fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
     proxy.filter(|proxy| since(proxy.at, index.world.now) <= FRESH && !proxy.structure.is_empty())
 }
 

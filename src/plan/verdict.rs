@@ -1,17 +1,18 @@
 //! When an operation has failed, and why.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Action, Failure, Memory, World, images,
     index::{Index, Sight},
     observe, operation,
     progress::progress,
+    routes::Routes,
     standing::{Standing, began},
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{ContainerId, FailureAction, HostName, Operation, RegionName, ServiceKey},
+    model::{ContainerId, FailureAction, HostName, Operation, RegionName, ServiceKey, since},
     text::{Text, duration},
 };
 
@@ -41,7 +42,9 @@ pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, me
     }
     let index = Index::new(world, region, Some(memory));
     let views = index.services();
-    let case = Case { index: &index, views: &views, operation, memory };
+    // Who watches nobody has nobody who fell sick.
+    let routes = (!memory.watched.is_empty()).then(|| Routes::new(&index, &views));
+    let case = Case { index: &index, views: &views, routes: routes.as_ref(), operation, memory };
     let told = (case.pull()).or_else(|| case.failed()).or_else(|| case.worse()).or_else(|| case.late())?;
     let has_begun = operation::has_begun(&index, &views, operation);
     Some(Verdict { reason: Text::new(&told.reason), has_begun, culprit: told.culprit, action: told.action })
@@ -60,39 +63,52 @@ type Failed = (String, Option<(HostName, ContainerId)>);
 struct Case<'c, 'a> {
     index: &'c Index<'a>,
     views: &'c BTreeMap<&'a ServiceKey, ServiceView<'a>>,
+    routes: Option<&'c Routes<'a>>,
     operation: &'c Operation,
     memory: &'c Memory,
 }
 
 impl<'c, 'a> Case<'c, 'a> {
-    /// Slots that the operation changes and that are not as wanted, with what a failure there leads to.
-    fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
-        let mut open = Vec::new();
+    /// Slots that the operation changes, with what a failure there leads to.
+    fn changed(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
+        let mut changed = Vec::new();
         for view in operation::services(self.operation, self.index.region).filter_map(|key| self.views.get(key)) {
             let slots = operation::changed(self.index, self.operation, view);
             let action = operation::on_failure(self.operation, view.spec());
             let borne = operation::borne(self.operation, view.spec(), slots.len());
             let failed = |slot: &SlotView<'_>| borne > 0 && self.failure(view, slot).is_some();
-            let is_borne = slots.iter().filter(|slot| !slot.is_up() && failed(slot)).count() <= borne;
-            open.extend(
-                slots
-                    .into_iter()
-                    .filter(|slot| !slot.is_up())
-                    .map(|slot| (view, slot, if is_borne && failed(slot) { FailureAction::Continue } else { action })),
-            );
+            let is_borne = slots.iter().filter(|slot| failed(slot)).count() <= borne;
+            let act = |slot: &SlotView<'_>| if is_borne && failed(slot) { FailureAction::Continue } else { action };
+            changed.extend(slots.into_iter().map(|slot| (view, slot, act(slot))));
         }
-        open
+        changed
     }
 
-    /// Why a slot has failed, and the container whose log tells more.
-    fn failure(&self, view: &ServiceView<'_>, slot: &SlotView<'_>) -> Option<Failed> {
-        (self.refused(slot)).or_else(|| self.dying(view, slot)).or_else(|| self.unhealthy(view, slot))
+    /// Why a slot has failed: what its engine refuses, that it dies, falls sick or does not become healthy.
+    fn failure(&self, view: &ServiceView<'a>, slot: &SlotView<'a>) -> Option<Failed> {
+        let of_open = || self.refused(slot).or_else(|| self.dying(view, slot)).or_else(|| self.unhealthy(view, slot));
+        self.sick(view, slot).or_else(|| if slot.is_up() { None } else { of_open() })
     }
 
-    /// Those of [`Case::open`] that end or pause the operation when they fail: where the file says to go on, the
-    /// others go on until nothing is left that could.
-    fn decisive(&self) -> impl Iterator<Item = (&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
-        self.open().into_iter().filter(|(.., action)| *action != FailureAction::Continue)
+    /// The first failure that decides: what engines refuse first, then what dies, falls sick, does not become healthy.
+    fn failed(&self) -> Option<Told> {
+        let changed: Vec<_> =
+            self.changed().into_iter().filter(|(.., action)| *action != FailureAction::Continue).collect();
+        let first = |find: &dyn Fn(&ServiceView<'a>, &SlotView<'a>) -> Option<Failed>| {
+            changed.iter().find_map(|(view, slot, action)| {
+                find(view, slot).map(|(reason, culprit)| Told { reason, culprit, action: *action })
+            })
+        };
+        let open = |slot: &SlotView<'_>| !slot.is_up();
+        first(&|_, slot| open(slot).then(|| self.refused(slot)).flatten())
+            .or_else(|| first(&|view, slot| open(slot).then(|| self.dying(view, slot)).flatten()))
+            .or_else(|| first(&|view, slot| self.sick(view, slot)))
+            .or_else(|| first(&|view, slot| open(slot).then(|| self.unhealthy(view, slot)).flatten()))
+    }
+
+    /// Those of [`Case::changed`] that are not as wanted.
+    fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
+        self.changed().into_iter().filter(|(_, slot, _)| !slot.is_up()).collect()
     }
 
     /// How the sentence ends while no container was made for the operation.
@@ -118,19 +134,6 @@ impl<'c, 'a> Case<'c, 'a> {
             };
             Some(Told { reason, culprit: None, action })
         })
-    }
-
-    /// The first failure that decides: what the engines refuse first, then what dies, then what does not become healthy.
-    fn failed(&self) -> Option<Told> {
-        let open: Vec<_> = self.decisive().collect();
-        let first = |find: &dyn Fn(&ServiceView<'_>, &SlotView<'_>) -> Option<Failed>| {
-            open.iter().find_map(|(view, slot, action)| {
-                find(view, slot).map(|(reason, culprit)| Told { reason, culprit, action: *action })
-            })
-        };
-        first(&|_, slot| self.refused(slot))
-            .or_else(|| first(&|view, slot| self.dying(view, slot)))
-            .or_else(|| first(&|view, slot| self.unhealthy(view, slot)))
     }
 
     fn refused(&self, slot: &SlotView<'_>) -> Option<Failed> {
@@ -168,6 +171,19 @@ impl<'c, 'a> Case<'c, 'a> {
             let reason = format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`");
             (reason, Some((host.clone(), seen.container.id.clone())))
         })
+    }
+
+    /// It was well and in traffic: there is nothing to wait for, as there is while one gets healthy.
+    fn sick(&self, view: &ServiceView<'a>, slot: &SlotView<'a>) -> Option<Failed> {
+        // Slots that are up by their own health check count as well: the proxies may know better.
+        let at = observe::fell_sick(self.index, self.routes?, self.memory, view, slot)?;
+        let (seen, _) = slot.wanted.as_ref()?;
+        let (replica, host) = (&slot.key, &slot.place.host);
+        let reason = format!(
+            "{replica} on {host} was healthy, and its health check fails {} later; see its log: `wharf logs {replica}`",
+            duration(Duration::from_secs(since(at, self.index.world.now).as_secs()))
+        );
+        Some((reason, Some((host.clone(), seen.container.id.clone()))))
     }
 
     fn unhealthy(&self, view: &ServiceView<'_>, slot: &SlotView<'_>) -> Option<Failed> {

@@ -99,9 +99,15 @@ pub struct Stage {
 impl Stage {
     /// Deploys a Compose text as the stack `shop`, and waits until that is done.
     pub fn new(name: &str, text: &str) -> Self {
+        Self::with_files(name, text, |_| ())
+    }
+
+    /// The same for a text that names files, which `fill` puts beside it.
+    pub fn with_files(name: &str, text: &str, fill: impl FnOnce(&std::path::Path)) -> Self {
         let world = World::get();
         let fleet = Fleet::tuned(name, &fs::read_to_string(world.var("WORLD_FLEET")).unwrap(), DEFAULTS);
         let stage = Self { fleet, killing: false };
+        fill(stage.fleet.dir.path());
         stage.release(text);
         stage
     }

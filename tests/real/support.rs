@@ -375,3 +375,16 @@ services:
     deploy:
       replicas: 3
 ";
+
+/// A certificate for a name, good from and until so many days from today.
+pub fn certificate(name: &str, from: i64, until: i64) -> String {
+    let day = |days: i64| {
+        let distance = Duration::from_secs(days.unsigned_abs() * 24 * 3600);
+        let now = std::time::SystemTime::now();
+        if days < 0 { now - distance } else { now + distance }
+    };
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (day(from).into(), day(until).into());
+    let key = rcgen::KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().pem() + &key.serialize_pem()
+}

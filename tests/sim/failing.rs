@@ -1,11 +1,11 @@
 //! Commands that cannot succeed: they say why, and what was before is there again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wharf::{
     model::{FailureAction, Port, PortMode, Protocol, RolloutSpec, ServiceSpec},
     plan,
-    sim::{Behaviour, ImageFault, Script, Standing},
+    sim::{Behaviour, ImageFault, Script, Span, Standing},
     store::Store as _,
 };
 
@@ -174,6 +174,48 @@ async fn an_image_that_never_gets_healthy_is_taken_back() {
     assert!(reason.contains("did not become healthy"), "{reason}");
     sim.restored().await;
     assert_eq!(images(&sim), ["app:1"]);
+    sim.close().await;
+}
+
+/// The canary is healthy first and ends in its window. What it shall replace is there all along, so nothing is missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canary_that_fails_costs_no_replica() {
+    let sim = Setup::new(3).start().await;
+    let _reconciler = Reconciler::start(&sim, "one");
+    let web = |image: &str, canary: u64| {
+        let mut spec = checked(image, 4);
+        spec.wharf.canary = Some(Duration::from_millis(canary));
+        stack("shop", [("web", spec)])
+    };
+    let operation = sim.deploy(&web("app:1", 5000)).await;
+    sim.converged(&operation).await;
+    let before: Vec<String> = sim.of("shop/web").into_iter().map(|(_, it)| it.id).collect();
+    sim.guard.floor("shop/web", Some(4));
+    sim.fleet.script_all(|script| {
+        script.health = Span::ms(30);
+        let exits = Behaviour::Exits { after: Duration::from_millis(900), code: 3, oom: false };
+        script.behaviours.insert("app:broken".to_owned(), exits);
+    });
+    let operation = sim.deploy(&web("app:broken", 5000)).await;
+    let reason = sim.failed(&operation).await;
+    assert!(reason.contains("shop/web."), "{reason}");
+    sim.restored().await;
+    let after: Vec<String> = sim.of("shop/web").into_iter().map(|(_, it)| it.id).collect();
+    assert_eq!(before, after, "the very same containers");
+
+    // One that is well: it is alone until its window is over, then the others follow.
+    let begun = Instant::now();
+    let operation = sim.deploy(&web("app:3", 1500)).await;
+    let mut new = 0;
+    while begun.elapsed() < Duration::from_millis(1400) {
+        let there = sim.of("shop/web");
+        new = there.iter().filter(|(_, it)| it.image == "app:3").count();
+        assert!(new <= 1, "{there:#?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(new, 1, "{}", sim.story().await);
+    sim.converged(&operation).await;
+    assert_eq!(images(&sim), ["app:3"]);
     sim.close().await;
 }
 

@@ -6,12 +6,14 @@
  *   /slow?s=1.5    answers after that many seconds
  *   /ws            a WebSocket that sends back what it gets
  *   /fetch?u=http://api:8080/    what another service answers; 502 and why when it does not (names from /etc/hosts only)
+ *   /head          the request's header lines; before them `peer ADDRESS` where PROXY_PROTOCOL tells it
  *   /env           the environment, one NAME=VALUE a line
  *   /file?p=/path  the first 64 KiB of a file (mounted configs, secrets, volumes)
  *   POST /sick, POST /well    make and remove /tmp/sick
  *
  *   PORT 8080 · VERSION · HEALTHY_AFTER seconds (negative: never) · SICK_AFTER seconds · EXIT_AFTER seconds and EXIT_CODE
  *   ERROR_RATE 0 to 1: so many answers of `/` are a 500
+ *   PROXY_PROTOCOL=1: every connection begins with a header of that protocol, version 2; one without is closed
  *   TERM_DELAY seconds that it goes on serving after SIGTERM · IGNORE_TERM=1 no SIGTERM ends it
  *   LOG_EVERY seconds, LOG_LINE text: a line on stdout now and then
  *
@@ -203,8 +205,8 @@ static const char *fetch(const char *url, char *body, size_t *length, char statu
     return status;
 }
 
-/* One request: method and target are strings of their own. Tells whether the connection goes on. */
-static int respond(int fd, const char *method, char *target, int keep) {
+/* One request: method, target and header lines are strings of their own. Tells whether the connection goes on. */
+static int respond(int fd, const char *method, char *target, const char *lines, const char *peer, int keep) {
     int head = strcmp(method, "HEAD") == 0;
     char *query = strchr(target, '?');
     if (query) *query++ = 0;
@@ -227,6 +229,9 @@ static int respond(int fd, const char *method, char *target, int keep) {
         length = (size_t)snprintf(body, BODY_MAX, "app %s on %s\n", version, hostname);
     } else if (strcmp(target, "/fetch") == 0 && query && strncmp(query, "u=", 2) == 0) {
         status = fetch(query + 2, body, &length, other);
+    } else if (strcmp(target, "/head") == 0) {
+        if (*peer) length = (size_t)snprintf(body, BODY_MAX, "peer %s\n", peer);
+        length = put(body, length, lines);
     } else if (strcmp(target, "/env") == 0) {
         for (char **entry = environ; *entry; entry++) length = put(body, length, *entry);
     } else if (strcmp(target, "/file") == 0 && query && strncmp(query, "p=", 2) == 0) {
@@ -254,10 +259,32 @@ static int respond(int fd, const char *method, char *target, int keep) {
     return keep;
 }
 
+static int receive(int fd, void *into, size_t length) {
+    for (size_t used = 0; used < length;) {
+        if (!wait_readable(fd)) return 0;
+        ssize_t got = recv(fd, (char *)into + used, length - used, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return 0;
+        used += (size_t)got;
+    }
+    return 1;
+}
+
+/* Reads the header of the PROXY protocol, version 2: who the client is behind the proxies (IPv4 only, else nothing). */
+static int read_peer(int fd, char *peer) {
+    unsigned char head[16], rest[512];
+    if (!receive(fd, head, sizeof head) || memcmp(head, "\r\n\r\n\0\r\nQUIT\n", 12) != 0) return 0;
+    size_t length = (size_t)head[14] << 8 | head[15];
+    if (length > sizeof rest || !receive(fd, rest, length)) return 0;
+    if (head[12] == 0x21 && head[13] == 0x11 && length >= 12) inet_ntop(AF_INET, rest, peer, INET_ADDRSTRLEN);
+    return 1;
+}
+
 static void *serve(void *argument) {
     int fd = (int)(long)argument;
-    char buffer[16384];
+    char buffer[16384], peer[INET_ADDRSTRLEN] = "";
     size_t used = 0;
+    if (getenv("PROXY_PROTOCOL") && !read_peer(fd, peer)) goto done;
     for (;;) {
         char *end;
         buffer[used] = 0;
@@ -283,7 +310,8 @@ static void *serve(void *argument) {
             websocket(fd, key, buffer + header, used - header);
             goto done;
         }
-        keep = respond(fd, method, target, keep);
+        const char *lines = strstr(buffer, "\r\n");
+        keep = respond(fd, method, target, lines ? lines + 2 : "", peer, keep);
         if (!keep) goto done;
         /* The request's body is of no interest: drop it, keep what follows it. */
         while (used < header + body) {
@@ -330,6 +358,7 @@ static int health_check(void) {
         return 1;
     }
     static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
+    if (getenv("PROXY_PROTOCOL")) send_all(fd, "\r\n\r\n\0\r\nQUIT\n\x20\0\0", 16);
     send_all(fd, request, sizeof request - 1);
     char reply[64] = "";
     ssize_t got = recv(fd, reply, sizeof reply - 1, 0);
