@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, HEALTH, OBSERVE, START, STOP, Stage, ended, report, shop};
+use super::{
+    composed::Composed,
+    stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, HEALTH, OBSERVE, START, STOP, Stage, ended, report, shop},
+};
 use crate::{
     load::{Load, Stream},
     websocket::{Held, How},
@@ -224,98 +227,65 @@ volumes: {{ data: {{}} }}
     stage.timed_killed("replace a singleton", least, all, |stage| stage.release(&one("3")));
 }
 
-/// What Compose would have made: two containers of one service, with ports of their own.
+/// What Compose runs becomes wharf's as it runs.
 #[test]
 fn adopt() {
     let mut stage = Stage::new("t-adopt", &shop("1", 3, ""));
-    let world = |stage: &Stage, args: &[&str]| stage.fleet.world.docker("h3", args);
-    let make = |stage: &Stage, project: &str, port: u16| {
-        let image = stage.fleet.world.image("1");
-        let network = format!("{project}_default");
-        let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
-        world(
-            stage,
-            &[
-                "network",
-                "create",
-                "--label",
-                &label("project", project),
-                "--label",
-                &label("network", "default"),
-                &network,
-            ],
-        );
-        for number in ["1", "2"] {
-            let published = format!("{}:8080", port + number.parse::<u16>().unwrap());
-            let labels = [
-                label("project", project),
-                label("service", "web"),
-                label("container-number", number),
-                label("oneoff", "False"),
-                label("version", "2.24.0"),
-                label("config-hash", "5d1c7b2f0a4e8d3c9b6a7f1e2d3c4b5a69788796a5b4c3d2e1f0a9b8c7d6e5f4"),
-                label("project.working_dir", "/srv/legacy"),
-                label("project.config_files", "/srv/legacy/compose.yaml"),
-            ];
-            let name = format!("{project}-web-{number}");
-            let mut args = vec![
-                "run",
-                "-d",
-                "--name",
-                &name,
-                "--network",
-                &network,
-                "-p",
-                &published,
-                "--restart",
-                "unless-stopped",
-            ];
-            args.extend(["--health-cmd", "/app healthcheck", "--health-interval", "1s"]);
-            args.extend(labels.iter().flat_map(|label| ["--label", label]));
-            args.push(&image);
-            world(stage, &args);
-        }
-    };
-    let ids = |stage: &Stage, project: &str| {
-        let filter = format!("label=com.docker.compose.project={project}");
-        world(stage, &["ps", "-q", "--no-trunc", "--filter", &filter])
-    };
-    let clean = |stage: &Stage, project: &str| {
-        let left = ids(stage, project);
-        let mut args = vec!["rm", "-f"];
-        args.extend(left.split_whitespace());
-        world(stage, &args);
-        world(stage, &["network", "rm", &format!("{project}_default")]);
-    };
     for (project, port, killing) in [("legacy", 18300, false), ("older", 18310, true)] {
-        make(&stage, project, port);
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let before = ids(&stage, project);
-            let edges = [stage.edges(&["h3"], port + 1), stage.edges(&["h3"], port + 2)].concat();
-            let own = Load::start(&[Stream::new("adopted", &edges, "/", 200)], None);
-            let mut counts = None;
-            let act = |stage: &Stage| {
-                stage.act(&["adopt", project, "--yes"]);
-                std::thread::sleep(Duration::from_secs(2));
-                counts = Some(own.stop().remove("adopted").unwrap());
-            };
-            if killing {
-                stage.row_killed("adopt", EVERYWHERE, 2.0, act);
-            } else {
-                stage.row("adopt", EVERYWHERE, 2.0, act);
-            }
-            let counts = counts.unwrap();
-            assert_eq!(counts.failed(), 0, "the adopted containers: {counts}");
-            assert_eq!(ids(&stage, project), before, "what ran goes on, and nothing was made");
-            let rows = stage.fleet.json(&["ps", project]);
-            let wanted = rows.as_array().unwrap().iter().filter(|row| row["wanted"] == true && row["revision"] == 1);
-            assert_eq!(wanted.count(), 2, "{rows}");
-        }));
-        clean(&stage, project);
-        if let Err(panic) = result {
-            std::panic::resume_unwind(panic);
+        let made = Composed::up(&stage, project, port);
+        let before = made.ids();
+        let edges = [stage.edges(&["h3"], port + 1), stage.edges(&["h3"], port + 2)].concat();
+        let own = Load::start(&[Stream::new("adopted", &edges, "/", 200)], None);
+        let mut counts = None;
+        let act = |stage: &Stage| {
+            stage.act(&["adopt", project, "--yes"]);
+            std::thread::sleep(Duration::from_secs(2));
+            counts = Some(own.stop().remove("adopted").unwrap());
+        };
+        if killing {
+            stage.row_killed("adopt", EVERYWHERE, 2.0, act);
+        } else {
+            stage.row("adopt", EVERYWHERE, 2.0, act);
         }
+        let counts = counts.unwrap();
+        assert_eq!(counts.failed(), 0, "the adopted containers: {counts}");
+        assert_eq!(made.ids(), before, "what ran goes on, and nothing was made");
+        // Each holds a port of its own, so each has a revision of its own.
+        let rows = stage.fleet.json(&["ps", project]);
+        let wanted = rows.as_array().unwrap().iter().filter(|row| row["wanted"] == true && row["health"] == "healthy");
+        assert_eq!(wanted.count(), 2, "{rows}");
+        let again = stage.fleet.wharf(&["adopt", project, "--yes"]);
+        let told = String::from_utf8_lossy(&again.stderr).into_owned();
+        assert!(again.status.success() && told.contains("is wharf's already"), "{told}");
     }
+}
+
+/// The port that Docker holds for an adopted container is not fought over, and opened when that is gone.
+#[test]
+fn adopted_ports() {
+    let mut stage = Stage::new("t-ports", &shop("1", 3, ""));
+    let made = Composed::up(&stage, "legacy", 18320);
+    let plan = stage.fleet.wharf(&["adopt", "legacy", "--dry-run"]);
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.contains("legacy-web-1 goes on holding port 18321 of h3 by itself"), "{plan}");
+    stage.act(&["adopt", "legacy", "--yes"]);
+    let before = made.ids();
+
+    // Its file has the entry that the first container held by itself.
+    let text = "services:\n  web:\n    image: IMAGE:2\n    ports: [\"18321:8080\"]\n    healthcheck: { test: [\"CMD\", \"/app\", \"healthcheck\"], interval: 1s, timeout: 2s, retries: 2 }\n    deploy: { replicas: 2 }\n";
+    let file = stage.fleet.compose("legacy.yaml", text);
+    let deploy = ["deploy", "-f", &file, "--stack", "legacy"];
+    let plan = stage.fleet.wharf(&[&deploy[..], &["--dry-run"]].concat());
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.contains("the proxy there takes it over when legacy-web-1 is replaced"), "{plan}");
+    stage.row("replace what was adopted", EVERYWHERE, BATCH + OBSERVE, |stage| {
+        stage.act(&[&deploy[..], &["--yes"]].concat());
+    });
+    assert!(made.ids().is_empty() && !before.is_empty(), "all were replaced");
+    for edge in stage.edges(EVERYWHERE, 18321) {
+        stage.fleet.wait("the entry is open everywhere", || std::net::TcpStream::connect(edge).is_ok());
+    }
+    stage.act(&["rm", "legacy", "--yes"]);
 }
 
 /// Answers that take five seconds, and WebSockets: the first end well, the second last as long as a drain does.
