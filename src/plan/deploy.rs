@@ -208,7 +208,7 @@ impl Draft<'_, '_> {
         };
         if links(spec).is_empty() && spec.network_mode.is_none() && self.stack.services.values().any(needed_by) {
             self.warnings.push(format!(
-                "{key} exposes no port, so other hosts do not reach it: name what it listens on under `expose`"
+                "{key} exposes no port, nor does its image as far as a host has it, so other hosts do not reach it: name what it listens on under `expose`"
             ));
         }
     }

@@ -5,6 +5,7 @@ mod adopt;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod exposed;
 mod fake;
 #[cfg(test)]
 mod laws;
