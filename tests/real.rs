@@ -24,6 +24,8 @@ mod composed;
 mod entry;
 #[path = "real/faults.rs"]
 mod faults;
+#[path = "real/least.rs"]
+mod least;
 #[path = "real/life.rs"]
 mod life;
 #[path = "support/load.rs"]

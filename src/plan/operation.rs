@@ -81,6 +81,20 @@ pub(crate) fn taken<'o>(
         .collect()
 }
 
+/// Hosts from which the operation takes slots of a service, away or to other hosts.
+fn left<'o>(
+    operation: &'o Operation,
+    service: &ServiceKey,
+    region: &RegionName,
+    now: Option<&Assignment>,
+) -> impl Iterator<Item = &'o HostName> {
+    let slots = before(operation, service, region).into_iter().flat_map(|before| &before.slots);
+    let stays = move |slot: &Slot, host: &HostName| {
+        now.and_then(|now| now.slots.get(slot)).is_some_and(|place| place.host == *host)
+    };
+    slots.filter(move |(slot, place)| !stays(slot, &place.host)).map(|(_, place)| &place.host)
+}
+
 /// The region whose part of a migration must be done before this one gives anything up: make before break, between
 /// regions too. Told by the books alone, so it holds on the way back as well, when they are turned round.
 pub(crate) fn waits_for_region<'o>(operation: &'o Operation, region: &RegionName) -> Option<&'o RegionName> {
@@ -329,7 +343,7 @@ fn tidy_due(
     let told = operation.progress.get(index.region).is_some_and(|progress| progress.finished);
     for service in services(operation, index.region) {
         let now = index.world.desired.assignment(service, index.region);
-        for (_, host) in taken(operation, service, index.region, now) {
+        for host in left(operation, service, index.region, now) {
             let pair = (host.clone(), service.stack.clone());
             if due.contains(&pair) || memory.tidied.contains(&pair) || !is_left(index, views, host, &service.stack) {
                 continue;

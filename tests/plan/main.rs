@@ -6,6 +6,7 @@ mod adopt;
 mod command;
 #[cfg(test)]
 mod exposed;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod laws;

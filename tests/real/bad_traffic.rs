@@ -14,7 +14,7 @@ fn rolled_back(name: &str, bad: &str, words: &[&str]) -> Stage {
     let mut stage = Stage::new(name, &shop("1", 3, ""));
     let before = stage.ids(EVERYWHERE, Some("web"));
     let floor = stage.floor("web", EVERYWHERE, 3);
-    stage.row(&format!("bad release: {name}"), EVERYWHERE, 1.0, |stage| {
+    stage.row(&format!("bad release: {name}"), EVERYWHERE, 0.0, |stage| {
         let err = stage.refused(1, bad);
         for word in words {
             assert!(err.contains(word), "{word}: {err}");
@@ -46,7 +46,7 @@ fn an_image_that_fails_at_second_20() {
     let mut stage = Stage::new("b-late", &shop("1", 3, ""));
     // The first copies are sick while the last are observed, and all that answers is still good.
     let bad = shop("late", 3, "observe: 40s");
-    stage.row("bad release: sick from second 20", EVERYWHERE, 25.0, |stage| {
+    stage.row("bad release: sick from second 20", EVERYWHERE, 22.0, |stage| {
         let err = stage.refused(1, &bad);
         assert!(err.contains("was rolled back") && err.contains("shop/web."), "{err}");
     });
@@ -88,7 +88,7 @@ fn an_image_that_ignores_sigterm() {
     let text = |tag: &str| shop(tag, 3, "").replace("    ports:", "    stop_grace_period: 2s\n    ports:");
     let mut stage = Stage::new("b-deaf", &text("deaf"));
     let floor = stage.floor("web", EVERYWHERE, 3);
-    stage.row("the old one ignores SIGTERM", EVERYWHERE, 10.0, |stage| stage.release(&text("1")));
+    stage.row("the old one ignores SIGTERM", EVERYWHERE, 0.0, |stage| stage.release(&text("1")));
     floor.held();
     let rows = stage.fleet.json(&["ps", "shop/web"]);
     assert_eq!(rows.as_array().unwrap().len(), 3, "{rows}");
@@ -219,7 +219,7 @@ fn a_host_lost_in_the_middle_of_each() {
 fn two_operators_migrate_and_scale_at_once() {
     let mut stage = Stage::new("b-two", &shop("1", 3, ""));
     let mut codes = Vec::new();
-    stage.row("two operators at once", EVERYWHERE, 5.0, |stage| {
+    stage.row("two operators at once", EVERYWHERE, 0.0, |stage| {
         let both =
             [&["migrate", "shop/web", "--from", "h2", "--to", "h3", "--yes"][..], &["scale", "shop/web=6", "--yes"]];
         codes = both.map(|args| stage.fleet.spawn(args)).into_iter().map(ended).collect();
@@ -253,7 +253,7 @@ fn no_capacity_for_the_surge() {
         "the plan says that the old ones go first, and why: {plan}"
     );
     let floor = stage.floor("web", EVERYWHERE, 1);
-    stage.row("release without room", EVERYWHERE, 10.0, |stage| stage.release(&text("2")));
+    stage.row("release without room", EVERYWHERE, 0.0, |stage| stage.release(&text("2")));
     floor.held();
     let rows = stage.fleet.json(&["ps", "shop/web"]);
     assert!(rows.as_array().unwrap().iter().all(|row| row["revision"] == 2), "{rows}");
@@ -270,7 +270,7 @@ fn a_target_region_that_cannot_be_reached() {
     );
     fs::write(&stage.fleet.file, text + &far).unwrap();
     let before = stage.ids(EVERYWHERE, None);
-    stage.row("migrate to a region that is not there", EVERYWHERE, 1.0, |stage| {
+    stage.row("migrate to a region that is not there", EVERYWHERE, 0.0, |stage| {
         let out = stage.fleet.wharf(&["migrate", "shop/web", "--from", "east", "--to", "west", "--yes"]);
         let err = String::from_utf8_lossy(&out.stderr);
         assert!(matches!(out.status.code(), Some(1 | 2 | 5)), "{:?}: {err}", out.status.code());

@@ -1,8 +1,12 @@
-//! What Compose would have made: two containers of one service on h3, with ports of their own.
+//! What Compose would have made: two containers of one service on h3, with ports of their own. And what Compose files may
+//! leave unsaid.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
-use super::{stage::Stage, support::World};
+use super::{
+    stage::{EVERYWHERE, OBSERVE, Stage, shop},
+    support::World,
+};
 
 /// A project that runs, gone when this is dropped.
 pub struct Composed {
@@ -80,4 +84,45 @@ impl Drop for Composed {
         }
         docker(&["network", "rm", &format!("{}_default", self.project)]);
     }
+}
+
+/// The port that Docker holds for an adopted container is not fought over, and opened when that is gone.
+#[test]
+fn adopted_ports() {
+    let mut stage = Stage::new("t-ports", &shop("1", 3, ""));
+    let made = Composed::up(&stage, "legacy", 18320);
+    let plan = stage.fleet.wharf(&["adopt", "legacy", "--dry-run"]);
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.contains("legacy-web-1 goes on holding port 18321 of h3 by itself"), "{plan}");
+    stage.act(&["adopt", "legacy", "--yes"]);
+    let before = made.ids();
+
+    // Its file has the entry that the first container held by itself.
+    let text = "services:\n  web:\n    image: IMAGE:2\n    ports: [\"18321:8080\"]\n    healthcheck: { test: [\"CMD\", \"/app\", \"healthcheck\"], interval: 1s, timeout: 2s, retries: 2 }\n    deploy: { replicas: 2 }\n";
+    let file = stage.fleet.compose("legacy.yaml", text);
+    let deploy = ["deploy", "-f", &file, "--stack", "legacy"];
+    let plan = stage.fleet.wharf(&[&deploy[..], &["--dry-run"]].concat());
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.contains("the proxy there takes it over when legacy-web-1 is replaced"), "{plan}");
+    let least = stage.least().batch() + OBSERVE;
+    stage.row("replace what was adopted", EVERYWHERE, least, |stage| {
+        stage.act(&[&deploy[..], &["--yes"]].concat());
+    });
+    assert!(made.ids().is_empty() && !before.is_empty(), "all were replaced");
+    for edge in stage.edges(EVERYWHERE, 18321) {
+        stage.fleet.wait("the entry is open everywhere", || std::net::TcpStream::connect(edge).is_ok());
+    }
+    stage.act(&["rm", "legacy", "--yes"]);
+}
+
+/// A service whose file names no port is reached from all hosts where its image says it listens.
+#[test]
+fn exposed_by_the_image() {
+    World::get().docker("h1", &["pull", "-q", &World::get().image("1")]);
+    let text = shop("1", 3, "").replace("    expose: [\"8080\"]\n", "");
+    assert!(!text.contains("expose:"));
+    let mut stage = Stage::new("t-expose", &text);
+    stage.row("what an image exposes", EVERYWHERE, 5.0, |_| std::thread::sleep(Duration::from_secs(5)));
+    let again = stage.fleet.compose("shop.yaml", &text);
+    stage.fleet.ok(&["deploy", "-f", &again, "--stack", "shop", "--dry-run"]);
 }

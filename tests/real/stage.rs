@@ -9,7 +9,7 @@ use std::{
     io::{Read, Write},
     net::SocketAddr,
     os::unix::net::UnixStream,
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::support::{Fleet, Running, World};
+use super::{
+    least::Least,
+    support::{Fleet, Running, World},
+};
 use crate::load::{Counts, Load, Stream};
 
 /// The usual times, shortened so that a whole table takes minutes.
@@ -38,16 +41,10 @@ hold = \"30s\"
 ";
 pub const DOWN_AFTER: f64 = 8.0;
 pub const DRAIN: Duration = Duration::from_secs(8);
-/// To make and start a container, or some at once.
-pub const START: f64 = 0.5;
-/// The first health check comes after its interval of 1 s, and one more interval passes before it counts.
-pub const HEALTH: f64 = 2.0;
 /// The window after a release.
 pub const OBSERVE: f64 = 2.0;
-/// The app ends at once when nothing is on its way to it.
-pub const STOP: f64 = 0.2;
 /// A dead reconciler's lease lasts so long.
-const LEASE: f64 = 15.0;
+pub const LEASE: f64 = 15.0;
 
 /// Requests per second, at the edge and over the inner link each: more than 500 together, which two cores bear beside all
 /// else that runs on them here.
@@ -94,6 +91,8 @@ pub struct Stage {
     pub fleet: Fleet,
     /// The reconciler is killed in the middle of each command.
     killing: bool,
+    /// The one that runs for good; without it, commands start their own.
+    keeper: Option<Child>,
 }
 
 impl Stage {
@@ -106,10 +105,41 @@ impl Stage {
     pub fn with_files(name: &str, text: &str, fill: impl FnOnce(&std::path::Path)) -> Self {
         let world = World::get();
         let fleet = Fleet::tuned(name, &fs::read_to_string(world.var("WORLD_FLEET")).unwrap(), DEFAULTS);
-        let stage = Self { fleet, killing: false };
+        let stage = Self { fleet, killing: false, keeper: None };
         fill(stage.fleet.dir.path());
         stage.release(text);
         stage
+    }
+
+    /// Starts a reconciler that runs for good, as a fleet in earnest has one.
+    pub fn man(&mut self) {
+        let log =
+            fs::File::options().create(true).append(true).open(self.fleet.store().with_extension("reconcile.log"));
+        let child = self.fleet.command(&["reconcile"]).stdout(Stdio::null()).stderr(log.unwrap()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        if let Some(mut old) = self.keeper.replace(child) {
+            let _ = old.wait();
+        }
+        self.fleet.wait("it holds the lease", || self.fleet.reconciler() == Some(pid));
+    }
+
+    /// Ends the reconciler that runs for good.
+    pub fn unman(&mut self, signal: &str) {
+        let Some(mut keeper) = self.keeper.take() else { return };
+        let kill = Command::new("kill").args([&format!("-{signal}"), &keeper.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let status = keeper.wait().unwrap();
+        assert!(signal == "KILL" || status.code() == Some(0), "{status}");
+    }
+
+    /// What the engines need for one container under the usual load.
+    pub fn least(&self) -> Least {
+        let load = self.load(EVERYWHERE);
+        let sockets: Vec<String> = EVERYWHERE.iter().map(|host| self.socket(host)).collect();
+        let least = Least::measure(&sockets, &self.fleet.world.image("1"));
+        load.stop();
+        println!("an engine by itself: {:.2} s to healthy, {:.2} s to gone", least.up, least.down);
+        least
     }
 
     /// Deploys another text of the stack.
@@ -268,6 +298,9 @@ impl Stage {
 
     /// One row: `act` under load at these edges. Prints it, and fails when a request did.
     pub fn row(&mut self, what: &str, edges: &[&str], least: f64, act: impl FnOnce(&Self)) -> Counts {
+        if self.keeper.is_none() {
+            self.man();
+        }
         let load = self.load(edges);
         self.timed(what, least, load, act)
     }
@@ -280,6 +313,7 @@ impl Stage {
 
     /// The same under a load of its own.
     pub fn timed_killed(&mut self, what: &str, least: f64, load: Loaded, act: impl FnOnce(&Self)) -> Counts {
+        self.unman("TERM");
         self.killing = true;
         let counts = self.timed(&format!("{what}, reconciler killed"), least + LEASE, load, act);
         self.killing = false;
@@ -320,6 +354,15 @@ impl Stage {
             }
         }
         text
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            let _ = keeper.kill();
+            let _ = keeper.wait();
+        }
     }
 }
 
@@ -420,11 +463,14 @@ impl Drop for Floor {
 
 const HEAD: &str = "| while | seconds | least | ratio | requests | failed | p99 ms | slowest ms |\n|---|---|---|---|---|---|---|---|\n";
 
-/// Prints a row, and adds it to the world's table.
+/// Prints a row, and adds it to the world's table. Without a least time (0) there is no ratio.
 pub fn report(world: &World, what: &str, seconds: f64, least: f64, counts: &Counts) {
+    let (floor, ratio) = match least {
+        0.0 => ("–".to_owned(), "–".to_owned()),
+        _ => (format!("{least:.1}"), format!("{:.2}", seconds / least)),
+    };
     let row = format!(
-        "| {what} | {seconds:.1} | {least:.1} | {:.2} | {} | {} | {:.0} | {:.0} |\n",
-        seconds / least,
+        "| {what} | {seconds:.1} | {floor} | {ratio} | {} | {} | {:.0} | {:.0} |\n",
         counts.requests(),
         counts.failed(),
         counts.p99_ms,

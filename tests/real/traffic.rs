@@ -10,15 +10,12 @@ use std::{
 
 use super::{
     composed::Composed,
-    stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, HEALTH, OBSERVE, START, STOP, Stage, ended, report, shop},
+    stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, LEASE, OBSERVE, Stage, report, shop},
 };
 use crate::{
     load::{Load, Stream},
     websocket::{Held, How},
 };
-
-/// One batch of new copies, and the old ones' end.
-const BATCH: f64 = START + HEALTH + STOP;
 
 #[test]
 fn nothing() {
@@ -29,7 +26,8 @@ fn nothing() {
 #[test]
 fn scale() {
     let mut stage = Stage::new("t-scale", &shop("1", 3, ""));
-    let least = BATCH + STOP;
+    let one = stage.least();
+    let least = one.batch() + one.down;
     let act = |stage: &Stage| {
         stage.act(&["scale", "shop/web=9", "--yes"]);
         assert_eq!(stage.healthy(EVERYWHERE, "web"), 9);
@@ -44,7 +42,7 @@ fn scale() {
 #[test]
 fn rolling_update() {
     let mut stage = Stage::new("t-roll", &shop("1", 6, ""));
-    let least = 3.0 * BATCH + OBSERVE;
+    let least = 3.0 * stage.least().batch() + OBSERVE;
     let floor = stage.floor("web", EVERYWHERE, 6);
     stage.row("rolling update of 6", EVERYWHERE, least, |stage| stage.release(&shop("2", 6, "")));
     let image = format!("web={}", stage.fleet.world.image("3"));
@@ -64,7 +62,9 @@ fn canary() {
             .replace("    ports:", &format!("    environment: {{ SICK_AFTER: \"{sick}\" }}\n    ports:"))
     };
     // Two of its health checks fail from the fourth second on.
-    let least = START + 4.0 + 2.0 + STOP;
+    let one = stage.least();
+    // It is sick from its fourth second on, which its second check tells that fails then.
+    let least = 4.0 + 2.0 + one.down;
     let floor = stage.floor("web", EVERYWHERE, 3);
     let act = |text: String| {
         move |stage: &Stage| {
@@ -83,7 +83,7 @@ fn roll_back() {
     let mut stage = Stage::new("t-back", &shop("1", 3, ""));
     stage.release(&shop("2", 3, ""));
     stage.release(&shop("3", 3, ""));
-    let least = 2.0 * BATCH + OBSERVE;
+    let least = 2.0 * stage.least().batch() + OBSERVE;
     let act = |to: &'static str| move |stage: &Stage| stage.act(&["rollback", "shop/web", "--to", to, "--yes"]);
     stage.row("roll back by two revisions", EVERYWHERE, least, act("1"));
     stage.row_killed("roll back by two revisions", EVERYWHERE, least, act("2"));
@@ -95,6 +95,7 @@ fn roll_back() {
 #[test]
 fn migrate() {
     let mut stage = Stage::new("t-move", &shop("1", 3, ""));
+    let least = stage.least().batch();
     let floor = stage.floor("web", EVERYWHERE, 3);
     let moving = |what: String, from: &'static str, to: &'static str| {
         move |stage: &Stage| {
@@ -106,14 +107,14 @@ fn migrate() {
     };
     let one = |stage: &Stage, host: &str| format!("shop/web.{}", stage.slot_on("shop/web", host));
     let slot = one(&stage, "h2");
-    stage.row("migrate a replica", EVERYWHERE, BATCH, moving(slot, "h2", "h3"));
+    stage.row("migrate a replica", EVERYWHERE, least, moving(slot, "h2", "h3"));
     let slot = one(&stage, "h3");
-    stage.row_killed("migrate a replica", EVERYWHERE, BATCH, moving(slot, "h3", "h2"));
-    stage.row("migrate a service", EVERYWHERE, BATCH, moving("shop/web".into(), "h2", "h3"));
+    stage.row_killed("migrate a replica", EVERYWHERE, least, moving(slot, "h3", "h2"));
+    stage.row("migrate a service", EVERYWHERE, least, moving("shop/web".into(), "h2", "h3"));
     // Two at a time.
-    stage.row_killed("migrate a service", EVERYWHERE, BATCH, moving("shop/web".into(), "h3", "h2"));
-    stage.row("migrate a stack", EVERYWHERE, BATCH, moving("shop".into(), "h2", "h3"));
-    stage.row_killed("migrate a stack", EVERYWHERE, BATCH, moving("shop".into(), "h3", "h2"));
+    stage.row_killed("migrate a service", EVERYWHERE, least, moving("shop/web".into(), "h3", "h2"));
+    stage.row("migrate a stack", EVERYWHERE, least, moving("shop".into(), "h2", "h3"));
+    stage.row_killed("migrate a stack", EVERYWHERE, least, moving("shop".into(), "h3", "h2"));
     floor.held();
 }
 
@@ -121,25 +122,35 @@ fn migrate() {
 #[test]
 fn drain() {
     let mut stage = Stage::new("t-drain", &shop("1", 3, ""));
+    let one = stage.least();
     let floor = stage.floor("web", EVERYWHERE, 3);
-    let act = |host: &'static str| {
+    let empty = |host: &'static str| {
         move |stage: &Stage| {
             stage.act(&["drain", host, "--yes"]);
             let left: Vec<_> = stage.containers(host, None).into_iter().filter(|one| !one.is_proxy).collect();
             assert!(left.is_empty(), "{left:?}");
+        }
+    };
+    let fill = |host: &'static str| {
+        move |stage: &Stage| {
+            let gone = || stage.containers(host, None).is_empty();
+            stage.fleet.wait("its proxy has left too", gone);
             stage.fleet.ok(&["uncordon", host, "--yes"]);
             let edge = stage.edges(&[host], EDGE);
             stage.fleet.wait("its edge is open again", || std::net::TcpStream::connect(edge[0]).is_ok());
         }
     };
-    stage.row("drain a host and bring it back", &["h1", "h3"], BATCH, act("h2"));
-    stage.row_killed("drain a host and bring it back", &["h1", "h2"], BATCH, act("h3"));
+    stage.row("drain a host", &["h1", "h3"], one.batch(), empty("h2"));
+    stage.row("bring it back", &["h1", "h3"], one.down + one.start, fill("h2"));
+    stage.row_killed("drain a host", &["h1", "h2"], one.batch(), empty("h3"));
+    stage.row("bring it back", &["h1", "h2"], one.down + one.start, fill("h3"));
     floor.held();
 }
 
 #[test]
 fn rebalance() {
     let mut stage = Stage::new("t-even", &shop("1", 6, ""));
+    let least = stage.least().batch();
     let skew = |stage: &Stage| stage.fleet.ok(&["migrate", "shop/web", "--from", "h2", "--to", "h3", "--yes"]);
     let act = |stage: &Stage| {
         stage.act(&["rebalance", "--yes"]);
@@ -147,9 +158,9 @@ fn rebalance() {
         assert!(each.clone().all(|n| n == 2), "{:?}", each.collect::<Vec<_>>());
     };
     skew(&stage);
-    stage.row("rebalance", EVERYWHERE, BATCH, act);
+    stage.row("rebalance", EVERYWHERE, least, act);
     skew(&stage);
-    stage.row_killed("rebalance", EVERYWHERE, BATCH, act);
+    stage.row_killed("rebalance", EVERYWHERE, least, act);
 }
 
 /// Another image in the fleet file: a reconciler that runs reads it again, and replaces the proxies one after the other.
@@ -161,7 +172,8 @@ fn proxy_replacement() {
         stage.fleet.world.var("WORLD_PROXY_IMAGE_B").to_owned(),
     );
     // Start, one look, and the old one's end, one host after the other.
-    let least = 3.0 * (START + 1.0 + STOP);
+    let each = stage.least();
+    let least = 3.0 * (each.start + 1.0 + each.down);
     let change = |stage: &Stage, from: &str, to: &str| {
         let text = fs::read_to_string(&stage.fleet.file).unwrap();
         let quoted = |image: &str| format!("image = \"{image}\"");
@@ -177,21 +189,23 @@ fn proxy_replacement() {
             })
         });
     };
-    let keeper = stage.fleet.spawn(&["reconcile"]);
-    stage.fleet.wait("a reconciler holds the lease", || stage.fleet.reconciler().is_some());
     stage.row("another proxy image", EVERYWHERE, least, |stage| {
         change(stage, &one, &two);
         replaced(stage, &two);
     });
-    let mut next = None;
-    stage.row("another proxy image, reconciler killed", EVERYWHERE, least + 15.0, |stage| {
-        let before = stage.ids(EVERYWHERE, None);
-        change(stage, &two, &one);
-        stage.fleet.wait("it has begun", || stage.ids(EVERYWHERE, None) != before);
-        keeper.signal("KILL");
-        next = Some(stage.fleet.spawn(&["reconcile"]));
-        replaced(stage, &one);
-    });
+    let load = stage.load(EVERYWHERE);
+    let began = Instant::now();
+    let before = stage.ids(EVERYWHERE, None);
+    change(&stage, &two, &one);
+    stage.fleet.wait("it has begun", || stage.ids(EVERYWHERE, None) != before);
+    stage.unman("KILL");
+    stage.man();
+    replaced(&stage, &one);
+    let seconds = began.elapsed().as_secs_f64();
+    std::thread::sleep(Duration::from_millis(1500));
+    let counts = load.stop();
+    report(&stage.fleet.world, "another proxy image, reconciler killed", seconds, least + LEASE, &counts);
+    assert_eq!(counts.failed(), 0, "{counts}\n{}", stage.told());
 }
 
 /// An exclusive volume: the old one must stop before the new one starts. Requests wait for that time.
@@ -221,7 +235,7 @@ volumes: {{ data: {{}} }}
         all.0.push(Load::start(&[one], None));
         all
     };
-    let least = STOP + START + HEALTH + OBSERVE;
+    let least = stage.least().batch() + OBSERVE;
     stage.timed("replace a singleton", least, load(&stage), |stage| stage.release(&one("2")));
     let all = load(&stage);
     stage.timed_killed("replace a singleton", least, all, |stage| stage.release(&one("3")));
@@ -260,34 +274,6 @@ fn adopt() {
     }
 }
 
-/// The port that Docker holds for an adopted container is not fought over, and opened when that is gone.
-#[test]
-fn adopted_ports() {
-    let mut stage = Stage::new("t-ports", &shop("1", 3, ""));
-    let made = Composed::up(&stage, "legacy", 18320);
-    let plan = stage.fleet.wharf(&["adopt", "legacy", "--dry-run"]);
-    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
-    assert!(plan.contains("legacy-web-1 goes on holding port 18321 of h3 by itself"), "{plan}");
-    stage.act(&["adopt", "legacy", "--yes"]);
-    let before = made.ids();
-
-    // Its file has the entry that the first container held by itself.
-    let text = "services:\n  web:\n    image: IMAGE:2\n    ports: [\"18321:8080\"]\n    healthcheck: { test: [\"CMD\", \"/app\", \"healthcheck\"], interval: 1s, timeout: 2s, retries: 2 }\n    deploy: { replicas: 2 }\n";
-    let file = stage.fleet.compose("legacy.yaml", text);
-    let deploy = ["deploy", "-f", &file, "--stack", "legacy"];
-    let plan = stage.fleet.wharf(&[&deploy[..], &["--dry-run"]].concat());
-    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
-    assert!(plan.contains("the proxy there takes it over when legacy-web-1 is replaced"), "{plan}");
-    stage.row("replace what was adopted", EVERYWHERE, BATCH + OBSERVE, |stage| {
-        stage.act(&[&deploy[..], &["--yes"]].concat());
-    });
-    assert!(made.ids().is_empty() && !before.is_empty(), "all were replaced");
-    for edge in stage.edges(EVERYWHERE, 18321) {
-        stage.fleet.wait("the entry is open everywhere", || std::net::TcpStream::connect(edge).is_ok());
-    }
-    stage.act(&["rm", "legacy", "--yes"]);
-}
-
 /// Answers that take five seconds, and WebSockets: the first end well, the second last as long as a drain does.
 #[test]
 fn what_has_begun_may_end() {
@@ -300,7 +286,7 @@ fn what_has_begun_may_end() {
     let held: Vec<(Instant, Held)> =
         (0..9).map(|n| (Instant::now(), Held::open(edges[n % edges.len()]).unwrap())).collect();
     let began = Instant::now();
-    let least = START + HEALTH + DRAIN.as_secs_f64() + STOP + OBSERVE;
+    let least = stage.least().batch() + DRAIN.as_secs_f64() + OBSERVE;
     let mut sockets = Vec::new();
     stage.timed("release with 5 s answers and WebSockets", least, load, |stage| {
         stage.release(&all_at_once("2"));
@@ -318,9 +304,9 @@ fn what_has_begun_may_end() {
 /// All processes of a host end at once.
 #[test]
 fn a_host_dies() {
-    let stage = Stage::new("t-dies", &shop("1", 3, ""));
-    let keeper = stage.fleet.spawn(&["reconcile"]);
-    stage.fleet.wait("a reconciler holds the lease", || stage.fleet.reconciler().is_some());
+    let mut stage = Stage::new("t-dies", &shop("1", 3, ""));
+    let one = stage.least();
+    stage.man();
     let load = stage.load(&["h1", "h2"]);
     std::thread::sleep(Duration::from_secs(2));
     let (began, at) = (Instant::now(), jiff::Timestamp::now());
@@ -333,7 +319,7 @@ fn a_host_dies() {
     let seconds = began.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_secs(2));
     let counts = load.stop();
-    let least = DOWN_AFTER + START + HEALTH;
+    let least = DOWN_AFTER + one.up;
     report(&stage.fleet.world, "a host dies (failed: in flight there)", seconds, least, &counts);
     let late: Vec<_> = counts.failures.iter().filter(|failure| failure.began > noticed).collect();
     assert!(late.is_empty(), "the host died at {at}: {counts}\n{}", stage.told());
@@ -354,10 +340,9 @@ fn a_host_dies() {
     let seconds = began.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_millis(1500));
     let counts = load.stop();
-    report(&stage.fleet.world, "it comes back", seconds, START + HEALTH + STOP, &counts);
+    report(&stage.fleet.world, "it comes back", seconds, one.batch(), &counts);
     assert_eq!(counts.failed(), 0, "{counts}\n{}", stage.told());
     let now = [stage.ids(&["h1", "h2"], Some("web")), stage.ids(&["h1", "h2"], Some("api"))];
     assert_eq!(now, kept, "nothing that was healthy was replaced");
-    keeper.signal("TERM");
-    assert_eq!(ended(keeper).0, Some(0));
+    stage.unman("TERM");
 }
