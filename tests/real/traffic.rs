@@ -271,6 +271,8 @@ fn adopt() {
         let again = stage.fleet.wharf(&["adopt", project, "--yes"]);
         let told = String::from_utf8_lossy(&again.stderr).into_owned();
         assert!(again.status.success() && told.contains("is wharf's already"), "{told}");
+        stage.act(&["rm", project, "--yes"]);
+        assert!(made.ids().is_empty(), "what was adopted ends as all else does");
     }
 }
 
