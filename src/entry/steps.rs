@@ -53,6 +53,10 @@ fn of_backend(out: &mut Vec<String>, name: &BackendName, backend: &Backend, want
         if !want.is_ready {
             continue;
         }
+        // Whoever added it may have been killed before this; asked twice it is no other.
+        if seen.servers.get(server).is_some_and(|there| there.check == Check::Unknown) {
+            out.push(format!("enable health {at}"));
+        }
         match seen.servers.get(server) {
             None => {
                 out.push(format!("add server {at} {words}"));

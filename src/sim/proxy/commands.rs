@@ -311,8 +311,11 @@ impl Backend {
         if server.check.is_none() {
             return answers::NO_CHECK.to_owned();
         }
-        server.is_checking = on;
-        server.check_anew(now);
+        // Asked twice it is no other.
+        if server.is_checking != on {
+            server.is_checking = on;
+            server.check_anew(now);
+        }
         answers::DONE.to_owned()
     }
 
