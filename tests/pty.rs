@@ -291,3 +291,34 @@ fn the_demo_fleet_is_scaled_by_keyboard() {
     assert!(pty.exit().success());
     pty.assert_clean();
 }
+
+#[test]
+fn a_host_of_the_demo_fleet_is_emptied_by_keyboard() {
+    let home = tempfile::tempdir().unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_wharf"));
+    let home = home.path().to_str().unwrap();
+    let mut pty = Pty::start(program, &["demo"], &[("HOME", home)], 40, 130);
+    pty.wait_text("shop");
+    // One replica of another region first: chosen, shown, moved.
+    pty.type_bytes(b"5/shop/web.1\r");
+    pty.wait("one replica in each region", |screen| screen.contents().contains("3 of 9"));
+    pty.type_bytes(b"m");
+    pty.wait_text("MIGRATE");
+    pty.type_bytes(b"\r");
+    pty.wait_text("STEPS");
+    pty.type_bytes(b"\r");
+    pty.wait_text("accepted: migrate shop/web.1");
+    pty.type_bytes(b"2/a-2\rD");
+    pty.wait_text("drain: its replicas move away");
+    pty.type_bytes(b"\r");
+    pty.wait_text("accepted: drain a-2");
+    pty.wait_text("draining 9 of 9 left");
+    pty.wait("its first replica gone", |screen| !screen.contents().contains("draining 9 of 9 left"));
+    pty.wait("its last replica gone", |screen| screen.contents().contains("safe to switch off"));
+    pty.type_bytes(b"9\r");
+    pty.wait_text("a-2 is empty: safe to switch off");
+    pty.wait_text("while it went on");
+    pty.type_bytes(b"qq");
+    assert!(pty.exit().success());
+    pty.assert_clean();
+}

@@ -66,6 +66,43 @@ fn every_view_at_three_sizes() {
     }
 }
 
+/// Traffic everywhere, a host that drains, earlier revisions, a volume.
+fn moving(size: (u16, u16)) -> State {
+    let world = World::usual().with_history().with_volume().with_drain();
+    let mut state = world.state(Mode::Normal, size);
+    world.tell_traffic(&mut state);
+    state
+}
+
+#[test]
+fn what_moves_at_three_sizes() {
+    for (name, keys) in [
+        ("traffic-overview", ""),
+        ("traffic-services", "4"),
+        ("traffic-replicas", "5"),
+        ("traffic-details", "4d"),
+        ("drain-hosts", "2"),
+        ("drain-operations", "9"),
+        ("drain-operation", "9<enter>"),
+        ("drain-plan", "2jD"),
+        ("migrate-service", "4lm"),
+        ("migrate-replica", "5m"),
+        ("migrate-volume", "4/ledger<enter>m"),
+        ("migrate-stack", "3m"),
+        ("migrate-plan", "4lm<enter>"),
+        ("rollback-service", "4B"),
+        ("rollback-stack", "3B"),
+        ("rollback-plan", "4B<enter>"),
+        ("rebalance-plan", "2b"),
+    ] {
+        for size in SIZES {
+            let mut state = moving(size);
+            type_keys(&mut state, keys);
+            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
+        }
+    }
+}
+
 #[test]
 fn states_that_are_rare() {
     let size = (120, 30);
@@ -125,8 +162,8 @@ fn without_colours_states_and_selection_still_show() {
 fn ascii_only_where_the_terminal_knows_no_more() {
     let mut theme = theme();
     theme.ascii = true;
-    for keys in ["", "4+++.", "9<enter>", "?", "2d"] {
-        let mut state = day((100, 30));
+    for keys in ["", "4+++.", "9<enter>", "?", "2d", "4lm", "4B", "2D"] {
+        let mut state = if keys.ends_with('m') || keys.ends_with('B') { moving((100, 30)) } else { day((100, 30)) };
         type_keys(&mut state, keys);
         let shown = text(&screen(&state, &theme));
         assert!(shown.is_ascii(), "{keys}: {shown}");
@@ -164,8 +201,13 @@ fn wide_and_hostile_names_stay_in_their_columns() {
 #[test]
 fn small_terminals_lose_parts_and_never_break() {
     for size in [(20, 5), (40, 10), (20, 3), (10, 2), (1, 1), (0, 0), (200, 1), (1, 60)] {
-        for keys in ["", "2", "4+++", "4+.", "5d", "9<enter>", "?", ":", "4s", "4=", "/a"] {
+        for keys in
+            ["", "2", "4+++", "4+.", "5d", "9<enter>", "?", ":", "4s", "4=", "/a", "4m", "5m", "4B", "3B", "2D", "2b"]
+        {
             let mut state = day(size);
+            type_keys(&mut state, keys);
+            screen(&state, &theme());
+            let mut state = moving(size);
             type_keys(&mut state, keys);
             screen(&state, &theme());
         }

@@ -29,6 +29,9 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
         {
             Some("no part of the draft can be applied".into())
         }
+        Command::Migrate | Command::Rollback if state.screen().marks.len() > 1 => {
+            Some("one at a time: esc takes the marks away".into())
+        }
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort | Command::Wide | Command::Mark | Command::MarkAll | Command::Details | Command::CopyRow
             if state.screen().view == View::Operation =>
@@ -43,7 +46,7 @@ fn target_refused(state: &State, target: Target, command: Command) -> Option<Str
     match target {
         Target::None => None,
         Target::Row => state.selected().is_none().then(|| "nothing is selected".into()),
-        Target::Host => host(state).is_none().then(|| "no host is selected".into()),
+        Target::Host | Target::Region => host(state).is_none().then(|| "no host is selected".into()),
         Target::Operation => match operation(state).and_then(|id| state.operations().iter().find(|op| op.id == id)) {
             None => Some("no operation is selected".into()),
             Some(op) if op.state.is_final() => Some(format!("it is over: {}", op.state.word())),
@@ -79,6 +82,21 @@ pub fn host(state: &State) -> Option<HostName> {
         Id::Event(_) => state.news.get(state.selected_row()?)?.host.clone(),
         _ => None,
     }
+}
+
+/// The region of that host.
+pub fn region(state: &State) -> Option<RegionName> {
+    Some(state.fleet.host(&host(state)?)?.0.name.clone())
+}
+
+/// The hosts that an edit goes to: all marked rows, else the selected one's.
+pub fn hosts(state: &State) -> Vec<HostName> {
+    let marked = state.screen().marks.iter().filter_map(|id| match id {
+        Id::Host(host) => Some(host.clone()),
+        _ => None,
+    });
+    let marked: Vec<HostName> = marked.collect();
+    if marked.is_empty() { host(state).into_iter().collect() } else { marked }
 }
 
 /// The service that the selected row is about.
@@ -173,6 +191,7 @@ pub fn target_name(state: &State, target: Target) -> String {
     let marks = state.screen().marks.len();
     match target {
         Target::None => String::new(),
+        Target::Region => region(state).map(|region| region.to_string()).unwrap_or_default(),
         Target::Host => host(state).map(|host| host.to_string()).unwrap_or_default(),
         Target::Operation => operation(state).map(CommandId::short).unwrap_or_default(),
         Target::Place | Target::Service if marks > 1 => format!("{marks} marked"),

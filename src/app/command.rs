@@ -23,11 +23,13 @@ pub enum Scope {
     Operations,
     /// The open plan.
     Plan,
+    /// A choice: where something moves to, which revision it runs again.
+    Picker,
 }
 
 impl Scope {
     /// All of them, in the order of help.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Everywhere,
         Self::List,
         Self::Hosts,
@@ -37,6 +39,7 @@ impl Scope {
         Self::Events,
         Self::Operations,
         Self::Plan,
+        Self::Picker,
     ];
 
     /// Its heading in help.
@@ -51,6 +54,7 @@ impl Scope {
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Plan => "the open plan",
+            Self::Picker => "a choice",
         }
     }
 
@@ -76,6 +80,8 @@ pub enum Target {
     Row,
     /// The host of the selected row.
     Host,
+    /// The region of the host of the selected row.
+    Region,
     /// The service of the selected row, in the region of the row or under the region cursor.
     Place,
     /// The stack or service of the selected row.
@@ -204,14 +210,23 @@ registry! {
     Exact "exact" ["="] [Services Replicas] Place drafts 3 "exactly" "Type the number of replicas, for the draft.";
     ScaleForm "scale" ["s"] [Services Replicas] Place drafts 4 "scale" "All regions of the service in a form: now, target, capacity.";
     Restart "restart" ["r"] [Stacks Services Replicas] Service drafts 5 "restart" "Replace every container, one batch after the other, in the draft.";
+    Migrate "migrate" ["m"] [Stacks Services Replicas] Service drafts 6 "migrate" "Choose another host or region for a stack, a service or one replica: the new copy first.";
+    Rollback "rollback" ["B"] [Stacks Services Replicas] Service drafts 7 "roll back" "Choose a kept revision and see what differs: it runs again as a new one.";
     Remove "remove" [] [Stacks Services] Service drafts 0 "remove" "Take a service or a stack away. Asks for its name.";
     Cordon "cordon" ["u"] [Hosts] Host drafts 1 "cordon, open" "Close the host for new replicas, or open it again, in the draft.";
+    Drain "drain" ["D"] [Hosts] Host drafts 2 "drain" "Empty the host: shows what moves where and what cannot, then it is safe to switch off.";
+    Rebalance "rebalance" ["b"] [Hosts] Region drafts 3 "rebalance" "Spread replicas over the hosts of the host's region anew: shows cost and spread.";
+    RebalanceAll "rebalance-all" [] [Everywhere] None drafts 0 "rebalance all" "Spread replicas over the hosts of every region anew: shows cost and spread.";
     Reconnect "reconnect" ["R"] [Hosts] Host looks 6 "reconnect" "Connect now instead of waiting.";
     Hold "hold" ["space"] [Operations] Operation drafts 4 "pause, resume" "Let the operation stand still, or go on: nothing new begins meanwhile.";
     Abort "abort" ["A"] [Operations] Operation drafts 5 "abort" "End the operation; says first what stays.";
     Apply "apply" ["enter"] [Plan] None drafts 1 "apply" "Accept exactly what is shown.";
     DropLine "drop-line" ["x"] [Plan] None drafts 2 "drop a line" "Take the selected change out of the draft.";
     CopyCommand "copy-command" ["y"] [Plan] None looks 3 "copy" "Send the same as a command line to the terminal's clipboard.";
+    Choose "choose" ["enter"] [Picker] None drafts 1 "show the plan" "Take the selected one into the draft and show the plan.";
+    NextSource "next-source" ["l" "right" "tab"] [Picker] None looks 2 "from elsewhere" "Move from the next region or host where it runs.";
+    LastSource "last-source" ["h" "left" "backtab"] [Picker] None looks 0 "from the one before" "Move from the region or host before.";
+    ClosePicker "close-choice" ["esc" "q"] [Picker] None looks 4 "back" "Back to the view; nothing was changed.";
     ClosePlan "close-plan" ["esc" "q"] [Plan] None looks 4 "back" "Back to the view; the draft stays.";
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Desired, HostIntent, HostName, RegionName, ServiceKey, StackName};
+use crate::model::{Desired, HostIntent, HostName, RegionName, Scope, ServiceKey, Site, StackName};
 
 /// Changes put together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,17 +15,24 @@ pub struct Changes {
     pub restarts: BTreeSet<ServiceKey>,
     /// Stacks, or single services of them, to take away.
     pub removes: BTreeSet<(StackName, Option<ServiceKey>)>,
+    /// What moves from where, and to where.
+    pub moves: BTreeMap<(Scope, Site), Site>,
+    /// What runs an earlier revision again: its number for a service, a version's for a stack.
+    pub rollbacks: BTreeMap<Scope, u32>,
+    /// Regions in which replicas are spread anew; none stands for all regions.
+    pub balances: BTreeSet<Option<RegionName>>,
 }
 
 impl Changes {
     /// True when nothing was put in.
     pub fn is_empty(&self) -> bool {
-        self.targets.is_empty() && self.hosts.is_empty() && self.restarts.is_empty() && self.removes.is_empty()
+        self.len() == 0
     }
 
     /// How many changes.
     pub fn len(&self) -> usize {
-        self.targets.len() + self.hosts.len() + self.restarts.len() + self.removes.len()
+        let numbers = self.targets.len() + self.hosts.len() + self.restarts.len() + self.removes.len();
+        numbers + self.moves.len() + self.rollbacks.len() + self.balances.len()
     }
 
     /// Adds what another holds; the other wins.
@@ -34,6 +41,9 @@ impl Changes {
         self.hosts.extend(other.hosts);
         self.restarts.extend(other.restarts);
         self.removes.extend(other.removes);
+        self.moves.extend(other.moves);
+        self.rollbacks.extend(other.rollbacks);
+        self.balances.extend(other.balances);
     }
 
     /// Takes the numbers out that are as wanted already.
@@ -61,6 +71,12 @@ pub enum Item {
     Restart(ServiceKey),
     /// A removal.
     Remove(StackName, Option<ServiceKey>),
+    /// A move of something from somewhere.
+    Move(Scope, Site),
+    /// A roll-back.
+    Rollback(Scope),
+    /// A rebalance of a region, or of all.
+    Balance(Option<RegionName>),
 }
 
 /// The draft with its steps back and forward.
@@ -156,6 +172,19 @@ impl Draft {
         self.now.restarts.contains(service)
     }
 
+    /// What else it does with a service or one slot of it, in a word: `move`, `roll back`. None when nothing.
+    pub fn moves(&self, service: &ServiceKey, slot: Option<u32>) -> Option<&'static str> {
+        let hits = |what: &Scope| match what {
+            Scope::Stack(stack) => *stack == service.stack,
+            Scope::Service(one) => one == service,
+            Scope::Replica(one, only) => one == service && slot.is_none_or(|slot| only.0 == slot),
+        };
+        if self.now.rollbacks.keys().any(hits) {
+            return Some("roll back");
+        }
+        self.now.moves.keys().any(|(what, _)| hits(what)).then_some("move")
+    }
+
     /// What it makes of a host.
     pub fn host(&self, host: &HostName) -> Option<Option<HostIntent>> {
         self.now.hosts.get(host).copied()
@@ -165,10 +194,14 @@ impl Draft {
     pub fn items(&self) -> Vec<Item> {
         let changes = &self.now;
         let hosts = changes.hosts.keys().cloned().map(Item::Host);
+        let balances = changes.balances.iter().cloned().map(Item::Balance);
+        let moves = changes.moves.keys().cloned().map(|(what, from)| Item::Move(what, from));
+        let rollbacks = changes.rollbacks.keys().cloned().map(Item::Rollback);
         let targets = changes.targets.keys().cloned().map(|(service, region)| Item::Target(service, region));
         let restarts = changes.restarts.iter().cloned().map(Item::Restart);
         let removes = changes.removes.iter().cloned().map(|(stack, service)| Item::Remove(stack, service));
-        hosts.chain(targets).chain(restarts).chain(removes).collect()
+        let moved = hosts.chain(balances).chain(moves);
+        moved.chain(targets).chain(restarts).chain(rollbacks).chain(removes).collect()
     }
 
     /// Takes one line out, as a step.
@@ -185,6 +218,15 @@ impl Draft {
             }
             Item::Remove(stack, service) => {
                 changes.removes.remove(&(stack.clone(), service.clone()));
+            }
+            Item::Move(what, from) => {
+                changes.moves.remove(&(what.clone(), from.clone()));
+            }
+            Item::Rollback(what) => {
+                changes.rollbacks.remove(what);
+            }
+            Item::Balance(region) => {
+                changes.balances.remove(region);
             }
         });
     }

@@ -116,6 +116,16 @@ pub fn layout(state: &State) -> Layout {
     out
 }
 
+/// The place of a page that takes the whole screen but for its edges, such as the open plan.
+pub fn page_area(state: &State) -> Area {
+    let areas = layout(state);
+    if areas.hints.is_empty() {
+        return areas.list;
+    }
+    let (y, w) = (areas.header.h + areas.rule.h, state.size.0);
+    Area { x: 0, y, w, h: areas.hints.y.saturating_sub(y) }
+}
+
 /// Rows of the list that fit, without its head.
 pub fn list_rows(state: &State) -> usize {
     usize::from(layout(state).list.h.saturating_sub(head_rows(state)))

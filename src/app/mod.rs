@@ -6,10 +6,13 @@
 //! [`pages`] everything else that is shown, both as text with meaning, without colours.
 
 mod access;
+pub mod balance;
 pub mod command;
 pub mod draft;
+pub mod drains;
 pub mod faults;
 pub mod filter;
+pub mod flow;
 pub mod ids;
 pub mod index;
 pub mod input;
@@ -21,6 +24,8 @@ pub mod msg;
 pub mod news;
 pub mod overlay;
 pub mod pages;
+pub mod phases;
+pub mod picker;
 pub mod planning;
 pub mod rows;
 pub mod screen;

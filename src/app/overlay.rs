@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::input::Input;
+use super::{
+    input::Input,
+    picker::{MovePicker, RevisionPicker},
+};
 use crate::model::{CommandId, RegionName, ServiceKey, StackName};
 
 /// What floats above a view.
@@ -39,6 +42,10 @@ pub enum Overlay {
     },
     /// The plan of the draft.
     Plan(PlanPage),
+    /// Where something could move.
+    Move(MovePicker),
+    /// Which revision something could run again.
+    Rollback(RevisionPicker),
     /// A service's replicas in all regions.
     Scale(ScaleForm),
     /// A number being typed.

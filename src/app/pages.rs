@@ -1,17 +1,20 @@
 //! Pages, bars and menus as lines of text with meaning. Drawing only lays them out.
 
 mod bars;
+mod choose;
 mod details;
 mod help;
 mod menus;
 mod operation;
 mod plan;
 mod spec;
+mod steps;
 
 pub use bars::{empty, faults, header, hints, plan_bar, running};
+pub use choose::{Page, revision_room, revisions, targets};
 pub use help::help;
 pub use menus::{MenuEntry, abort, actions, exact, palette, quit, remove, scale, sort};
-pub use operation::{operation, operation_end, operation_mark, operation_note};
+pub use operation::{operation, operation_end, operation_mark, operation_note, operation_traffic};
 pub use plan::{plan, plan_line_of};
 
 use super::{

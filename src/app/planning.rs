@@ -1,12 +1,12 @@
 //! The draft worked out: what would be accepted, part by part, and what it means in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::draft::Changes;
 use crate::{
-    model::{Desired, Fleet, Generation, HostName, Observed, Proposal, RegionName},
+    model::{Desired, Generation, HostIntent, HostName, Proposal, RegionName, ServiceKey, StackName},
     plan::{self, Plan, Refusal, ScaleTarget, World},
 };
 
@@ -26,27 +26,82 @@ pub struct Planned {
     pub parts: Vec<Part>,
 }
 
+/// Parts while they are put together: none may touch what an earlier one touches, as each is accepted on its own and
+/// starts from the state that is shown.
+#[derive(Default)]
+struct Parts {
+    done: Vec<Part>,
+    places: BTreeSet<(ServiceKey, RegionName)>,
+    stacks: BTreeSet<StackName>,
+}
+
+impl Parts {
+    fn push(&mut self, changes: Changes, result: Result<Plan, Refusal>) {
+        let result = result.and_then(|plan| match self.clash(&plan.proposal) {
+            Some(what) => Err(Refusal::Invalid(format!(
+                "{}: another line of this draft changes {what} too; apply that first, or take one out (`x`)",
+                plan.proposal.intent.summary()
+            ))),
+            None => Ok(plan),
+        });
+        if let Ok(plan) = &result {
+            self.places.extend(plan.proposal.assignments.keys().cloned());
+            self.stacks.extend(shared(&plan.proposal).cloned());
+        }
+        self.done.push(Part { changes, result });
+    }
+
+    fn clash(&self, proposal: &Proposal) -> Option<String> {
+        let place = proposal.assignments.keys().find(|place| self.places.contains(place));
+        let stack = || shared(proposal).find(|stack| self.stacks.contains(*stack));
+        place.map(|(service, region)| format!("{service} in {region}")).or_else(|| stack().map(ToString::to_string))
+    }
+}
+
+/// Stacks of which a proposal changes what their services share, or counts a new version.
+fn shared(proposal: &Proposal) -> impl Iterator<Item = &StackName> {
+    proposal.stacks.keys().chain(proposal.revisions.iter().map(|revision| &revision.service.stack))
+}
+
+/// Desired state with what a draft makes of hosts; none when it changes no other than `but`.
+fn with_hosts(
+    desired: &Desired,
+    hosts: &BTreeMap<HostName, Option<HostIntent>>,
+    but: Option<&HostName>,
+) -> Option<Desired> {
+    let mut hosts = hosts.iter().filter(|(host, _)| Some(*host) != but).peekable();
+    hosts.peek()?;
+    let mut after = desired.clone();
+    for (host, intent) in hosts {
+        match intent {
+            Some(intent) => after.hosts.insert(host.clone(), *intent),
+            None => after.hosts.remove(host),
+        };
+    }
+    Some(after)
+}
+
 impl Planned {
-    /// Works a draft out. Hosts come first, so that nothing is placed on a host that the same draft closes.
-    pub fn new(changes: &Changes, fleet: &Fleet, desired: &Desired, observed: &Observed, now: Timestamp) -> Self {
-        let mut parts = Vec::new();
-        let world = World { fleet, desired, observed, now };
+    /// Works a draft out for who would ask for it. Hosts come first, so that nothing is placed on a host that the same
+    /// draft closes.
+    pub fn new(changes: &Changes, world: &World<'_>, who: &str) -> Self {
+        let mut parts = Parts::default();
         for (host, intent) in &changes.hosts {
             let part = Changes { hosts: BTreeMap::from([(host.clone(), *intent)]), ..Changes::default() };
-            parts.push(Part { changes: part, result: plan::host(&world, host, *intent) });
+            let others = with_hosts(world.desired, &changes.hosts, Some(host));
+            let world = World { desired: others.as_ref().unwrap_or(world.desired), ..*world };
+            parts.push(part, plan::host(&world, host, *intent));
         }
-        let mut closed = None;
-        if !changes.hosts.is_empty() {
-            let mut after = desired.clone();
-            for (host, intent) in &changes.hosts {
-                match intent {
-                    Some(intent) => after.hosts.insert(host.clone(), *intent),
-                    None => after.hosts.remove(host),
-                };
-            }
-            closed = Some(after);
+        let closed = with_hosts(world.desired, &changes.hosts, None);
+        let world = &World { desired: closed.as_ref().unwrap_or(world.desired), ..*world };
+        for region in &changes.balances {
+            let part = Changes { balances: [region.clone()].into(), ..Changes::default() };
+            parts.push(part, plan::rebalance(world, region.as_ref()));
         }
-        let world = World { desired: closed.as_ref().unwrap_or(desired), ..world };
+        for ((what, from), to) in &changes.moves {
+            let part = Changes { moves: [((what.clone(), from.clone()), to.clone())].into(), ..Changes::default() };
+            parts.push(part, plan::migrate(world, what, from, to));
+        }
         if !changes.targets.is_empty() {
             let targets: Vec<ScaleTarget> = changes
                 .targets
@@ -58,20 +113,21 @@ impl Planned {
                 })
                 .collect();
             let part = Changes { targets: changes.targets.clone(), ..Changes::default() };
-            parts.push(Part { changes: part, result: plan::scale(&world, &targets) });
+            parts.push(part, plan::scale(world, &targets));
         }
         for service in &changes.restarts {
             let part = Changes { restarts: [service.clone()].into(), ..Changes::default() };
-            parts.push(Part { changes: part, result: plan::restart(&world, service, None) });
+            parts.push(part, plan::restart(world, service, None));
+        }
+        for (what, to) in &changes.rollbacks {
+            let part = Changes { rollbacks: [(what.clone(), *to)].into(), ..Changes::default() };
+            parts.push(part, plan::rollback(world, what, Some(*to), who));
         }
         for (stack, service) in &changes.removes {
             let part = Changes { removes: [(stack.clone(), service.clone())].into(), ..Changes::default() };
-            parts.push(Part {
-                changes: part,
-                result: plan::remove(&world, stack, service.as_ref().map(|key| &key.service)),
-            });
+            parts.push(part, plan::remove(world, stack, service.as_ref().map(|key| &key.service)));
         }
-        Self { parts }
+        Self { parts: parts.done }
     }
 
     /// The plans that can be applied.
@@ -84,8 +140,8 @@ impl Planned {
         self.parts.iter().filter_map(|part| part.result.as_ref().err())
     }
 
-    /// True when both would ask for the same, whatever generation they start from. Reasons and warnings do not count:
-    /// they name ages, and those change with every second.
+    /// True when both would ask for the same, whatever generation they start from and whenever they were made. Reasons
+    /// and warnings do not count: they name ages, and those change with every second.
     pub fn same_as(&self, other: &Self) -> bool {
         let asked = |planned: &Self| -> Vec<(Changes, Option<Proposal>)> {
             planned
@@ -97,6 +153,9 @@ impl Planned {
                         proposal.base = Generation(0);
                         for assignment in proposal.assignments.values_mut().flatten() {
                             assignment.generation = Generation(0);
+                        }
+                        for revision in &mut proposal.revisions {
+                            revision.at = Timestamp::UNIX_EPOCH;
                         }
                     }
                     (part.changes.clone(), proposal)

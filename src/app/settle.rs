@@ -16,6 +16,7 @@ const SAMPLED: usize = 200;
 impl State {
     /// Brings everything up to date that depends on what changed. Cheap when nothing did.
     pub fn settle(&mut self) -> Vec<Effect> {
+        self.flows.settle(self.now);
         self.count();
         self.settle_view()
     }
@@ -26,6 +27,7 @@ impl State {
         if std::mem::take(&mut self.dirty.index) {
             self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
             self.faults = faults::faults(self);
+            super::balance::look(self);
             self.dirty.rows = true;
             self.dirty.news = true;
         }
@@ -50,6 +52,7 @@ impl State {
         self.keep_selection();
         if std::mem::take(&mut self.dirty.plan) {
             self.plan_draft();
+            self.work_out_picker();
         }
         self.keep_in_sight();
         self.sample()
@@ -58,7 +61,8 @@ impl State {
     /// Makes the rows again; between two settings in order they keep their places.
     fn order_rows(&mut self) {
         let screen = self.screen();
-        let restless = matches!(screen.sort, Some(Col::Cpu | Col::Memory | Col::Network));
+        let restless = matches!(screen.sort, Some(Col::Cpu | Col::Memory | Col::Network))
+            || screen.sort.is_some_and(Col::is_traffic);
         let same_rows = |old: &[usize], new: &[usize]| {
             let (mut a, mut b) = (old.to_vec(), new.to_vec());
             a.sort_unstable();
@@ -124,6 +128,26 @@ impl State {
         screen.top = screen.top.min(count.saturating_sub(rows));
     }
 
+    /// True when something is planned that follows what is seen.
+    pub(super) fn is_planning(&self) -> bool {
+        !self.draft.is_empty() || matches!(self.overlay, Some(Overlay::Move(_) | Overlay::Rollback(_)))
+    }
+
+    /// Works out again what an open picker offers.
+    pub(super) fn work_out_picker(&mut self) {
+        match self.overlay.take() {
+            Some(Overlay::Move(mut picker)) => {
+                picker.work_out(&self.world());
+                self.overlay = Some(Overlay::Move(picker));
+            }
+            Some(Overlay::Rollback(mut picker)) => {
+                picker.work_out(&self.world(), &self.who);
+                self.overlay = Some(Overlay::Rollback(picker));
+            }
+            other => self.overlay = other,
+        }
+    }
+
     fn plan_draft(&mut self) {
         if self.draft.is_empty() {
             if self.planned.take().is_some() {
@@ -134,7 +158,7 @@ impl State {
             }
             return;
         }
-        let planned = Planned::new(self.draft.changes(), &self.fleet, &self.store.desired, &self.live, self.now);
+        let planned = Planned::new(self.draft.changes(), &self.world(), &self.who);
         let same = self.planned.as_ref().is_some_and(|old| old.same_as(&planned));
         if !same {
             self.plan_version += 1;

@@ -5,9 +5,11 @@ use std::{collections::VecDeque, sync::Arc};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
+    balance::Uneven,
     command::{Command, Scope},
     draft::{Changes, Draft},
     faults::Fault,
+    flow::{Flows, Sums},
     ids::Id,
     index::Index,
     keymap::Keymap,
@@ -22,6 +24,7 @@ use super::{
 };
 use crate::{
     model::{Container, ContainerId, Fleet, HostName, HostView, Link, Observed, Operation},
+    plan::World,
     text::Text,
 };
 
@@ -63,6 +66,8 @@ pub struct Frozen {
     pub at: Timestamp,
     /// What was seen.
     pub observed: Box<Observed>,
+    /// What came through.
+    pub flows: Box<Sums>,
 }
 
 /// What must be worked out again before the next frame.
@@ -92,6 +97,7 @@ pub struct State {
     pub focused: bool,
     /// What is seen now.
     pub(super) live: Observed,
+    pub(super) flows: Flows,
     /// The picture held still, when it is.
     pub frozen: Option<Frozen>,
     /// The last reading of the store, operations newest first.
@@ -103,6 +109,8 @@ pub struct State {
     pub(super) events: Events,
     /// Events and journal, newest first; made for the events view only.
     pub news: Vec<News>,
+    /// Regions that a rebalance would even out.
+    pub uneven: Uneven,
     /// Everything counted.
     pub index: Index,
     /// What is wrong.
@@ -139,6 +147,8 @@ impl State {
         let live = Observed::unseen(&fleet, now);
         let mut state = Self {
             live,
+            flows: Flows::default(),
+            uneven: Uneven::default(),
             who,
             mode,
             now,
@@ -176,6 +186,16 @@ impl State {
     /// What is shown: what is seen now, or the picture held still.
     pub fn observed(&self) -> &Observed {
         self.frozen.as_ref().map_or(&self.live, |frozen| &frozen.observed)
+    }
+
+    /// What comes through the proxies, as it is shown: now, or in the picture held still.
+    pub fn flows(&self) -> &Sums {
+        self.frozen.as_ref().map_or_else(|| self.flows.sums(), |frozen| &frozen.flows)
+    }
+
+    /// What planning looks at.
+    pub fn world(&self) -> World<'_> {
+        World { fleet: &self.fleet, desired: &self.store.desired, observed: &self.live, now: self.now }
     }
 
     /// The screen on top.

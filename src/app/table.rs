@@ -41,6 +41,17 @@ pub enum Col {
     Who,
     Network,
     Total,
+    Requests,
+    Errors,
+    Answer,
+    Sessions,
+}
+
+impl Col {
+    /// True for what comes through the proxies.
+    pub fn is_traffic(self) -> bool {
+        matches!(self, Self::Requests | Self::Errors | Self::Answer | Self::Sessions)
+    }
 }
 
 /// One column.

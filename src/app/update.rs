@@ -1,9 +1,11 @@
 //! One message in, effects out. The only way in which the state changes.
 
+mod apply;
 mod edit;
 mod keys;
 mod navigate;
 mod overlays;
+mod pick;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use super::{
     msg::{Effect, Msg, Redraw, StoreView, Update},
     overlay::Overlay,
     state::State,
+    table::Col,
 };
 use crate::model::{Generation, HostChange, HostUpdate, Operation};
 
@@ -78,6 +81,7 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
 fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
     let mut shape = false;
     let mut seen = false;
+    let mut shown = false;
     for update in updates {
         match update.change {
             HostChange::Event(event) => {
@@ -86,6 +90,11 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
                 seen |= state.screen().view == super::screen::View::Events;
             }
             HostChange::Usage(_) => seen |= state.live.apply(update),
+            HostChange::Proxy(ref proxy) => {
+                // Nothing that is counted or planned depends on it: it shows as it is.
+                state.flows.see(&update.host, proxy.as_deref());
+                shown |= state.live.apply(update) && shows_traffic(state);
+            }
             HostChange::Images(_) => {
                 state.dirty.plan |= state.live.apply(update);
             }
@@ -96,9 +105,22 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
         state.dirty.index = true;
     }
     if shape {
-        state.dirty.plan |= !state.draft.is_empty();
+        state.dirty.plan |= state.is_planning();
     }
-    if shape || seen { Redraw::Soon } else { Redraw::No }
+    if shown && state.frozen.is_none() {
+        // Rows in the order of what comes through are put in order again.
+        state.dirty.rows |= state.screen().sort.is_some_and(Col::is_traffic);
+    }
+    if shape || seen || shown { Redraw::Soon } else { Redraw::No }
+}
+
+/// True where something of proxies can be seen.
+fn shows_traffic(state: &State) -> bool {
+    use super::screen::View;
+    match state.screen().view {
+        View::Overview | View::Stacks | View::Services | View::Replicas | View::Operation => true,
+        View::Hosts | View::Events | View::Operations => state.pane.is_some(),
+    }
 }
 
 fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
@@ -129,6 +151,7 @@ fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
         }
         state.dirty.plan = true;
     }
+    state.dirty.plan |= newer && state.is_planning();
     Redraw::Soon
 }
 
@@ -197,7 +220,7 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
         return Redraw::Soon;
     }
     let minute = |at: Timestamp| at.as_second().div_euclid(60);
-    let mut redraw = Redraw::No;
+    let mut redraw = if state.flows.is_due(now) { Redraw::Soon } else { Redraw::No };
     if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {
         state.notice = None;
         redraw = Redraw::Soon;
@@ -210,7 +233,7 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
             state.last_draw_tick = now;
             // Ages are part of what is wrong; everything else reads the time when it is drawn.
             state.dirty.index |= state.frozen.is_none() && state.unseen_hosts() > 0;
-            state.dirty.plan |= !state.draft.is_empty();
+            state.dirty.plan |= state.is_planning();
         }
         redraw = Redraw::Soon;
     }

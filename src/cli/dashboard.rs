@@ -1,6 +1,6 @@
 //! Brings the pure program, the terminal, the hosts and the store together.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
@@ -12,7 +12,8 @@ use super::{Context, Failure, start::Starter};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView},
     engine::{ObserveOptions, Observer, Sampling, Watching},
-    model::{HostUpdate, Operation, Paused, RegionName},
+    entry::Watch,
+    model::{Container, FleetName, HostChange, HostName, HostUpdate, Operation, Owner, Paused, RegionName},
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
     tui,
@@ -99,10 +100,13 @@ async fn show<S: ReadStore + ?Sized>(
     tui::term::hook_panics();
     let state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     let (tx, updates) = mpsc::channel(1024);
-    let observer = Observer::<Watching>::start(&context.fleet, tx, ObserveOptions::default());
+    let observer = Observer::<Watching>::start(&context.fleet, tx.clone(), ObserveOptions::default());
     observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
+    let observer = Arc::new(observer);
+    let watches =
+        Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell: tx, there: BTreeMap::new() };
     let pumps = [
-        tokio::spawn(pump_hosts(updates, inbox.clone())),
+        tokio::spawn(pump_hosts(updates, watches, inbox.clone())),
         tokio::spawn(pump_store(store, inbox)),
         tokio::spawn(run_effects(observer, outbox, change)),
     ];
@@ -114,11 +118,40 @@ async fn show<S: ReadStore + ?Sized>(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn pump_hosts(mut updates: mpsc::Receiver<HostUpdate>, inbox: mpsc::Sender<Msg>) {
+/// What asks proxies for their counters: one for each host on which a proxy was seen, so that hosts without one are asked
+/// nothing. They ask as long as the screen is there.
+struct Watches {
+    fleet: FleetName,
+    observer: Arc<Observer<Watching>>,
+    tell: mpsc::Sender<HostUpdate>,
+    there: BTreeMap<HostName, Watch>,
+}
+
+impl Watches {
+    fn look(&mut self, update: &HostUpdate) {
+        let is_proxy = |container: &Container| container.owner == Owner::Proxy;
+        let has_proxy = match &update.change {
+            HostChange::Listed { containers, .. } => containers.iter().any(is_proxy),
+            HostChange::Container(container) => is_proxy(container),
+            _ => false,
+        };
+        if has_proxy
+            && !self.there.contains_key(&update.host)
+            && let Some(reader) = self.observer.reader(&update.host)
+        {
+            let watch = Watch::start(self.fleet.clone(), reader, self.tell.clone());
+            self.there.insert(update.host.clone(), watch);
+        }
+    }
+}
+
+async fn pump_hosts(mut updates: mpsc::Receiver<HostUpdate>, mut watches: Watches, inbox: mpsc::Sender<Msg>) {
     while let Some(first) = updates.recv().await {
+        watches.look(&first);
         let mut batch = vec![first];
         let until = Instant::now() + GATHER;
         while let Ok(Some(update)) = tokio::time::timeout_at(until, updates.recv()).await {
+            watches.look(&update);
             batch.push(update);
         }
         if inbox.send(Msg::Hosts(batch)).await.is_err() {
@@ -175,7 +208,7 @@ async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
     view.await.map_err(|error: crate::store::StoreError| Text::new(&error.to_string()))
 }
 
-async fn run_effects(observer: Observer<Watching>, mut outbox: mpsc::Receiver<Effect>, change: impl Fn(Effect)) {
+async fn run_effects(observer: Arc<Observer<Watching>>, mut outbox: mpsc::Receiver<Effect>, change: impl Fn(Effect)) {
     while let Some(effect) = outbox.recv().await {
         match effect {
             Effect::Resync(host) => observer.resync(&host),

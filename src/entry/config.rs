@@ -255,7 +255,7 @@ fn write_backend(out: &mut String, name: &str, backend: &Backend, members: Optio
     let is_held = members.is_some_and(|members| members.is_held);
     line!(out, "  server {HOLD} {HOLD_AT}{}", if is_held { "" } else { " disabled" });
     for (name, server) in members.into_iter().flat_map(|members| &members.servers) {
-        if server.is_ready
+        if server.is_serving()
             && let Some(words) = server::words(backend, server)
         {
             line!(out, "  server {name} {words}");

@@ -10,7 +10,7 @@ use super::{
     server::{self, HOLD},
     stat::{Admin, Backends, Check, Seen, SeenServer},
 };
-use crate::model::{Backend, BackendName, Members, Server, ServerName};
+use crate::model::{Backend, BackendName, Duty, Members, Server, ServerName};
 
 /// The commands for one worker, in order, without its prefix.
 pub(crate) fn next(
@@ -31,9 +31,9 @@ pub(crate) fn next(
 
 fn of_backend(out: &mut Vec<String>, name: &BackendName, backend: &Backend, wanted: &Members, seen: &Seen) {
     let serving = |server: &ServerName| seen.servers.get(server).is_some_and(SeenServer::serves);
-    let any_ready = wanted.servers.values().any(|server| server.is_ready);
+    let any_ready = wanted.servers.values().any(Server::is_serving);
     // One that stays is serving already.
-    let mut covered = wanted.servers.iter().any(|(server, want)| want.is_ready && serving(server));
+    let mut covered = wanted.servers.iter().any(|(server, want)| want.is_serving() && serving(server));
     // Something is serving, be it one that goes.
     let anything = seen.servers.values().any(SeenServer::serves);
 
@@ -50,12 +50,18 @@ fn of_backend(out: &mut Vec<String>, name: &BackendName, backend: &Backend, want
             Some(there) if !there.is_at(&want.address, want.port) => moved(out, &at, want),
             _ => {}
         }
-        if !want.is_ready {
-            continue;
-        }
         // Whoever added it may have been killed before this; asked twice it is no other.
-        if seen.servers.get(server).is_some_and(|there| there.check == Check::Unknown) {
+        let is_unchecked = seen.servers.get(server).is_some_and(|there| there.check == Check::Unknown);
+        if is_unchecked && want.duty != Duty::Leaving {
             out.push(format!("enable health {at}"));
+        }
+        match want.duty {
+            Duty::Serving => {}
+            Duty::Awaited => {
+                await_it(out, &at, &words, seen.servers.get(server));
+                continue;
+            }
+            Duty::Leaving => continue,
         }
         match seen.servers.get(server) {
             None => {
@@ -84,7 +90,7 @@ fn of_backend(out: &mut Vec<String>, name: &BackendName, backend: &Backend, want
     for (server, there) in &seen.servers {
         let at = format!("{name}/{server}");
         let is_wanted = wanted.servers.get(server);
-        if is_wanted.is_some_and(|want| want.is_ready) {
+        if is_wanted.is_some_and(Server::is_serving) {
             cut(out, &at, there);
         } else if there.admin == Admin::Ready {
             // What serves nothing is no loss.
@@ -99,6 +105,19 @@ fn of_backend(out: &mut Vec<String>, name: &BackendName, backend: &Backend, want
         // Names are as HAProxy took them: no blank and no line end is among them.
         out.push(format!("set server {name}/{stranger} state maint"));
         out.push(format!("del server {name}/{stranger}"));
+    }
+}
+
+/// One that is on its way is checked, and gets nothing.
+fn await_it(out: &mut Vec<String>, at: &str, words: &str, there: Option<&SeenServer>) {
+    match there {
+        None => {
+            out.push(format!("add server {at} {words}"));
+            out.push(format!("enable health {at}"));
+            out.push(format!("set server {at} state drain"));
+        }
+        Some(there) if there.admin == Admin::Maint => out.push(format!("set server {at} state drain")),
+        Some(_) => {}
     }
 }
 

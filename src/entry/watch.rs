@@ -67,10 +67,13 @@ struct Watcher {
 impl Watcher {
     async fn run(mut self, tell: mpsc::Sender<HostUpdate>) {
         let mut is_told = false;
+        // One may just be starting: who begins to watch looks again soon, then less and less often.
+        let mut patience = EVERY;
         loop {
             // A host that cannot be asked keeps what was seen of it: that it is silent, its link says.
             let seen = self.look().await;
-            let pause = if matches!(seen, Some(None)) { NONE } else { EVERY };
+            let pause = if matches!(seen, Some(None)) { patience } else { EVERY };
+            patience = if matches!(seen, Some(None)) { (patience * 2).min(NONE) } else { EVERY };
             if let Some(view) = seen {
                 let is_none = view.is_none();
                 let change = HostChange::Proxy(view.map(Box::new));

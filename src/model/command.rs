@@ -101,7 +101,7 @@ pub enum Intent {
 }
 
 /// What a command is about: a stack, a service, or one replica of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All services of a stack.
@@ -123,7 +123,7 @@ impl std::fmt::Display for Scope {
 }
 
 /// A host or a region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Site {
     /// One host.
@@ -384,6 +384,9 @@ pub struct StepProgress {
     pub state: StepState,
     /// How, in words: `pulling 41 %`, `healthy 2 of 3`, an error.
     pub detail: Text,
+    /// Since when it stands there, as far as was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// Where a step stands.

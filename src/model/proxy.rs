@@ -227,8 +227,26 @@ pub struct Server {
     pub port: u16,
     /// The published port of the check, where it is another.
     pub check_port: Option<u16>,
-    /// Takes new requests; false: what it has may end, nothing new comes.
-    pub is_ready: bool,
+    /// What it is there for.
+    pub duty: Duty,
+}
+
+/// What a server shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// It is on its way: checked already, so that nobody waits for a check later, and gets nothing yet.
+    Awaited,
+    /// It takes new requests.
+    Serving,
+    /// What it has may end, nothing new comes.
+    Leaving,
+}
+
+impl Server {
+    /// Takes new requests.
+    pub fn is_serving(&self) -> bool {
+        self.duty == Duty::Serving
+    }
 }
 
 /// The proxy of a host as it is seen.

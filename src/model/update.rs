@@ -96,6 +96,7 @@ impl Observed {
                     }
                     host.containers.insert(new.id.clone(), new);
                 }
+                host.add_up();
                 // The first list changes the host from "nothing known" to "nothing there".
                 changed || host.containers.is_empty()
             }
@@ -110,7 +111,11 @@ impl Observed {
                 host.containers.insert(new.id.clone(), new);
                 true
             }
-            HostChange::Gone(id) => host.containers.remove(&id).is_some(),
+            HostChange::Gone(id) => {
+                let was_there = host.containers.remove(&id).is_some();
+                host.add_up();
+                was_there
+            }
             HostChange::Images(images) => replace(&mut host.images, images),
             HostChange::Usage(samples) => {
                 for (id, usage) in samples {
@@ -118,12 +123,19 @@ impl Observed {
                         container.usage = Some(usage);
                     }
                 }
-                host.usage = host.containers.values().filter_map(|container| container.usage).reduce(Usage::plus);
+                host.add_up();
                 true
             }
             HostChange::Proxy(proxy) => replace(&mut host.proxy, proxy.map(|proxy| *proxy)),
             HostChange::Event(_) => true,
         }
+    }
+}
+
+impl HostView {
+    /// The host's load is that of the containers that are there now.
+    fn add_up(&mut self) {
+        self.usage = self.containers.values().filter_map(|container| container.usage).reduce(Usage::plus);
     }
 }
 

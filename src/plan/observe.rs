@@ -164,7 +164,7 @@ pub(crate) fn step(
         }
     };
     let what = Text::new(&format!("watch {}", view.key));
-    Some(StepProgress { what, replica: None, state, detail: Text::new(&detail) })
+    Some(StepProgress { what, replica: None, state, detail: Text::new(&detail), since: None })
 }
 
 /// `; 0 of 1,204 requests failed (before 2 of 890)`.

@@ -46,7 +46,7 @@ pub(crate) fn steps(
             },
         };
         let what = Text::new(&format!("set the proxy on {host} for {}", view.key));
-        steps.push(StepProgress { what, replica: None, state, detail: Text::new(&detail) });
+        steps.push(StepProgress { what, replica: None, state, detail: Text::new(&detail), since: None });
     }
     steps
 }

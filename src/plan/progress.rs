@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{
     Action, Memory, Wait, World, images,
     index::{Index, Seen, Sight},
@@ -32,6 +34,16 @@ pub fn progress(world: &World<'_>, region: &RegionName, operation: &Operation, m
         waits_for: waits_for(&steps),
         traffic: None,
         steps,
+    }
+}
+
+/// Says since when each step stands where it does: what stood there in `before` keeps its time.
+pub fn date(progress: &mut Progress, before: Option<&Progress>, now: Timestamp) {
+    let known = before.map_or(&[][..], |before| &before.steps);
+    for step in &mut progress.steps {
+        let same = known.iter().find(|known| known.what == step.what && known.replica == step.replica);
+        let kept = same.filter(|known| known.state == step.state).and_then(|known| known.since);
+        step.since = Some(kept.unwrap_or(now));
     }
 }
 
@@ -91,7 +103,7 @@ pub(crate) fn steps(
 }
 
 fn step(what: &str, state: StepState, detail: &str) -> StepProgress {
-    StepProgress { what: Text::new(what), replica: None, state, detail: Text::new(detail) }
+    StepProgress { what: Text::new(what), replica: None, state, detail: Text::new(detail), since: None }
 }
 
 /// What the operation waits for: what goes on first, else what failed, else what has not begun.

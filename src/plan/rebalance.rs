@@ -64,12 +64,17 @@ pub fn rebalance(world: &World<'_>, region: Option<&RegionName>) -> Result<Plan,
     Ok(scale::plan(world, intent, equivalent, changes, Vec::new(), told, None))
 }
 
+/// How many replicas a rebalance of a region would move.
+pub fn rebalance_moves(world: &World<'_>, region: &RegionName) -> usize {
+    let mut scales = Scales::new(world, region);
+    scales.balance();
+    scales.changes().iter().map(moved).sum()
+}
+
 /// What a rebalance of a region would do, for a hint beside its hosts: `wharf rebalance west would move 4 replicas`. None
 /// when it would do nothing.
 pub fn rebalance_hint(world: &World<'_>, region: &RegionName) -> Option<String> {
-    let mut scales = Scales::new(world, region);
-    scales.balance();
-    match scales.changes().iter().map(moved).sum() {
+    match rebalance_moves(world, region) {
         0 => None,
         1 => Some(format!("`wharf rebalance {region}` would move 1 replica")),
         moves => Some(format!("`wharf rebalance {region}` would move {moves} replicas")),

@@ -9,9 +9,12 @@ use super::{
     migrate::{numbers, vacate},
 };
 use crate::{
-    model::{HostName, RegionName, Scope, Site},
+    model::{HostName, RegionName, Scope, Site, Slot},
     text,
 };
+
+/// Room is counted up to this number: who moves something does not need to know of more.
+pub const MOST_SHOWN: u32 = 100;
 
 /// A place to which something could move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Target {
     pub room: String,
     /// Replicas of the services in question that are wanted there now.
     pub replicas: u32,
+    /// So many more replicas have room there; none where several services would move, which have no common size.
+    pub fits: Option<u32>,
     /// Why it cannot go there; none when it can.
     pub refusal: Option<String>,
 }
@@ -69,7 +74,28 @@ impl Picker<'_, '_> {
             .and_then(|host| self.books.host(host))
             .map_or_else(|| format!("{} of {} hosts open", open(), self.books.hosts.len()), room);
         let refusal = self.refusal(end).map(|refusal| refusal.to_string());
-        Target { site, room, replicas: self.count(end.region, end.host), refusal }
+        let fits = self.fits(end);
+        Target { site, room, replicas: self.count(end.region, end.host), fits, refusal }
+    }
+
+    /// How many replicas of the one service would find room, by what its hosts say, one after the other.
+    fn fits(&self, end: End<'_>) -> Option<u32> {
+        let [load] = self.cargo.loads.as_slice() else { return None };
+        let mut books: Vec<HostBook<'_>> = self
+            .without
+            .hosts
+            .iter()
+            .filter(|book| end.host.is_none_or(|host| book.view.name == *host))
+            .cloned()
+            .collect();
+        let mut fits = 0;
+        for book in &mut books {
+            while fits < MOST_SHOWN && book.refuses(load.service, &load.revision.spec).is_none() {
+                fits += 1;
+                book.enter(load.service, Slot(u32::MAX - fits), Some(&load.revision.spec));
+            }
+        }
+        Some(fits)
     }
 
     fn refusal(&mut self, end: End<'_>) -> Option<Refusal> {

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     model::{
-        BackendName, Container, ContainerState, HostName, HostView, Members, Owner, Protocol, ProxySpec, ProxyView,
-        Server, ServerName, ServiceKey, ServiceSpec, StackName, since,
+        BackendName, Container, ContainerState, Duty, HostName, HostView, Members, Owner, Protocol, ProxySpec,
+        ProxyView, Server, ServerName, ServiceKey, ServiceSpec, StackName, since,
     },
     text,
 };
@@ -265,19 +265,24 @@ fn members_of(work: &Work<'_, '_>, backend: &BackendName) -> Members {
         let Some(mut server) = server(work, view, backend, seen) else { continue };
         let name = ServerName::new(seen.of, &seen.container.id);
         let drains = work.next.drains.contains(&(seen.host.name.clone(), seen.container.id.clone()));
-        server.is_ready = !drains && is_well(seen, *standing);
-        if server.is_ready || drains || *standing == Standing::Removing {
+        if drains || *standing == Standing::Removing {
+            members.servers.insert(name, server);
+        } else if is_well(seen, *standing) {
+            server.duty = Duty::Serving;
             members.servers.insert(name, server);
         } else if standing.is_alive() && was_ready(work, backend, &name) {
             unwell.push((name, server));
+        } else if matches!(standing, Standing::Starting { .. }) {
+            server.duty = Duty::Awaited;
+            members.servers.insert(name, server);
         }
     }
     // Better an unwell server than none, if it had requests before.
-    let none_is_well = !members.servers.values().any(|server| server.is_ready);
+    let duty = if members.servers.values().any(Server::is_serving) { Duty::Leaving } else { Duty::Serving };
     for (name, server) in unwell {
-        members.servers.insert(name, Server { is_ready: none_is_well, ..server });
+        members.servers.insert(name, Server { duty, ..server });
     }
-    let none_is_ready = !members.servers.values().any(|server| server.is_ready);
+    let none_is_ready = !members.servers.values().any(Server::is_serving);
     let may_hold =
         work.routes.structures.values().any(|structure| {
             structure.backends.get(&backend.to_string()).is_some_and(|backend| !backend.hold.is_zero())
@@ -314,7 +319,7 @@ fn server(work: &Work<'_, '_>, view: &ServiceView<'_>, backend: &BackendName, se
     let check = view.spec().and_then(|spec| spec.wharf.check.as_ref()?.port).filter(|port| *port != target);
     let (address, port) = reach(work, seen, own, target)?;
     let check_port = check.and_then(|check| reach(work, seen, own, check)).map(|(_, port)| port);
-    Some(Server { address, port, check_port, is_ready: false })
+    Some(Server { address, port, check_port, duty: Duty::Leaving })
 }
 
 fn target(newest: Option<&ServiceSpec>, own: Option<&ServiceSpec>, port: u16) -> u16 {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
+use super::{World, lookup};
 use crate::model::{Desired, Revision, RevisionNo, ServiceKey, StackName};
 
 /// A version of a stack.
@@ -46,6 +47,16 @@ fn revisions<'a>(desired: &'a Desired, stack: &StackName) -> impl Iterator<Item 
 /// The revision of a service at a version of its stack; none when it was not there yet, or is not kept any more.
 pub(crate) fn at<'a>(desired: &'a Desired, service: &ServiceKey, version: u32) -> Option<&'a Arc<Revision>> {
     desired.revisions.get(service)?.values().rev().find(|revision| revision.version <= version)
+}
+
+/// True when every service of a stack runs what it had at a version.
+pub fn is_what_runs(world: &World<'_>, stack: &StackName, version: u32) -> bool {
+    let mut services = world.desired.services.keys().filter(|key| key.stack == *stack).peekable();
+    services.peek().is_some()
+        && services.all(|service| {
+            let then = at(world.desired, service, version).map(|then| then.no);
+            then.is_some() && then == lookup::current(world, service).map(|now| now.no)
+        })
 }
 
 /// The revision that one stands for: itself, or what it restored, and so on.

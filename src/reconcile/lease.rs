@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    model::{Epoch, RegionName},
+    model::{Epoch, Lease, RegionName},
     store::{Fence, Store},
     text::Text,
 };
@@ -33,6 +33,9 @@ impl Default for LeaseTimes {
         Self { heartbeat: Duration::from_secs(5), let_go: Duration::from_secs(12) }
     }
 }
+
+/// So often it is looked whether a lease that another holds is free.
+const CHANCE: Duration = Duration::from_millis(250);
 
 /// The leases held now, by region.
 pub(super) type Held = BTreeMap<RegionName, Epoch>;
@@ -62,9 +65,18 @@ async fn keep_until(
     let mut renewed: BTreeMap<RegionName, (Epoch, Instant)> = BTreeMap::new();
     let mut beat = tokio::time::interval(times.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut chance = tokio::time::interval(CHANCE);
+    chance.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = beat.tick() => {}
+            // What another holds may be free by now. That is read: writing would hold up those who have to.
+            _ = chance.tick(), if wanted.borrow().iter().any(|region| !renewed.contains_key(region)) => {
+                let free = |leases: Vec<Lease>| leases.iter().any(|it| !it.alive && !renewed.contains_key(&it.region));
+                if !store.leases().await.is_ok_and(free) {
+                    continue;
+                }
+            }
             changed = wanted.changed() => if changed.is_err() { break },
             () = stop.cancelled() => break,
         }

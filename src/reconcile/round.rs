@@ -321,6 +321,8 @@ impl Reconciler {
             let mut part = plan::progress(&world, name, operation, &region.memory);
             plan::explain_waits(&mut part, &next.waits);
             part.traffic = region.tally.of(operation, name);
+            let before = region.reported.get(&operation.id).map(|(_, part)| part);
+            plan::date(&mut part, before.or_else(|| operation.progress.get(name)), world.now);
             let told = (operation.since(), part);
             if region.reported.get(&operation.id) != Some(&told) {
                 ending |= told.1.finished;

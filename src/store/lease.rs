@@ -7,6 +7,7 @@ use super::{
     error::Fault,
     open::Tx,
     rows::{signed, unsigned},
+    sign,
 };
 use crate::{
     model::{Epoch, RegionName},
@@ -14,10 +15,19 @@ use crate::{
 };
 
 /// Takes or renews. The epoch grows when the holder changes, so that what an earlier holder still sends is refused.
-/// After a reboot nobody holds anything.
+/// After a reboot nobody holds anything, and a dead holder's time is over.
 pub(super) fn take(tx: &Tx<'_>, region: &RegionName, holder: &Text) -> Result<Option<Epoch>, Fault> {
     let now = tx.clock.now();
     let until = now.ms.saturating_add(i64::try_from(tx.options.lease.as_millis()).unwrap_or(i64::MAX));
+    let held = tx
+        .sql
+        .prepare_cached("SELECT owner FROM lease WHERE region = ? AND owner NOT IN ('', ?)")?
+        .query_row(params![region.as_str(), tx.owner], |row| row.get::<_, String>(0))
+        .optional()?;
+    if let Some(dead) = held.filter(|owner| sign::is_dead(tx.path, owner)) {
+        tx.sql.execute("UPDATE lease SET owner = '', until = 0 WHERE owner = ?", params![dead])?;
+        sign::clear(tx.path, &dead);
+    }
     let epoch: Option<i64> = tx
         .sql
         .prepare_cached(
@@ -30,6 +40,10 @@ pub(super) fn take(tx: &Tx<'_>, region: &RegionName, holder: &Text) -> Result<Op
         )?
         .query_row(params![region.as_str(), holder.as_str(), tx.owner, now.boot, until, now.ms], |row| row.get(0))
         .optional()?;
+    if epoch.is_some() {
+        // Before anybody can see that it is ours.
+        tx.show_life();
+    }
     Ok(epoch.map(|epoch| Epoch(unsigned(epoch))))
 }
 

@@ -27,6 +27,7 @@ mod reader;
 mod retention;
 mod rows;
 mod schema;
+mod sign;
 mod sqlite;
 #[cfg(test)]
 mod tests;

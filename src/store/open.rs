@@ -1,6 +1,7 @@
 //! The writing connection: how it is opened, and what a write transaction is.
 
 use std::{
+    cell::OnceCell,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,6 +14,7 @@ use super::{
     error::Fault,
     files::{self, FileId},
     retention, schema,
+    sign::{self, Sign},
 };
 
 /// How long a write waits for other processes' writes.
@@ -41,6 +43,8 @@ pub(super) struct Writer {
     file: FileId,
     /// Names this open store in leases.
     owner: String,
+    /// From the first lease on; none inside where it could not be made.
+    sign: OnceCell<Option<Sign>>,
     options: Options,
     clock: Clock,
     writes: u64,
@@ -50,12 +54,22 @@ pub(super) struct Writer {
 pub(super) struct Tx<'a> {
     /// The transaction.
     pub(super) sql: Transaction<'a>,
+    /// Where the store is.
+    pub(super) path: &'a Path,
     /// This open store, in leases.
     pub(super) owner: &'a str,
+    sign: &'a OnceCell<Option<Sign>>,
     /// What was chosen.
     pub(super) options: &'a Options,
     /// Time for leases.
     pub(super) clock: &'a Clock,
+}
+
+impl Tx<'_> {
+    /// From now on, others can tell at any time whether this process lives.
+    pub(super) fn show_life(&self) {
+        self.sign.get_or_init(|| sign::raise(self.path, self.owner));
+    }
 }
 
 impl Writer {
@@ -64,7 +78,7 @@ impl Writer {
         let file = files::prepare(path)?;
         let db = connect(path).map_err(|fault| fault.at(path))?;
         let owner = uuid::Uuid::now_v7().simple().to_string();
-        Ok(Self { db, path: path.to_owned(), file, owner, options, clock, writes: 0 })
+        Ok(Self { db, path: path.to_owned(), file, owner, sign: OnceCell::new(), options, clock, writes: 0 })
     }
 
     /// Runs `work` in one immediate transaction; an error takes everything back. It is on disk when this returns.
@@ -83,7 +97,8 @@ impl Writer {
         let sql = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // A newer wharf may have changed the tables since this one opened the file.
         schema::version(&sql, &self.path)?;
-        let tx = Tx { sql, owner: &self.owner, options: &self.options, clock: &self.clock };
+        let (path, owner, sign) = (&self.path, &self.owner, &self.sign);
+        let tx = Tx { sql, path, owner, sign, options: &self.options, clock: &self.clock };
         let done = work(&tx)?;
         if tidy {
             retention::tidy(&tx)?;

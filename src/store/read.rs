@@ -1,6 +1,6 @@
 //! Reads, each on one snapshot.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
@@ -9,6 +9,7 @@ use super::{
     clock::Moment,
     error::Fault,
     rows::{self, OPERATION, from_json, hex, parse, time, unsigned},
+    sign,
 };
 use crate::{
     model::{
@@ -174,9 +175,9 @@ pub(super) fn journal(db: &Connection, query: &JournalQuery) -> Result<Vec<Journ
 }
 
 /// All leases by region.
-pub(super) fn leases(db: &Connection, now: &Moment) -> Result<Vec<Lease>, Fault> {
+pub(super) fn leases(db: &Connection, path: &Path, now: &Moment) -> Result<Vec<Lease>, Fault> {
     let mut found = BTreeMap::new();
-    let sql = "SELECT region, holder, epoch, owner <> '' AND boot = ? AND until > ? FROM lease";
+    let sql = "SELECT region, holder, epoch, owner <> '' AND boot = ? AND until > ?, owner FROM lease";
     let mut query = db.prepare_cached(sql)?;
     let mut rows = query.query(params![now.boot, now.ms])?;
     while let Some(row) = rows.next()? {
@@ -185,7 +186,7 @@ pub(super) fn leases(db: &Connection, now: &Moment) -> Result<Vec<Lease>, Fault>
             region: region.clone(),
             holder: Text::new(&row.get::<_, String>(1)?),
             epoch: Epoch(unsigned(row.get(2)?)),
-            alive: row.get(3)?,
+            alive: row.get::<_, bool>(3)? && !sign::is_dead(path, &row.get::<_, String>(4)?),
         };
         found.insert(region, lease);
     }

@@ -182,8 +182,8 @@ impl ReadStore for SqliteReader {
 
     fn leases(&self) -> Answer<'_, Vec<Lease>> {
         Box::pin(self.worker.run(|reader| {
-            let now = reader.clock.now();
-            Ok(reader.read(|db, _| read::leases(db, &now))?.unwrap_or_default())
+            let (now, path) = (reader.clock.now(), reader.path.clone());
+            Ok(reader.read(|db, _| read::leases(db, &path, &now))?.unwrap_or_default())
         }))
     }
 

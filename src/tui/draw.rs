@@ -13,7 +13,7 @@ use super::theme::{Theme, ascii};
 use crate::{
     app::{
         State,
-        layout::{Area, layout, list_rows},
+        layout::{Area, layout, list_rows, page_area},
         line::{Line, Role},
         overlay::Overlay,
         pages,
@@ -35,16 +35,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
     line(buffer, theme, areas.header, 0, &pages::header(state, cells));
     rule(buffer, theme, areas.rule);
     below(state, theme, buffer, &areas);
-    let plan = matches!(state.overlay, Some(Overlay::Plan(_)));
-    if plan {
-        let area = Area {
-            y: areas.list.y,
-            h: areas.hints.y.max(state.size.1.min(areas.list.y + 1)).saturating_sub(areas.list.y),
-            x: 0,
-            w: state.size.0,
-        };
-        plan_page(state, theme, buffer, if areas.hints.is_empty() { areas.list } else { area });
-    } else {
+    if !page(state, theme, buffer) {
         if state.screen().view == View::Operation {
             lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top);
         } else {
@@ -126,7 +117,8 @@ fn rule(buffer: &mut Buffer, theme: &Theme, area: Area) {
 fn below(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::layout::Layout) {
     let shown = state.screen().top + list_rows(state);
     let below = state.rows.rows.len().saturating_sub(shown);
-    if below > 0 && state.screen().view != View::Operation && areas.rule.w >= 40 {
+    let is_covered = matches!(state.overlay, Some(Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_)));
+    if below > 0 && !is_covered && state.screen().view != View::Operation && areas.rule.w >= 40 {
         let text = format!(" {below} more below ");
         let w = u16::try_from(text.len()).unwrap_or(0);
         let place = Area { x: areas.rule.w.saturating_sub(w + 2), w, ..areas.rule };
@@ -205,6 +197,25 @@ fn more(buffer: &mut Buffer, theme: &Theme, area: Area, all: &[Line], top: usize
     } else {
         lines(buffer, theme, area, all, top);
     }
+}
+
+/// Draws a page that takes the whole screen. False when there is none.
+fn page(state: &State, theme: &Theme, buffer: &mut Buffer) -> bool {
+    let area = page_area(state);
+    let page = match &state.overlay {
+        Some(Overlay::Plan(_)) => {
+            plan_page(state, theme, buffer, area);
+            return true;
+        }
+        Some(Overlay::Move(picker)) => pages::targets(state, picker),
+        Some(Overlay::Rollback(picker)) => pages::revisions(state, picker),
+        _ => return false,
+    };
+    lines(buffer, theme, area, &page.lines, 0);
+    if let Some(row) = page.selected.and_then(|row| u16::try_from(row).ok()).filter(|row| *row < area.h) {
+        fill(buffer, Area { y: area.y + row, h: 1, ..area }, theme.selected());
+    }
+    true
 }
 
 fn plan_page(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area) {

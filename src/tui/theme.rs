@@ -167,10 +167,11 @@ fn style(role: &str, words: &str) -> Result<Style, ThemeError> {
 /// The ASCII stand-in of a character of ours; one cell each, so that nothing moves.
 pub fn ascii(symbol: &str) -> Option<&'static str> {
     Some(match symbol {
-        "●" => "*",
+        "●" | "•" => "*",
         "◐" => "~",
         "○" => "o",
         "✗" => "x",
+        "◂" => "<",
         "▸" | "→" | "›" | "╸" => ">",
         "·" | "–" | "─" => "-",
         "…" | "▏" => "_",

@@ -305,7 +305,7 @@ impl Fake {
 fn seen(members: &Members) -> BackendView {
     let server = |server: &Server| ServerView {
         address: Text::new(&format!("{}:{}", server.address, server.port)),
-        is_ready: server.is_ready,
+        is_ready: server.is_serving(),
         is_up: true,
         ..ServerView::default()
     };

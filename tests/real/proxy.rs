@@ -64,7 +64,7 @@ impl Site {
         let port = self.world.docker("h3", &["port", &id, "8080"]);
         let port = port.lines().next().unwrap().rsplit(':').next().unwrap().parse().unwrap();
         let name = ServerName { slot: Slot(slot), revision: RevisionNo(1), container: id[..12].to_owned() };
-        (name, Server { address, port, check_port: None, is_ready: true })
+        (name, Server { address, port, check_port: None, duty: Duty::Serving })
     }
 }
 

@@ -66,6 +66,8 @@ pub struct World {
     pub containers: BTreeMap<String, Vec<Container>>,
     pub operations: Vec<Operation>,
     pub journal: Vec<JournalEntry>,
+    /// Containers that proxies send nothing new, with what they still have.
+    pub draining: BTreeMap<ContainerId, u32>,
     next: u64,
 }
 
@@ -77,6 +79,7 @@ impl World {
             containers: BTreeMap::new(),
             operations: Vec::new(),
             journal: Vec::new(),
+            draining: BTreeMap::new(),
             next: 0,
         }
     }
@@ -176,7 +179,7 @@ impl World {
         self.next += 1;
         let n = self.next;
         Container {
-            id: ContainerId(Text::new(&format!("{n:064x}"))),
+            id: ContainerId(Text::new(&format!("{n:012x}{n:052x}"))),
             name: Text::new(name),
             image: Text::new(image),
             image_id: Text::new(&format!("sha256:{n:064x}")),
@@ -215,6 +218,7 @@ impl World {
             replica: None,
             state,
             detail: Text::new(detail),
+            since: (state != StepState::Waiting).then(|| before(if state == StepState::Running { 12 } else { 60 })),
         };
         let failed = matches!(state, OperationState::Failed { .. });
         self.operations.push(Operation {

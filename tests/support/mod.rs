@@ -2,5 +2,6 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod fleet;
+pub mod moving;
 pub mod pty;
 pub mod screen;

@@ -179,7 +179,17 @@ pub fn faults(state: &State, cells: usize) -> Vec<Line> {
 pub fn running(state: &State, cells: usize) -> Vec<Line> {
     let running: Vec<_> = state.running().collect();
     if running.is_empty() {
-        return vec![Line::of(Role::Head, " OPERATIONS"), Line::of(Role::Dim, " none in flight")];
+        let mut line = Line::of(Role::Dim, " none in flight");
+        // Told where there is a line anyway, so that nothing moves.
+        if let Some((region, lean)) = state.uneven.regions().next() {
+            line.push(Role::Plain, format!("   {region}: "));
+            match state.keymap.key_of(Command::Rebalance).filter(|_| state.mode.can_act()) {
+                Some(key) => line = line.with(Role::Key, format!("2 {key}")).with(Role::Plain, " would move "),
+                None => line.push(Role::Plain, "a rebalance would move "),
+            }
+            line.push(Role::Plain, lean.count());
+        }
+        return vec![Line::of(Role::Head, " OPERATIONS"), line];
     }
     let mut lines =
         vec![Line::of(Role::Head, " OPERATIONS").with(Role::Mark(Mark::Changing), format!("  {}", running.len()))];
@@ -213,9 +223,14 @@ pub fn plan_bar(state: &State, cells: usize) -> Line {
     if delta != 0 {
         parts.push(format!("{delta:+} replica{}", if delta.abs() == 1 { "" } else { "s" }));
     }
-    for (n, word) in
-        [(changes.restarts.len(), "restart"), (changes.removes.len(), "removal"), (changes.hosts.len(), "host")]
-    {
+    for (n, word) in [
+        (changes.moves.len(), "move"),
+        (changes.restarts.len(), "restart"),
+        (changes.rollbacks.len(), "roll-back"),
+        (changes.removes.len(), "removal"),
+        (changes.balances.len(), "rebalance"),
+        (changes.hosts.len(), "host"),
+    ] {
         if n > 0 {
             parts.push(plural(n, word));
         }
@@ -279,6 +294,7 @@ pub fn hints(state: &State, cells: usize) -> Line {
     }
     let scopes: Vec<Scope> = match &state.overlay {
         Some(Overlay::Plan(_)) => vec![Scope::Plan],
+        Some(Overlay::Move(_) | Overlay::Rollback(_)) => vec![Scope::Picker],
         Some(_) => return Line::of(Role::Dim, " esc closes"),
         None => state.scopes().to_vec(),
     };
@@ -298,6 +314,7 @@ pub fn hints(state: &State, cells: usize) -> Line {
         .filter(|entry| entry.hint > 0)
         // The page of an operation has no rows.
         .filter(|entry| state.screen().view != View::Operation || entry.target != Target::Row)
+        .filter(|entry| entry.command != Command::NextSource || has_sources(state))
         .filter_map(|entry| scopes.iter().find(|scope| entry.scopes.contains(scope)).map(|scope| (entry, *scope)))
         .collect();
     entries.sort_by_key(|(entry, _)| entry.hint);
@@ -323,6 +340,11 @@ pub fn hints(state: &State, cells: usize) -> Line {
         }
     }
     both(left, right, cells)
+}
+
+/// True in a choice that can be made from several places.
+fn has_sources(state: &State) -> bool {
+    matches!(&state.overlay, Some(Overlay::Move(picker)) if picker.sources.len() > 1)
 }
 
 /// What an empty view says: what to do next.

@@ -3,6 +3,8 @@
 use super::{field, heading};
 use crate::{
     app::{
+        drains::drain,
+        flow::Flow,
         ids::Id,
         line::{Line, Mark, Role},
         rows::{ReplicaRow, Tally},
@@ -11,7 +13,7 @@ use crate::{
     },
     graph,
     model::{Condition, Container, ContainerState, HostIntent, HostName, Usage},
-    text::{bytes, percent},
+    text::{bytes, count, percent},
 };
 
 /// The lines.
@@ -27,6 +29,7 @@ pub fn details(state: &State) -> Vec<Line> {
             }
             lines.push(field("services", row.services.to_string()));
             lines.push(field("hosts", row.hosts.to_string()));
+            traffic(&mut lines, id.own().and_then(|stack| state.flows().stack(stack)));
             tallies(state, &mut lines, &row.total, &row.regions);
             lines
         }),
@@ -42,6 +45,7 @@ pub fn details(state: &State) -> Vec<Line> {
             if let Some((at, by)) = &row.updated {
                 lines.push(field("updated", format!("{} by {}", when(state, *at), state.person(by))));
             }
+            traffic(&mut lines, id.key().and_then(|key| state.flows().service(&key)));
             tallies(state, &mut lines, &row.total, &row.regions);
             if let Some(key) = id.key() {
                 relations(&mut lines, &graph::needs(&state.store.desired, &key));
@@ -94,6 +98,17 @@ fn load(lines: &mut Vec<Line>, usage: Option<Usage>) {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are small and not negative")]
 fn whole(rate: f64) -> u64 {
     rate.max(0.0) as u64
+}
+
+/// What comes through the proxies.
+fn traffic(lines: &mut Vec<Line>, flow: Option<&Flow>) {
+    let Some(flow) = flow else { return };
+    let rate = flow.requests.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}"));
+    lines.push(field("requests", format!("{rate} a second, {} under way", count(u64::from(flow.sessions)))));
+    if let (Some(failed), Some(answer)) = (flow.failed_percent(), flow.answer()) {
+        lines.push(field("failed", format!("{failed:.2} %")));
+        lines.push(field("answers", format!("after {} ms, in the mean", count(answer))));
+    }
 }
 
 fn tallies(state: &State, lines: &mut Vec<Line>, total: &Tally, regions: &[Option<Tally>]) {
@@ -225,6 +240,7 @@ fn of_one(state: &State, lines: &mut Vec<Line>, row: &ReplicaRow, container: &Co
     lines.push(field("image", container.image.as_str()));
     lines.push(field("image id", container.image_id.as_str()));
     load(lines, container.usage);
+    traffic(lines, state.flows().replica(&container.id));
     if !container.ports.is_empty() {
         heading(lines, "PORTS");
         for port in &container.ports {
@@ -255,8 +271,12 @@ fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
     }
     match state.store.desired.hosts.get(name) {
         Some(HostIntent::Cordoned) => lines.push(field("intent", "cordoned: gets no new replicas")),
-        Some(HostIntent::Draining) => lines.push(field("intent", "draining: its replicas move away")),
-        None => {}
+        Some(HostIntent::Draining) | None => {}
+    }
+    if let Some(drain) = drain(state, name) {
+        let mut line = field("intent", "");
+        line.extend(drain.line());
+        lines.push(line);
     }
     lines.push(field("reached by", host.connect.clone()));
     lines.extend(host.address.as_ref().map(|address| field("address", address.clone())));
@@ -284,6 +304,12 @@ fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
         lines.push(field("replicas", format!("{} well of {}", row.replicas.healthy, row.replicas.wanted)));
         lines.push(field("others", row.others.to_string()));
         load(&mut lines, host.usage);
+    }
+    if let Some(proxy) = &host.proxy {
+        let sessions: u32 = proxy.backends.values().flat_map(|it| it.servers.values()).map(|it| it.sessions).sum();
+        let many = |n: usize| format!("{n} backend{}", if n == 1 { "" } else { "s" });
+        let under_way = count(u64::from(sessions));
+        lines.push(field("proxy", format!("carries {}, {under_way} under way", many(proxy.backends.len()))));
     }
     loss(&mut lines, &graph::loss_of(&state.store.desired, name));
     Some(lines)

@@ -2,16 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::heading;
+use super::{heading, wrap};
 use crate::{
     app::{
+        drains::drain,
         line::{Line, Mark, Role, bar},
         screen::Within,
         state::State,
         status::lasting,
     },
-    model::{Operation, OperationState, Paused, StepState},
-    text::pad_right,
+    model::{Intent, Operation, OperationState, Paused, StepState, Traffic, drained},
+    text::{count, pad_right},
 };
 
 /// An operation's state as a mark.
@@ -63,8 +64,12 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
         OperationState::Converged { .. } => Line::new(),
         OperationState::Accepted if op.progress.is_empty() => Line::of(Role::Dim, "waits for a reconciler"),
         OperationState::Accepted | OperationState::Running => {
-            let waits: Vec<&str> =
-                op.progress.values().map(|part| part.waits_for.as_str()).filter(|waits| !waits.is_empty()).collect();
+            let waits: Vec<String> = op
+                .progress
+                .values()
+                .map(|part| awaited(part.waits_for.as_str()))
+                .filter(|waits| !waits.is_empty())
+                .collect();
             if waits.is_empty() {
                 let failed =
                     op.progress.values().flat_map(|part| &part.steps).find(|step| step.state == StepState::Failed);
@@ -77,14 +82,53 @@ pub fn operation_note(state: &State, op: &Operation) -> Line {
     }
 }
 
-/// The glyph of a step.
-fn step_mark(state: StepState) -> Mark {
-    match state {
-        StepState::Waiting => Mark::Stopped,
-        StepState::Running => Mark::Changing,
-        StepState::Done => Mark::Ok,
-        StepState::Failed => Mark::Failed,
+/// What is waited for, without what is well already.
+pub(super) fn awaited(text: &str) -> String {
+    let rest = |text| ["healthy, ", "running, "].iter().find_map(|well| str::strip_prefix(text, well));
+    if let Some(rest) = rest(text) {
+        return rest.to_owned();
     }
+    match text.split_once(": ").and_then(|(step, detail)| Some((step, rest(detail)?))) {
+        Some((step, rest)) => format!("{step}: {rest}"),
+        None => text.to_owned(),
+    }
+}
+
+/// What came through the proxies for an operation's services since it began; none where no proxy carries them.
+pub fn operation_traffic(op: &Operation) -> Option<Traffic> {
+    op.progress.values().filter_map(|part| part.traffic).reduce(Traffic::plus)
+}
+
+/// The same as a line: how many requests, and how many of them failed.
+fn requests(op: &Operation, is_over: bool) -> Line {
+    let line = Line::of(Role::Label, " requests  ");
+    let Some(traffic) = operation_traffic(op) else {
+        return line.with(Role::Dim, "– no proxy has told of its services");
+    };
+    let since = if is_over { "while it went on" } else { "since it began" };
+    let line = line.with(Role::Strong, count(traffic.requests)).with(Role::Dim, format!(" {since} · "));
+    let role = if traffic.failed > 0 { Role::Mark(Mark::Failed) } else { Role::Mark(Mark::Ok) };
+    line.with(role, format!("{} failed", count(traffic.failed)))
+}
+
+/// Whether a host that was drained can be switched off; nothing for other operations, or when it was opened since.
+fn emptied(state: &State, op: &Operation) -> Option<Line> {
+    let (Intent::Host { host, .. }, OperationState::Converged { .. }) = (&op.intent, &op.state) else { return None };
+    drain(state, host)?;
+    let stays = state.store.desired.count_on(host);
+    let mark = if stays == 0 { Mark::Ok } else { Mark::Failed };
+    Some(Line::of(Role::Plain, " ").mark(mark).with(Role::Strong, format!(" {}", drained(host, stays))))
+}
+
+/// What there is to say, whole, on as many lines as it takes.
+fn told(note: Line, cells: usize) -> Vec<Line> {
+    if note.width() + 1 < cells {
+        let mut line = Line::of(Role::Plain, " ");
+        line.extend(note);
+        return vec![line];
+    }
+    let role = note.spans.last().map_or(Role::Plain, |span| span.role);
+    wrap(&note.text(), cells.saturating_sub(2)).into_iter().map(|words| Line::of(role, format!(" {words}"))).collect()
 }
 
 /// The page of the operation that is open.
@@ -103,24 +147,28 @@ pub fn operation(state: &State) -> Vec<Line> {
     let lasts = lasting(op.at, end.unwrap_or(state.now));
     first.push(Role::Plain, if end.is_some() { format!(" after {lasts}") } else { format!(" {lasts}") });
     first.push(Role::Dim, format!("   by {} at {}   op {}", state.person(&op.by), state.clock(op.at), op.id.short()));
-    let count = format!("  {done}/{total}");
+    let ratio = format!("  {done}/{total}");
     let mut progress = Line::of(Role::Plain, " ");
-    progress.extend(bar(done, total, width.saturating_sub(count.len() + 3).min(100)));
-    progress.push(Role::Plain, count);
-    let mut lines = vec![first, progress];
+    progress.extend(bar(done, total, width.saturating_sub(ratio.len() + 3).min(100)));
+    progress.push(Role::Plain, ratio);
+    let mut lines = vec![first, progress, requests(op, end.is_some())];
     match &op.state {
         OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => {
-            lines.push(Line::of(Role::Mark(Mark::Failed), format!(" ✗ {reason}")));
+            for (at, words) in wrap(reason.as_str(), width.saturating_sub(4)).into_iter().enumerate() {
+                let mark = if at == 0 { " ✗ " } else { "   " };
+                lines.push(Line::of(Role::Mark(Mark::Failed), format!("{mark}{words}")));
+            }
         }
+        // Each region tells for itself.
+        OperationState::Running if op.paused.is_none() && op.progress.len() > 1 => {}
         _ => {
             let note = operation_note(state, op);
             if !note.spans.is_empty() {
-                let mut line = Line::of(Role::Plain, "   ");
-                line.extend(note);
-                lines.push(line);
+                lines.extend(told(note, width));
             }
         }
     }
+    lines.extend(emptied(state, op));
     for (region, part) in &op.progress {
         let mark = if part.finished {
             Mark::Ok
@@ -133,21 +181,12 @@ pub fn operation(state: &State) -> Vec<Line> {
         if let Some(line) = lines.last_mut() {
             *line = Line::of(Role::Plain, " ").mark(mark).with(Role::Head, format!(" {region}"));
             line.push(Role::Plain, format!("  {}/{}", part.done, part.total));
-            if !part.waits_for.is_empty() && end.is_none() && op.paused.is_none() {
-                line.push(Role::Dim, format!("   waits for {}", part.waits_for));
-            }
         }
-        let cells =
-            part.steps.iter().map(|step| crate::text::width(step.what.as_str())).max().unwrap_or(0).min(width / 2);
-        for step in &part.steps {
-            let mark = step_mark(step.state);
-            let mut line = Line::of(Role::Plain, "   ").mark(mark).with(Role::Plain, " ");
-            let role = if step.state == StepState::Waiting { Role::Dim } else { Role::Plain };
-            line.push(role, pad_right(step.what.as_str(), cells));
-            let role = if step.state == StepState::Failed { Role::Mark(Mark::Failed) } else { Role::Dim };
-            line.push(role, format!("  {}", step.detail));
-            lines.push(line);
+        if !part.waits_for.is_empty() && end.is_none() && op.paused.is_none() && op.progress.len() > 1 {
+            let waits = Line::of(Role::Dim, "  waits for ").with(Role::Plain, awaited(part.waits_for.as_str()));
+            lines.extend(told(waits, width));
         }
+        lines.extend(super::steps::steps(state, op, part, end.is_some()));
     }
     lines.push(Line::new());
     lines.push(Line::of(Role::Label, " same as  ").with(Role::Plain, op.equivalent.clone()));

@@ -8,7 +8,7 @@ use crate::{
         overlay::Overlay,
         state::State,
     },
-    model::HostIntent,
+    model::{HostIntent, Scope},
     plan::{Plan, PlanStep},
     text::{count, pad_right},
 };
@@ -54,11 +54,21 @@ pub fn plan(state: &State) -> Vec<Line> {
     if planned.plans().any(|plan| !plan.steps.is_empty()) {
         heading(&mut lines, " STEPS");
     }
+    if planned.plans().all(Plan::is_empty) && planned.refusals().next().is_none() {
+        lines.push(Line::new());
+        lines.push(Line::of(Role::Mark(Mark::Ok), " ● ").with(Role::Plain, "Nothing would change: it is so already."));
+    }
     let mut number = 0;
     for plan in planned.plans() {
         for step in &plan.steps {
             number += 1;
             lines.extend(step_lines(number, step, width));
+        }
+    }
+    if planned.plans().any(|plan| !plan.differences.is_empty()) {
+        heading(&mut lines, " WHAT DIFFERS");
+        for plan in planned.plans() {
+            differences(&mut lines, plan, width);
         }
     }
     lines.push(Line::new());
@@ -92,6 +102,20 @@ fn item_line(state: &State, item: &Item) -> Line {
                 None => "open for new replicas again",
             };
             Line::of(Role::Strong, pad_right(host.as_str(), 28)).with(Role::Draft, format!(" {words}"))
+        }
+        Item::Move(what, from) => {
+            let to = state.draft.changes().moves.get(&(what.clone(), from.clone()));
+            let to = to.map(ToString::to_string).unwrap_or_default();
+            Line::of(Role::Strong, pad_right(&what.to_string(), 28)).with(Role::Draft, format!(" move {from} → {to}"))
+        }
+        Item::Rollback(what) => {
+            let no = state.draft.changes().rollbacks.get(what).copied().unwrap_or_default();
+            let to = if matches!(what, Scope::Stack(_)) { format!("version {no}") } else { format!("r{no}") };
+            Line::of(Role::Strong, pad_right(&what.to_string(), 28)).with(Role::Draft, format!(" roll back to {to}"))
+        }
+        Item::Balance(region) => {
+            let name = region.as_ref().map_or("every region", |region| region.as_str());
+            Line::of(Role::Strong, pad_right(name, 28)).with(Role::Draft, " spread replicas over its hosts anew")
         }
         Item::Restart(service) => Line::of(Role::Strong, pad_right(&service.to_string(), 28))
             .with(Role::Draft, " restart, one batch after the other"),
@@ -132,6 +156,21 @@ fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// What new revisions change, service by service.
+pub(super) fn differences(lines: &mut Vec<Line>, plan: &Plan, width: usize) {
+    for difference in &plan.differences {
+        lines.push(
+            Line::of(Role::Strong, format!("   {}", difference.service))
+                .with(Role::Draft, format!("  r{} → r{}", difference.before, difference.after)),
+        );
+        for line in &difference.lines {
+            for (at, text) in wrap(line, width.saturating_sub(9)).into_iter().enumerate() {
+                lines.push(Line::of(Role::Plain, format!("{}{text}", if at == 0 { "     " } else { "       " })));
+            }
+        }
+    }
 }
 
 fn facts(plan: &Plan, width: usize) -> Vec<Line> {

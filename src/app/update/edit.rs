@@ -1,5 +1,6 @@
 //! Putting the draft together. Nothing here reaches the fleet.
 
+use super::pick;
 use crate::app::{
     access,
     command::Command,
@@ -11,7 +12,7 @@ use crate::app::{
     overlay::{Overlay, PlanPage, ScaleForm},
     state::State,
 };
-use crate::model::{HostIntent, RegionName, ServiceKey};
+use crate::model::{HostIntent, RegionName, Scope, ServiceKey};
 
 /// Most replicas that can be asked for in one region: a typing error must not ask for a million.
 pub(in crate::app) const MOST: u32 = 10_000;
@@ -30,6 +31,9 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Restart => restart(state),
         Command::Cordon => cordon(state),
         Command::Remove => remove(state),
+        Command::Migrate | Command::Rollback | Command::Drain | Command::Rebalance | Command::RebalanceAll => {
+            pick::run(state, command);
+        }
         Command::Undo if !state.draft.undo() => state.say(Mark::Stopped, "there is no step to take back"),
         Command::Redo if !state.draft.redo() => state.say(Mark::Stopped, "there is no step to make again"),
         Command::DropDraft => {
@@ -154,16 +158,7 @@ fn restart(state: &mut State) {
 }
 
 fn cordon(state: &mut State) {
-    let marked: Vec<_> = state
-        .screen()
-        .marks
-        .iter()
-        .filter_map(|id| match id {
-            Id::Host(host) => Some(host.clone()),
-            _ => None,
-        })
-        .collect();
-    let hosts = if marked.is_empty() { access::host(state).into_iter().collect() } else { marked };
+    let hosts = access::hosts(state);
     let desired = state.store.desired.clone();
     state.draft.step(|changes| {
         for host in hosts {
@@ -195,6 +190,12 @@ pub(super) fn draft_remove(state: &mut State, stack: &crate::model::StackName, s
         let hit = |key: &ServiceKey| service.map_or(key.stack == *stack, |service| service == key);
         changes.targets.retain(|(key, _), _| !hit(key));
         changes.restarts.retain(|key| !hit(key));
+        let moved = |what: &Scope| match what {
+            Scope::Stack(other) => service.is_none() && other == stack,
+            Scope::Service(key) | Scope::Replica(key, _) => hit(key),
+        };
+        changes.moves.retain(|(what, _), _| !moved(what));
+        changes.rollbacks.retain(|what, _| !moved(what));
         if service.is_none() {
             changes.removes.retain(|(other, _)| other != stack);
         }

@@ -281,7 +281,11 @@ pub(super) fn copy(state: &mut State, row: bool) -> Vec<Effect> {
 pub(super) fn freeze(state: &mut State) {
     state.frozen = match state.frozen.take() {
         Some(_) => None,
-        None => Some(Frozen { at: state.now, observed: Box::new(state.live.clone()) }),
+        None => Some(Frozen {
+            at: state.now,
+            observed: Box::new(state.live.clone()),
+            flows: Box::new(state.flows().clone()),
+        }),
     };
     state.dirty.index = true;
 }

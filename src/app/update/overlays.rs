@@ -1,21 +1,16 @@
 //! Keys for what floats above a view.
 
-use jiff::{Timestamp, ToSpan};
-
-use super::{edit, keys};
+use super::{apply, edit, keys, pick};
 use crate::app::{
-    command::{Command, Scope},
+    command::Command,
     input::Input,
     key::{Code, Key},
     line::Mark,
     msg::Effect,
-    overlay::{Overlay, PlanPage},
+    overlay::Overlay,
     pages,
     state::State,
 };
-
-/// A plan that became another while it was open must be looked at this long before it can be applied.
-const LOOK_MS: i64 = 500;
 
 /// The input that text goes into, when there is one.
 pub(super) fn input(state: &mut State) -> Option<&mut Input> {
@@ -66,7 +61,9 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
         Overlay::Palette { at, .. } => palette(state, key, at),
         Overlay::Actions { at } => actions(state, key, at),
         Overlay::Sort { at } => sort(state, key, at),
-        Overlay::Plan(page) => plan(state, key, &page),
+        Overlay::Plan(page) => apply::key(state, key, &page),
+        Overlay::Move(picker) => pick::move_key(state, key, picker),
+        Overlay::Rollback(picker) => pick::revision_key(state, key, picker),
         Overlay::Exact { places, input } => match key.code {
             Code::Enter => match number(&input.text()) {
                 Some(to) => {
@@ -141,7 +138,7 @@ fn wrong_number(state: &mut State) -> Vec<Effect> {
 }
 
 /// Where a list's selection goes by a key; none when the key does not move.
-fn moved(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
+pub(super) fn moved(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
     let last = count.saturating_sub(1);
     Some(
         match (key.code, key.ctrl) {
@@ -158,7 +155,7 @@ fn moved(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
 }
 
 /// [`moved`], also with letters, for lists without an input.
-fn moved_plain(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
+pub(super) fn moved_plain(key: Key, at: usize, count: usize, page: usize) -> Option<usize> {
     let arrow = match (key.code, key.ctrl) {
         (Code::Char('k'), false) => Code::Up,
         (Code::Char('j'), false) => Code::Down,
@@ -171,7 +168,8 @@ fn moved_plain(key: Key, at: usize, count: usize, page: usize) -> Option<usize> 
     moved(Key::plain(arrow), at, count, page)
 }
 
-fn page_rows(state: &State) -> usize {
+/// Rows of a page.
+pub(super) fn page_rows(state: &State) -> usize {
     usize::from(state.size.1.saturating_sub(4)).max(1)
 }
 
@@ -305,96 +303,4 @@ fn scale(state: &mut State, key: Key, form: &crate::app::overlay::ScaleForm) -> 
         }
         _ => text_key(state, key),
     }
-}
-
-fn plan(state: &mut State, key: Key, page: &PlanPage) -> Vec<Effect> {
-    let items = state.draft.items();
-    match state.keymap.command(&[Scope::Plan], key) {
-        Some(Command::Apply) => return apply(state, page),
-        Some(Command::DropLine) => {
-            if let Some(item) = items.get(page.at) {
-                state.draft.drop_item(item);
-                state.dirty.plan = true;
-            }
-        }
-        Some(Command::CopyCommand) => {
-            let text = state.planned.as_ref().map(|planned| planned.commands().join("\n")).unwrap_or_default();
-            if text.is_empty() {
-                state.say(Mark::Stopped, "there is nothing to copy: no part of the draft can be applied");
-                return Vec::new();
-            }
-            state.say(Mark::Ok, "sent to the terminal's clipboard");
-            return vec![Effect::Copy(text)];
-        }
-        Some(Command::ClosePlan) => state.overlay = None,
-        _ => match key.code {
-            Code::Char('z' | 'Z') => {
-                let command = if key.code == Code::Char('z') { Command::Undo } else { Command::Redo };
-                return keys::run(state, command);
-            }
-            Code::PageUp | Code::PageDown => {
-                let lines = pages::plan(state).len();
-                let rows = page_rows(state);
-                let most = lines.saturating_sub(rows);
-                if let (Some(to), Some(Overlay::Plan(page))) =
-                    (moved(key, page.top.min(most), most + 1, rows), &mut state.overlay)
-                {
-                    page.top = to;
-                }
-            }
-            _ => {
-                if let (Some(to), Some(Overlay::Plan(page))) =
-                    (moved_plain(key, page.at, items.len(), page_rows(state)), &mut state.overlay)
-                {
-                    page.at = to;
-                }
-            }
-        },
-    }
-    Vec::new()
-}
-
-/// Asks for exactly what was shown. When the plan is not what was last on the screen, it is shown again first.
-fn apply(state: &mut State, page: &PlanPage) -> Vec<Effect> {
-    if let Some(why) = state.refused(Command::Apply) {
-        state.say(Mark::Stopped, why);
-        return Vec::new();
-    }
-    if page.shown != Some(state.plan_version) {
-        state.say(Mark::Stopped, "the plan is being shown: look at it, then press enter");
-        return Vec::new();
-    }
-    let just_now = |at: Timestamp| at.checked_add(LOOK_MS.milliseconds()).is_ok_and(|due| state.now < due);
-    if page.changed.is_some_and(just_now) {
-        state.say(Mark::Stopped, "the plan has just become another: look at it, then press enter");
-        return Vec::new();
-    }
-    let Some(planned) = state.planned.clone() else { return Vec::new() };
-    let mut effects = Vec::new();
-    let mut kept = crate::app::draft::Changes::default();
-    for part in planned.parts {
-        match part.result {
-            Ok(plan) if !plan.is_empty() => {
-                state.sent.push_back(part.changes);
-                effects.push(Effect::Apply(Box::new(plan.proposal)));
-            }
-            Ok(_) => {}
-            Err(_) => kept.merge(part.changes),
-        }
-    }
-    if effects.is_empty() {
-        state.say(Mark::Stopped, "there is nothing that could be applied");
-        return Vec::new();
-    }
-    let refused = kept.len();
-    state.draft.take();
-    state.draft.step(|changes| *changes = kept);
-    state.dirty.plan = true;
-    state.overlay = None;
-    if refused > 0 {
-        state.say(Mark::Stopped, format!("asked for; {refused} that cannot be planned stays in the draft"));
-    } else {
-        state.say(Mark::Ok, "asked for …");
-    }
-    effects
 }

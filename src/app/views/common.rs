@@ -2,13 +2,14 @@
 
 use crate::{
     app::{
+        flow::Flow,
         line::{Line, Mark, Role},
         rows::{ReplicaRow, Tally},
         state::State,
         table::{Col, Column, SortKey},
     },
     model::{RegionName, ServiceKey, Usage},
-    text::{bytes, percent},
+    text::{bytes, count, percent},
 };
 
 /// What stands where there is nothing.
@@ -43,6 +44,60 @@ pub fn load_key(usage: Option<Usage>, col: Col) -> Option<SortKey> {
         Col::Memory => Some(SortKey::number(usage.map(|usage| usage.memory as f64))),
         _ => None,
     }
+}
+
+/// The columns of what comes through the proxies; on small terminals they go first. None before wharf runs anything.
+pub fn traffic_columns(state: &State) -> Vec<Column> {
+    if state.index.total.wanted == 0 {
+        return Vec::new();
+    }
+    vec![
+        Column::number(Col::Requests, "REQ/S", 7, 7),
+        Column::number(Col::Errors, "ERR %", 5, 8),
+        Column::number(Col::Answer, "MEAN ms", 7, 9),
+        Column::number(Col::Sessions, "SESSIONS", 8, 10),
+    ]
+}
+
+/// A cell of these; none for another column.
+pub fn traffic(flow: Option<&Flow>, col: Col) -> Option<Line> {
+    Some(match col {
+        Col::Requests => {
+            flow.and_then(|flow| flow.requests).map_or_else(nothing, |rate| Line::of(Role::Plain, a_second(rate)))
+        }
+        Col::Errors => flow.and_then(Flow::failed_percent).map_or_else(nothing, |share| {
+            let role = match share {
+                0.0..0.005 => Role::Dim,
+                0.005..FAILS => Role::Mark(Mark::Changing),
+                _ => Role::Mark(Mark::Failed),
+            };
+            Line::of(role, if share < 9.95 { format!("{share:.2}") } else { percent(share) })
+        }),
+        Col::Answer => flow.and_then(Flow::answer).map_or_else(nothing, |ms| Line::of(Role::Plain, count(ms))),
+        Col::Sessions => flow.map_or_else(nothing, |flow| Line::of(Role::Plain, count(u64::from(flow.sessions)))),
+        _ => return None,
+    })
+}
+
+/// A share of failed requests, in percent, from which on it is bad.
+const FAILS: f64 = 1.0;
+
+/// Something a second.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are small and not negative")]
+fn a_second(rate: f64) -> String {
+    if rate < 9.95 { format!("{rate:.1}") } else { count(rate.round() as u64) }
+}
+
+/// The order of these columns.
+pub fn traffic_key(flow: Option<&Flow>, col: Col) -> Option<SortKey> {
+    let value = match col {
+        Col::Requests => flow.and_then(|flow| flow.requests),
+        Col::Errors => flow.and_then(Flow::failed_percent),
+        Col::Answer => flow.and_then(Flow::answer).map(|ms| ms as f64),
+        Col::Sessions => flow.map(|flow| f64::from(flow.sessions)),
+        _ => return None,
+    };
+    Some(SortKey::number(value))
 }
 
 /// `17/18`.

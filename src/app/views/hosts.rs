@@ -3,6 +3,8 @@
 use super::common::{health, memory, nothing, stale};
 use crate::{
     app::{
+        command::Command,
+        drains::{Drain, drain},
         line::{Line, Mark, Role},
         screen::Within,
         state::State,
@@ -30,7 +32,7 @@ pub(super) fn columns(_: &State) -> Vec<Column> {
     vec![
         Column::name("HOST", 10, 32),
         Column::text(Col::Region, "REGION", 6, 16, 4),
-        Column::text(Col::State, "STATE", 10, 24, 1).rigid(),
+        Column::text(Col::State, "STATE", 10, 30, 1).rigid(),
         Column::number(Col::Replicas, "REPLICAS", 8, 2),
         Column::number(Col::Others, "OTHERS", 6, 7),
         Column::number(Col::Cpu, "CPU %", 6, 3),
@@ -94,13 +96,23 @@ fn link_words(state: &State, host: &HostView) -> Line {
         Link::Unknown { since, .. } => Line::of(Role::Mark(mark), format!("unknown {}", ago(*since, state.now))),
         link => Line::of(Role::Mark(mark), link.word()),
     };
-    match state.store.desired.hosts.get(&host.name) {
-        Some(HostIntent::Cordoned) => line.push(Role::Mark(Mark::Stopped), " cordoned"),
-        Some(HostIntent::Draining) => line.push(Role::Mark(Mark::Changing), " draining"),
-        None => {}
+    if state.store.desired.hosts.get(&host.name) == Some(&HostIntent::Cordoned) {
+        line.push(Role::Mark(Mark::Stopped), " cordoned");
+    }
+    if let Some(drain) = drain(state, &host.name) {
+        // That it can be reached, its glyph says.
+        line = match host.link {
+            Link::Unknown { .. } => line.with(Role::Mark(Mark::Unknown), " draining"),
+            _ => drain.line(),
+        };
     }
     if let Some(intent) = state.draft.host(&host.name) {
-        line.push(Role::Draft, if intent.is_some() { " → cordon" } else { " → open" });
+        let word = match intent {
+            Some(HostIntent::Cordoned) => " → cordon",
+            Some(HostIntent::Draining) => " → drain",
+            None => " → open",
+        };
+        line.push(Role::Draft, word);
     }
     line
 }
@@ -117,8 +129,38 @@ fn note(state: &State, host: &HostView) -> Line {
         _ if state.index.total.wanted == 0 && host.listed_at.is_some() && host.containers.is_empty() => {
             Line::of(Role::Dim, "no containers")
         }
-        _ => Line::new(),
+        _ => match drain(state, &host.name) {
+            Some(drain) => drain_note(state, host, drain),
+            None => lean_note(state, host),
+        },
     }
+}
+
+/// What keeps a draining host, or that nothing does.
+fn drain_note(state: &State, host: &HostView, drain: Drain) -> Line {
+    if drain.stays == 0 {
+        return if drain.is_empty() { Line::of(Role::Dim, "nothing of this fleet runs there") } else { Line::new() };
+    }
+    let on = |place: &crate::model::Place| place.host == host.name;
+    let names: Vec<String> = state
+        .store
+        .desired
+        .replicas()
+        .filter(|(_, place)| on(place))
+        .map(|(key, _)| format!("{}.{}", key.service, key.slot))
+        .collect();
+    Line::of(Role::Mark(Mark::Failed), format!("not safe to switch off: {} stays", names.join(", ")))
+}
+
+/// That a rebalance would fill it, where it is the emptiest of its region.
+fn lean_note(state: &State, host: &HostView) -> Line {
+    let Some(lean) = state.uneven.of(&host.region).filter(|lean| lean.host == host.name) else { return Line::new() };
+    let mut line = Line::of(Role::Dim, format!("emptiest of {}: a rebalance would move {}", host.region, lean.count()));
+    if let Some(key) = state.keymap.key_of(Command::Rebalance).filter(|_| state.mode.can_act()) {
+        line.push(Role::Key, format!("  {key}"));
+        line.push(Role::Dim, " shows it");
+    }
+    line
 }
 
 pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {

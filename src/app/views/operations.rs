@@ -1,12 +1,16 @@
 //! Operations: what was asked for, and how far it is.
 
-use crate::app::{
-    line::{Line, Mark, Role, bar},
-    pages::{operation_mark, operation_note},
-    screen::Within,
-    state::State,
-    status::{ago, lasting},
-    table::{Cell, Col, Column, SortKey},
+use super::common::nothing;
+use crate::{
+    app::{
+        line::{Line, Mark, Role, bar},
+        pages::{operation_mark, operation_note, operation_traffic},
+        screen::Within,
+        state::State,
+        status::{ago, lasting},
+        table::{Cell, Col, Column, SortKey},
+    },
+    text::count,
 };
 
 pub(super) fn rows(state: &State) -> Vec<usize> {
@@ -25,16 +29,20 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
         .collect()
 }
 
-pub(super) fn columns(_: &State) -> Vec<Column> {
+pub(super) fn columns(state: &State) -> Vec<Column> {
+    // What it waits for needs some words, where there is room for them.
+    let words = if state.size.0 >= 110 { 26 } else { 10 };
     vec![
         Column::name("OPERATION", 34, 60),
         Column::text(Col::State, "STATE", 10, 12, 2).rigid(),
         Column::text(Col::Progress, "PROGRESS", 20, 20, 3).rigid(),
+        Column::number(Col::Requests, "REQUESTS", 9, 8),
+        Column::number(Col::Errors, "FAILED", 7, 5),
         Column::number(Col::Age, "AGE", 5, 1),
-        Column::number(Col::Time, "TOOK", 8, 6),
-        Column::text(Col::Who, "BY", 4, 24, 5),
-        Column::text(Col::Note, "NOTE", 10, 100, 4),
-        Column::text(Col::Kind, "ID", 8, 8, 7),
+        Column::number(Col::Time, "TOOK", 8, 7),
+        Column::text(Col::Who, "BY", 4, 24, 6),
+        Column::text(Col::Note, "NOTE", words, 100, 4),
+        Column::text(Col::Kind, "ID", 8, 8, 9),
     ]
 }
 
@@ -51,6 +59,13 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             line.push(Role::Plain, count);
             if total == 0 { Line::of(Role::Dim, "–") } else { line }
         }
+        Col::Requests => {
+            operation_traffic(op).map_or_else(nothing, |traffic| Line::of(Role::Dim, count(traffic.requests)))
+        }
+        Col::Errors => operation_traffic(op).map_or_else(nothing, |traffic| {
+            let role = if traffic.failed > 0 { Role::Mark(Mark::Failed) } else { Role::Plain };
+            Line::of(role, count(traffic.failed))
+        }),
         Col::Age => Line::of(Role::Plain, ago(op.at, state.now)),
         Col::Time => Line::of(
             Role::Dim,
@@ -67,6 +82,8 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
 pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     let op = state.operations().get(row)?;
     match col {
+        Col::Requests => Some(SortKey::number(operation_traffic(op).map(|traffic| traffic.requests as f64))),
+        Col::Errors => Some(SortKey::number(operation_traffic(op).map(|traffic| traffic.failed as f64))),
         Col::Age => Some(SortKey::Number(op.at.as_second() as f64)),
         Col::State => Some(SortKey::Number(f64::from(operation_mark(op) as u8))),
         Col::Name => Some(SortKey::Text(op.intent.summary())),

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::common::{cpu, load_key, memory, name_role, nothing, replica_name, stale};
+use super::common::{
+    cpu, load_key, memory, name_role, nothing, replica_name, stale, traffic, traffic_columns, traffic_key,
+};
 use crate::{
     app::{
+        flow::Flow,
         line::{Line, Mark, Role},
         rows::ReplicaRow,
         screen::Within,
@@ -28,8 +31,8 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
     (0..state.index.replicas.len()).filter(|at| state.index.replicas.get(*at).is_some_and(fits)).collect()
 }
 
-pub(super) fn columns(_: &State) -> Vec<Column> {
-    vec![
+pub(super) fn columns(state: &State) -> Vec<Column> {
+    let mut columns = vec![
         Column::name("REPLICA", 20, 44),
         Column::text(Col::State, "STATE", 10, 26, 1),
         Column::number(Col::Revision, "REV", 5, 6),
@@ -39,11 +42,21 @@ pub(super) fn columns(_: &State) -> Vec<Column> {
         Column::number(Col::Memory, "MEMORY", 9, 4),
         Column::number(Col::Restarts, "RESTARTS", 8, 8),
         Column::number(Col::Age, "AGE", 5, 7),
-        Column::text(Col::Ports, "PORTS", 8, 30, 9),
-        Column::text(Col::Image, "IMAGE", 12, 60, 10),
-        Column::number(Col::Network, "RX/s TX/s", 21, 11).only_wide(),
-        Column::text(Col::Container, "CONTAINER", 12, 44, 12).only_wide(),
-    ]
+    ];
+    // They stand before the load here too, and go before everything that says what a replica is.
+    let traffic = traffic_columns(state).into_iter().map(|column| Column { drop: column.drop + 2, ..column });
+    columns.splice(5..5, traffic);
+    columns.extend([
+        Column::text(Col::Ports, "PORTS", 8, 30, 13),
+        Column::text(Col::Image, "IMAGE", 12, 60, 14),
+        Column::number(Col::Network, "RX/s TX/s", 21, 15).only_wide(),
+        Column::text(Col::Container, "CONTAINER", 12, 44, 16).only_wide(),
+    ]);
+    columns
+}
+
+fn flow<'a>(state: &'a State, container: Option<&Container>) -> Option<&'a Flow> {
+    state.flows().replica(&container?.id)
 }
 
 /// The state in words; longer than the mark, shorter than the details.
@@ -74,6 +87,10 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
                 (Within::Service(_) | Within::Stack(_), _) | (_, None) => line.push(role, replica_name(state, row)),
                 (_, Some(slot)) => line.push(role, format!("{}.{slot}", row.service)),
             }
+            let key = row.service.key().filter(|_| row.wanted);
+            if let Some(word) = key.and_then(|key| state.draft.moves(&key, row.slot)) {
+                line.push(Role::Draft, format!(" {word}"));
+            }
             line
         }
         Col::State => {
@@ -95,7 +112,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             Line::of(Role::Plain, format!("{}  {}", bytes(whole(usage.net_rx)), bytes(whole(usage.net_tx))))
         }),
         Col::Container => Line::of(Role::Dim, container.map_or("", |c| c.name.as_str())),
-        _ => return None,
+        _ => return traffic(flow(state, container), col),
     })
 }
 
@@ -132,7 +149,7 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Restarts => Some(SortKey::number(container.map(|c| f64::from(c.restarts)))),
         Col::Age => Some(SortKey::number(container.and_then(since_when).map(|at| at.as_second() as f64))),
         Col::Name => Some(SortKey::Text(format!("{}.{}", row.service, row.slot.unwrap_or(0)))),
-        _ => load_key(container.and_then(|c| c.usage), col),
+        _ => traffic_key(flow(state, container), col).or_else(|| load_key(container.and_then(|c| c.usage), col)),
     }
 }
 

@@ -1,8 +1,12 @@
 //! Services: one row per service, one column per region.
 
-use super::common::{cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key, target};
+use super::common::{
+    cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key, target, traffic,
+    traffic_columns, traffic_key,
+};
 use crate::{
     app::{
+        flow::Flow,
         line::{Line, Mark, Role},
         rows::ServiceRow,
         screen::Within,
@@ -33,12 +37,9 @@ pub(super) fn columns(state: &State) -> Vec<Column> {
         Column::number(Col::Health, "HEALTH", 9, 2),
     ];
     columns.extend(region_columns(state, 1));
-    columns.extend([
-        Column::number(Col::Cpu, "CPU %", 6, 4),
-        Column::number(Col::Memory, "MEMORY", 9, 5),
-        Column::text(Col::Updated, "UPDATED", 10, 24, 6),
-        Column::text(Col::Image, "IMAGE", 12, 60, 7),
-    ]);
+    columns.extend([Column::number(Col::Cpu, "CPU %", 6, 4), Column::number(Col::Memory, "MEMORY", 9, 5)]);
+    columns.extend(traffic_columns(state));
+    columns.extend([Column::text(Col::Updated, "UPDATED", 10, 24, 6), Column::text(Col::Image, "IMAGE", 12, 60, 11)]);
     columns
 }
 
@@ -54,6 +55,9 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             }
             if service.id.key().is_some_and(|key| state.draft.restarts(&key)) {
                 line.push(Role::Draft, " restart");
+            }
+            if let Some(word) = service.id.key().and_then(|key| state.draft.moves(&key, None)) {
+                line.push(Role::Draft, format!(" {word}"));
             }
             line
         }
@@ -76,8 +80,12 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
                 .with(Role::Dim, format!("  {}", state.person(by))),
             None => Line::of(Role::Dim, service.id.stack.tool()),
         },
-        _ => return None,
+        _ => return traffic(flow(state, service), col),
     })
+}
+
+fn flow<'a>(state: &'a State, service: &ServiceRow) -> Option<&'a Flow> {
+    state.flows().service(&service.id.key()?)
 }
 
 pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
@@ -90,7 +98,7 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Updated => {
             Some(SortKey::number(service.updated.as_ref().map(|(at, _)| -(since(*at, state.now).as_secs_f64()))))
         }
-        _ => load_key(service.total.usage, col),
+        _ => traffic_key(flow(state, service), col).or_else(|| load_key(service.total.usage, col)),
     }
 }
 

@@ -1,7 +1,11 @@
 //! Overview and stacks: one row per stack.
 
-use super::common::{cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key};
+use super::common::{
+    cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key, traffic, traffic_columns,
+    traffic_key,
+};
 use crate::app::{
+    flow::Flow,
     line::{Line, Mark, Role},
     rows::StackRow,
     screen::Within,
@@ -25,11 +29,11 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
 pub(super) fn overview_columns(state: &State) -> Vec<Column> {
     let mut columns = vec![Column::name("STACK", 16, 32), Column::number(Col::Health, "HEALTH", 9, 0)];
     columns.extend(region_columns(state, 3));
-    columns.extend([
-        Column::number(Col::Cpu, "CPU %", 6, 4),
-        Column::number(Col::Memory, "MEMORY", 9, 5),
-        Column::text(Col::Last, "LAST CHANGE", 16, 60, 2),
-    ]);
+    columns.extend([Column::number(Col::Cpu, "CPU %", 6, 10), Column::number(Col::Memory, "MEMORY", 9, 11)]);
+    columns.extend(traffic_columns(state).into_iter().filter(|column| column.col != Col::Sessions));
+    // Who changed what needs some words, where there is room for them at all.
+    let words = if state.size.0 >= 110 { 28 } else { 16 };
+    columns.push(Column::text(Col::Last, "LAST CHANGE", words, 60, 2));
     columns
 }
 
@@ -42,8 +46,9 @@ pub(super) fn columns(state: &State) -> Vec<Column> {
         Column::number(Col::Hosts, "HOSTS", 6, 5),
         Column::number(Col::Cpu, "CPU %", 6, 1),
         Column::number(Col::Memory, "MEMORY", 9, 2),
-        Column::text(Col::Last, "LAST CHANGE", 16, 60, 6),
     ];
+    columns.extend(traffic_columns(state));
+    columns.push(Column::text(Col::Last, "LAST CHANGE", 16, 60, 6));
     columns.extend(region_columns(state, 7).into_iter().map(Column::only_wide));
     columns
 }
@@ -76,8 +81,12 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             region(tally, target)
         }
         Col::Last => last(state, stack),
-        _ => return None,
+        _ => return traffic(flow(state, stack), col),
     })
+}
+
+fn flow<'a>(state: &'a State, stack: &StackRow) -> Option<&'a Flow> {
+    state.flows().stack(stack.id.own()?)
 }
 
 fn mark(state: &State, stack: &StackRow) -> Mark {
@@ -114,7 +123,7 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Last => Some(SortKey::number(
             stack.last.and_then(|at| state.operations().get(at)).map(|op| op.at.as_second() as f64),
         )),
-        _ => load_key(stack.total.usage, col),
+        _ => traffic_key(flow(state, stack), col).or_else(|| load_key(stack.total.usage, col)),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         steps,
         view::Answer,
     },
-    model::{ProxySpec, ProxyView, Sensitive, Server},
+    model::{Duty, ProxySpec, ProxyView, Sensitive, Server},
     text::Text,
 };
 
@@ -35,15 +35,7 @@ impl<P: Place + Sync> Work<P> {
         let missing = self.names.resolve(&mut spec.members).await;
         self.names.resolve_all(&mut spec.unseen).await;
         self.settle(&spec).await?;
-        let looked = match self.look().await {
-            Ok(looked) => looked,
-            Err(trouble) => {
-                if let Some(current) = &mut self.current {
-                    current.session = None;
-                }
-                return Err(trouble);
-            }
-        };
+        let mut looked = self.look().await?;
         leave_alone(&mut spec, &looked.backends);
         let mut problems: Vec<String> = missing
             .iter()
@@ -74,6 +66,8 @@ impl<P: Place + Sync> Work<P> {
         if !commands.is_empty() {
             again = true;
             self.say(&commands, &mut problems).await?;
+            // What came of it is seen now: others wait for the proxy's word.
+            looked = self.look().await?;
         }
         if is_loaded && commands.is_empty() {
             self.write_file(&spec).await?;
@@ -84,8 +78,18 @@ impl<P: Place + Sync> Work<P> {
         Ok(if again { Pace::Busy } else { Pace::Calm })
     }
 
-    /// Asks all processes.
+    /// Asks all processes. When that fails, the next look begins a new session.
     async fn look(&mut self) -> Result<Looked, Trouble> {
+        let looked = self.ask_all().await;
+        if looked.is_err()
+            && let Some(current) = &mut self.current
+        {
+            current.session = None;
+        }
+        looked
+    }
+
+    async fn ask_all(&mut self) -> Result<Looked, Trouble> {
         self.converse().await?;
         let host = self.host.clone();
         let trouble = |why: Text| Trouble::new(format!("{host}: the proxy does not answer: {why}"));
@@ -245,7 +249,7 @@ fn leave_alone(spec: &mut ProxySpec, seen: &Backends) {
                 address: there.address.to_string(),
                 port: there.port,
                 check_port: None,
-                is_ready: there.admin == Admin::Ready,
+                duty: if there.admin == Admin::Ready { Duty::Serving } else { Duty::Leaving },
             });
         }
     }
@@ -256,7 +260,7 @@ fn unsettled(spec: &ProxySpec, view: &ProxyView) -> bool {
     let coming = spec.members.iter().any(|(name, members)| {
         let seen = view.backends.get(name);
         members.servers.iter().any(|(server, want)| {
-            want.is_ready
+            want.is_serving()
                 && seen.and_then(|seen| seen.servers.get(server)).is_none_or(|seen| !seen.is_ready || !seen.is_up)
         })
     });

@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::super::config::{Layout, certificates, text};
-use crate::model::{Backend, Bind, Frontend, Members, ProxySpec, ProxyStructure, Route, Sensitive, Server, Speech};
+use crate::model::{
+    Backend, Bind, Duty, Frontend, Members, ProxySpec, ProxyStructure, Route, Sensitive, Server, Speech,
+};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tables/entry/haproxy.cfg");
 
@@ -28,7 +30,8 @@ fn route(host: Option<&str>, path: Option<&str>, backend: &str) -> Route {
 }
 
 fn server(address: &str, port: u16, is_ready: bool) -> Server {
-    Server { address: address.into(), port, check_port: None, is_ready }
+    let duty = if is_ready { Duty::Serving } else { Duty::Leaving };
+    Server { address: address.into(), port, check_port: None, duty }
 }
 
 /// One of everything.

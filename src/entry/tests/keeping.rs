@@ -21,8 +21,8 @@ use super::{Processes, until};
 use crate::{
     entry::Keeper,
     model::{
-        Backend, BackendName, Bind, Frontend, HostChange, HostName, HostUpdate, Members, ProxySpec, ProxyStructure,
-        ProxyView, RevisionNo, Route, Server, ServerName, Slot, Speech,
+        Backend, BackendName, Bind, Duty, Frontend, HostChange, HostName, HostUpdate, Members, ProxySpec,
+        ProxyStructure, ProxyView, RevisionNo, Route, Server, ServerName, Slot, Speech,
     },
 };
 
@@ -161,7 +161,7 @@ pub(super) fn spec(edge: u16, apps: &[(u32, u16)]) -> ProxySpec {
     };
     let mut members = Members::default();
     for (slot, port) in apps {
-        let server = Server { address: "127.0.0.1".into(), port: *port, check_port: None, is_ready: true };
+        let server = Server { address: "127.0.0.1".into(), port: *port, check_port: None, duty: Duty::Serving };
         members.servers.insert(server_name(*slot), server);
     }
     ProxySpec {
@@ -316,7 +316,7 @@ async fn requests_wait_while_the_only_replica_is_replaced() {
     kept.want(|spec| {
         let members = spec.members.get_mut(&backend_name()).unwrap();
         members.is_held = true;
-        members.servers.get_mut(&server_name(1)).unwrap().is_ready = false;
+        members.servers.get_mut(&server_name(1)).unwrap().duty = Duty::Leaving;
     });
     kept.until("a is drained", |view| {
         view.backends[&backend_name()].servers.values().all(|server| !server.is_ready && server.sessions == 0)

@@ -6,7 +6,7 @@ use super::super::{
     stat::{Admin, Backends, Check, Seen, SeenServer},
     steps::{next, refusal},
 };
-use crate::model::{Backend, BackendName, Members, Server, ServerName, Speech};
+use crate::model::{Backend, BackendName, Duty, Members, Server, ServerName, Speech};
 
 fn name() -> BackendName {
     "shop:web:80".parse().unwrap()
@@ -25,7 +25,7 @@ fn structure() -> BTreeMap<String, Backend> {
     BTreeMap::from([(name().to_string(), backend)])
 }
 
-/// `1+ 2-`: slot 1 is to take requests, slot 2 is not; `hold` holds.
+/// `1+ 2- 3~`: slot 1 is to take requests, slot 2 is not, slot 3 not yet; `hold` holds.
 fn wanted(words: &str) -> BTreeMap<BackendName, Members> {
     let mut members = Members::default();
     for word in words.split_whitespace() {
@@ -38,7 +38,11 @@ fn wanted(words: &str) -> BTreeMap<BackendName, Members> {
             address: "10.0.0.1".into(),
             port: 1000 + slot.parse::<u16>().unwrap(),
             check_port: None,
-            is_ready: sign == "+",
+            duty: match sign {
+                "+" => Duty::Serving,
+                "~" => Duty::Awaited,
+                _ => Duty::Leaving,
+            },
         };
         members.servers.insert(server_name(slot), server);
     }
@@ -124,6 +128,13 @@ fn what_is_said_next() {
         // Where nothing serves, an unchecked one is better than none.
         ("1+ 2+", "1:ready/down 2:drain/new", "check 2; ready 2"),
         ("1+", "1:maint", "ready 1"),
+        // One on its way is checked before it is its turn, and gets nothing.
+        ("1+ 2~", "1:ready", "add 2; check 2; drain 2"),
+        ("1~", "", "add 1; check 1; drain 1"),
+        ("1+ 2~", "1:ready 2:drain", ""),
+        ("1+ 2~", "1:ready 2:maint", "drain 2"),
+        ("1+ 2~", "1:ready 2:ready", "drain 2"),
+        ("2~ hold", "hold 2:drain", ""),
         // Start-first: the old one goes when the new one serves, not before.
         ("2+", "1:ready 2:drain/new", "check 2"),
         ("2+", "1:ready 2:drain", "ready 2; drain 1"),
@@ -149,7 +160,7 @@ fn what_is_said_next() {
         ("1- hold", "1:ready", "ready hold; drain 1"),
         ("1- hold", "hold 1:drain/up/2", ""),
         ("2+ hold", "hold", "add 2; check 2; drain 2"),
-        ("2+", "hold 2:drain/new", ""),
+        ("2+", "hold 2:drain/new", "check 2"),
         ("2+", "hold 2:drain", "ready 2; maint hold"),
         ("", "hold", "maint hold"),
         // Back from a drain that was called off.

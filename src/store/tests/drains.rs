@@ -41,6 +41,7 @@ fn one_moved() -> Progress {
         replica: Some(ReplicaKey { region: east(), service: key("shop/web"), slot: Slot(slot) }),
         state,
         detail: Text::default(),
+        since: None,
     };
     Progress {
         done: 1,

@@ -112,6 +112,44 @@ fn nobody_holds_anything_after_a_reboot() {
     assert_eq!(take(&two, "two"), Some(Epoch(2)));
 }
 
+/// A process that takes a lease and ends without a word: the test's own program, told by its environment.
+#[test]
+fn the_lease_of_a_dead_process_is_free_at_once() {
+    const STORE: &str = "WHARF_TEST_LEASE_STORE";
+    if let Some(path) = std::env::var_os(STORE) {
+        let store = Sqlite::start(path.as_ref(), Options::default(), Clock::machine()).unwrap();
+        assert!(take(&store, "child").is_some());
+        // No destructor runs, and nothing is released.
+        std::process::abort();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fleet.db");
+    let store = Sqlite::start(&path, Options::default(), Clock::machine()).unwrap();
+    let myself = std::env::current_exe().unwrap();
+    let name = "store::tests::leases::the_lease_of_a_dead_process_is_free_at_once";
+    let child = std::process::Command::new(myself).args(["--exact", name]).env(STORE, &path).output().unwrap();
+    assert!(!child.status.success());
+    let lease = now(store.leases()).unwrap().remove(0);
+    assert_eq!((lease.holder, lease.alive), (Text::new("child"), false));
+    assert_eq!(take(&store, "one"), Some(Epoch(2)));
+    assert!(now(store.leases()).unwrap()[0].alive);
+    // What it left is gone, and ours goes with us.
+    let signs = || {
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().contains("-holder-")).count()
+    };
+    assert_eq!(signs(), 1);
+    // One that lives is left alone, whatever became of its time.
+    let other = Sqlite::start(&path, Options::default(), Clock::machine()).unwrap();
+    assert_eq!(take(&other, "two"), None);
+    drop(store);
+    let begun = std::time::Instant::now();
+    while signs() > 0 {
+        assert!(begun.elapsed().as_secs() < 10, "it leaves its sign behind");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn this_machines_clock_goes_on() {
     let clock = Clock::machine();

@@ -1,0 +1,49 @@
+//! Signs of life: a file beside the store that an open store keeps locked from its first lease on. The kernel drops the
+//! lock with the process, however that ends, so that the lease of a dead holder is free at once. Where there is no sign
+//! (it could not be made, or an older wharf holds the lease) the lease runs out by its time.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// The sign of this open store; gone when it is dropped.
+#[derive(Debug)]
+pub(super) struct Sign {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Drop for Sign {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// The file of an owner's sign.
+fn path(store: &Path, owner: &str) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(format!("-holder-{owner}"));
+    PathBuf::from(name)
+}
+
+/// Makes the sign; none where that fails: then others wait for the lease's time.
+pub(super) fn raise(store: &Path, owner: &str) -> Option<Sign> {
+    let path = path(store, owner);
+    // Others only read it. Nothing is in it.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path).ok()?;
+    file.try_lock().ok()?;
+    Some(Sign { path, _locked: file })
+}
+
+/// True when the owner's process has surely ended.
+pub(super) fn is_dead(store: &Path, owner: &str) -> bool {
+    let Ok(file) = File::open(path(store, owner)) else { return false };
+    !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_)))
+}
+
+/// Takes away what a dead owner left.
+pub(super) fn clear(store: &Path, owner: &str) {
+    drop(fs::remove_file(path(store, owner)));
+}
