@@ -18,6 +18,8 @@
 mod bad;
 #[path = "real/bad_traffic.rs"]
 mod bad_traffic;
+#[path = "real/composed.rs"]
+mod composed;
 #[path = "real/entry.rs"]
 mod entry;
 #[path = "real/faults.rs"]

@@ -14,6 +14,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "sim/adopting.rs"]
+mod adopting;
 #[path = "sim/answers.rs"]
 mod answers;
 #[path = "sim/failing.rs"]

@@ -137,6 +137,7 @@ fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
     }
     let newer = view.desired.generation != state.store.desired.generation;
     state.store = view;
+    state.live.adopt(&state.store.desired.adopted);
     state.dirty.index = true;
     state.dirty.news = true;
     if newer && !state.draft.is_empty() {

@@ -121,6 +121,7 @@ pub(super) async fn finish(
             print::json(&PlanDocument::new(&plan));
         } else {
             print::line("nothing to do: it is as you want it");
+            plan.warnings.iter().for_each(|warning| print::complain(warning));
         }
         return Ok(ExitCode::SUCCESS);
     }

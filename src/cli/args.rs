@@ -78,6 +78,8 @@ pub enum Command {
     Drain(HostArgs),
     /// Let a host take replicas again
     Uncordon(HostArgs),
+    /// Take over a stack that Docker Compose runs, as it runs: nothing is restarted
+    Adopt(AdoptArgs),
     /// Show what an acting command would do: `wharf plan scale shop/web=6`
     Plan(PlanArgs),
     /// End an operation; what was wanted before is wanted again
@@ -260,6 +262,25 @@ pub struct DeployArgs {
     pub act: ActArgs,
 }
 
+/// `wharf adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// The stack: what Docker Compose calls the project
+    pub stack: String,
+    /// Its Compose file, to compare with what runs; may be given several times, later ones override
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Profiles to include
+    #[arg(long = "profile", value_name = "NAME", requires = "files")]
+    pub profiles: Vec<String>,
+    /// Files of variables, instead of `.env` beside the first file
+    #[arg(long = "env-file", value_name = "FILE", requires = "files")]
+    pub env_files: Vec<PathBuf>,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
 /// `wharf scale`.
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
@@ -378,6 +399,8 @@ pub enum Planned {
     Cordon(HostArgs),
     /// See `wharf drain`
     Drain(HostArgs),
+    /// See `wharf adopt`
+    Adopt(AdoptArgs),
     /// See `wharf uncordon`
     Uncordon(HostArgs),
 }

@@ -1,6 +1,9 @@
 //! `wharf deploy`: a Compose file becomes a plan.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use futures::{StreamExt, stream};
 
@@ -36,7 +39,11 @@ pub(super) async fn run(context: Context, args: DeployArgs) -> Result<ExitCode, 
     let store = context.store()?;
     let seen = look::look(context, store.as_ref()).await?.or_blind()?;
     let images = resolve(&seen, &loaded.stack).await?;
-    let plan = plan::deploy(&seen.world(), &loaded.stack, &images, &seen.context.who)?;
+    let mut stack = loaded.stack;
+    let known = exposed(&seen, &stack, &images).await;
+    let told = plan::expose(&seen.world(), &mut stack, &images, &known);
+    let mut plan = plan::deploy(&seen.world(), &stack, &images, &seen.context.who)?;
+    plan.warnings.extend(told);
     act::finish(&seen.context, store, &args.act, plan, deadline).await
 }
 
@@ -127,6 +134,29 @@ async fn resolve(seen: &look::Seen, stack: &StackSpec) -> Result<BTreeMap<Servic
         .iter()
         .filter_map(|(name, image, _)| resolved.get(image).map(|digest| ((*name).clone(), digest.clone())))
         .collect())
+}
+
+/// The ports that images expose, of services whose file names none, as far as a host has the image. It only helps: what
+/// is not known is a warning of the plan.
+async fn exposed(
+    seen: &look::Seen,
+    stack: &StackSpec,
+    images: &BTreeMap<ServiceName, String>,
+) -> BTreeMap<ServiceName, BTreeSet<u16>> {
+    let silent = plan::silent(stack).into_iter().filter_map(|name| {
+        let spec = stack.services.get(&name)?;
+        let image = images.get(&name).unwrap_or(&spec.image).clone();
+        Some((name, image, readers(seen, &spec.wharf.regions)))
+    });
+    let asked = stream::iter(silent).map(|(name, image, readers)| async move {
+        for reader in readers {
+            if let Ok(Some(ports)) = reader.exposed(&image).await {
+                return Some((name, ports));
+            }
+        }
+        None
+    });
+    asked.buffered(AT_ONCE).filter_map(|found| async { found }).collect().await
 }
 
 /// Asks one host after the other: the first that knows the image decides for all.

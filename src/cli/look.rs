@@ -83,7 +83,8 @@ pub(super) async fn look(context: Context, store: &dyn ReadStore) -> Result<Seen
     let desired = store.desired().await?;
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::<Watching>::start(&context.fleet, tx, ObserveOptions::default());
-    let observed = Observed::unseen(&context.fleet, Timestamp::now());
+    let mut observed = Observed::unseen(&context.fleet, Timestamp::now());
+    observed.adopt(&desired.adopted);
     let mut seen = Seen { context, desired, observed, observer, updates };
     let deadline = Instant::now() + PATIENCE;
     while !settled(&seen.observed) {

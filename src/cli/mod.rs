@@ -1,6 +1,7 @@
 //! Command line: one file per group of commands.
 
 mod act;
+mod adopt;
 mod args;
 mod context;
 mod dashboard;
@@ -92,6 +93,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Cordon(args)) => act::host(context()?, args, Some(HostIntent::Cordoned)).await,
         Some(Command::Drain(args)) => act::host(context()?, args, Some(HostIntent::Draining)).await,
         Some(Command::Uncordon(args)) => act::host(context()?, args, None).await,
+        Some(Command::Adopt(args)) => adopt::run(context()?, args).await,
         Some(Command::Plan(plan)) => planned(context()?, plan.command).await,
         Some(Command::Abort(args)) => act::abort(context()?, args).await,
         Some(Command::Pause(args)) => hold::pause(context()?, args).await,
@@ -110,6 +112,10 @@ async fn planned(context: Context, command: Planned) -> Result<ExitCode, Failure
         Planned::Deploy(mut args) => {
             args.act.dry_run = true;
             deploy::run(context, args).await
+        }
+        Planned::Adopt(mut args) => {
+            args.act.dry_run = true;
+            adopt::run(context, args).await
         }
         Planned::Scale(mut args) => {
             args.act.dry_run = true;

@@ -16,6 +16,9 @@ pub(super) fn render(plan: &Plan) -> String {
     let summary = plan.proposal.intent.summary();
     if plan.is_empty() {
         let _ = writeln!(out, "{summary}: nothing would change");
+        for warning in &plan.warnings {
+            let _ = writeln!(out, "! {warning}");
+        }
         return out;
     }
     let _ = writeln!(out, "PLAN  {summary}  (from state {})", text::count(plan.proposal.base.0));
@@ -39,7 +42,10 @@ pub(super) fn render(plan: &Plan) -> String {
         out.push('\n');
     }
     for difference in &plan.differences {
-        let _ = writeln!(out, "{}  r{} → r{}", difference.service, difference.before, difference.after);
+        let _ = match difference.before.0 {
+            0 => writeln!(out, "{}  r{}, as it runs", difference.service, difference.after),
+            _ => writeln!(out, "{}  r{} → r{}", difference.service, difference.before, difference.after),
+        };
         for line in difference.lines.iter().take(LINES) {
             let _ = writeln!(out, "    {line}");
         }

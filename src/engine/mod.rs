@@ -6,6 +6,7 @@
 //!
 //! What an engine says becomes [`crate::text::Text`] in `convert`, once.
 
+mod adopt;
 mod auth;
 mod convert;
 mod create;
@@ -35,6 +36,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::Found;
 pub use create::CreateRequest;
 pub use dial::MemoryDial;
 pub use error::{EngineError, ErrorKind};

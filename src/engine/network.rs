@@ -98,7 +98,7 @@ async fn make_network(
         let found: Vec<wire::Network> = session.http.json("/networks", LIST).await?;
         if let Some(there) = found.iter().find(|network| network.name == name) {
             let ours = there.labels.get(label::FLEET).is_some_and(|theirs| theirs == fleet.as_str());
-            return if spec.external || ours { Ok(()) } else { Err(foreign("network", name)) };
+            return if spec.external || spec.adopted || ours { Ok(()) } else { Err(foreign("network", name)) };
         }
         if spec.external {
             return Err(missing("network", name));

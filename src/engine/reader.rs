@@ -96,7 +96,7 @@ impl Reader {
     }
 
     /// A question that changes nothing: an answer that is lost can be asked for again.
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         tried: &'static str,
         question: impl AsyncFnOnce(&Session) -> Result<T, Fault>,

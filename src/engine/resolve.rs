@@ -1,6 +1,6 @@
 //! An image's name resolved to what it means now, so that all replicas of a revision run the same.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -101,6 +101,18 @@ impl Reader {
             };
             Fault { kind, ..fault }.at(&self.host, tried)
         })
+    }
+
+    /// The TCP ports that an image of this host says it listens on; none when the host does not have it.
+    pub async fn exposed(&self, image: &str) -> Result<Option<BTreeSet<u16>>, EngineError> {
+        match self.local_image(image).await {
+            Ok(found) => {
+                let tcp = |key: &String| key.strip_suffix("/tcp").unwrap_or(key).parse().ok();
+                Ok(Some(found.config.exposed.keys().filter_map(tcp).collect()))
+            }
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::NoSuchImage) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// True when the host has the image already: nothing to pull.

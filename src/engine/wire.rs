@@ -168,6 +168,11 @@ wire! {
     InspectedImage {
         "Id" id: String,
         "RepoDigests" digests: Vec<String>,
+        "Config" config: ImageConfig,
+    }
+    /// What an image says of its containers.
+    ImageConfig {
+        "ExposedPorts" exposed: BTreeMap<String, serde_json::Value>,
     }
     /// `GET /system/df`.
     Disk {

@@ -50,6 +50,11 @@ fn of_backend(out: &mut Vec<String>, name: &BackendName, backend: &Backend, want
             Some(there) if !there.is_at(&want.address, want.port) => moved(out, &at, want),
             _ => {}
         }
+        // Whoever added it may have been killed before this; asked twice it is no other.
+        let is_unchecked = seen.servers.get(server).is_some_and(|there| there.check == Check::Unknown);
+        if is_unchecked && want.duty != Duty::Leaving {
+            out.push(format!("enable health {at}"));
+        }
         match want.duty {
             Duty::Serving => {}
             Duty::Awaited => {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, CommandId, Generation, HostIntent, HostName, RegionName, ReplicaKey, Revision, RevisionNo, ServiceKey,
-    Slot, StackName, StackShared, Traffic,
+    Adopted, Assignment, CommandId, Generation, HostIntent, HostName, RegionName, ReplicaKey, Revision, RevisionNo,
+    ServiceKey, Slot, StackName, StackShared, Traffic,
 };
 use crate::text::Text;
 
@@ -28,6 +28,8 @@ pub struct Proposal {
     pub stacks: BTreeMap<StackName, Option<StackShared>>,
     /// Hosts whose intent changes; `None` opens the host.
     pub hosts: BTreeMap<HostName, Option<HostIntent>>,
+    /// Containers of another tool that become replicas as they run.
+    pub adopted: Adopted,
 }
 
 impl Proposal {

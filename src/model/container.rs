@@ -1,7 +1,7 @@
 //! Containers and images as they are seen, and whose they are.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ContainerId, FleetName, Protocol, ReplicaKey, RevisionNo};
 use crate::text::Text;
@@ -114,7 +114,7 @@ pub enum Owner {
 }
 
 /// The identity that a replica's labels carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaOf {
     /// Which replica.
     pub key: ReplicaKey,

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Generation, HostName, NetworkSpec, RegionName, ReplicaKey, RevisionNo, ServiceKey, ServiceName, ServiceSpec, Slot,
-    StackName, VolumeSpec,
+    Adopted, Generation, HostName, NetworkSpec, RegionName, ReplicaKey, RevisionNo, ServiceKey, ServiceName,
+    ServiceSpec, Slot, StackName, VolumeSpec,
 };
 
 /// The accepted state: what the reconcilers make true. One read of the store gives all of it, at one generation.
@@ -23,6 +23,8 @@ pub struct Desired {
     pub stacks: BTreeMap<StackName, StackShared>,
     /// Hosts that get no new replicas. A host that is not here is open.
     pub hosts: BTreeMap<HostName, HostIntent>,
+    /// Running containers of other tools that were taken over, and which replicas they are.
+    pub adopted: Adopted,
 }
 
 impl Desired {

@@ -3,6 +3,7 @@
 //! [`Fleet`] is what the file says, [`Desired`] what shall be, [`Observed`] what is seen, an [`Operation`] how a
 //! command turns the first into the second.
 
+mod adopt;
 mod command;
 mod container;
 mod desired;
@@ -16,6 +17,7 @@ mod spec_diff;
 mod spec_parts;
 mod update;
 
+pub use adopt::*;
 pub use command::*;
 pub use container::*;
 pub use desired::*;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Container, ContainerId, HostName, Image, Owner, ProxyView, RegionName, ReplicaOf, Usage};
+use super::{Adopted, Container, ContainerId, HostName, Image, Owner, ProxyView, RegionName, ReplicaOf, Usage};
 use crate::text::Text;
 
 /// Everything that is seen, by host. Every host of the fleet is in it, seen or not.
@@ -13,6 +13,10 @@ use crate::text::Text;
 pub struct Observed {
     /// The hosts by name.
     pub hosts: BTreeMap<HostName, HostView>,
+    /// Containers that are replicas by the store's word, as none of their labels says (see [`Observed::adopt`]).
+    pub(super) adopted: Adopted,
+    /// Whose those were before.
+    pub(super) theirs: BTreeMap<HostName, BTreeMap<ContainerId, Owner>>,
 }
 
 impl Observed {

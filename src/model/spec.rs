@@ -31,6 +31,8 @@ pub struct StackSpec {
 pub struct NetworkSpec {
     /// Used as it is, never made or removed by wharf.
     pub external: bool,
+    /// Another tool made it: used as it is where it is there, made where it is not.
+    pub adopted: bool,
     /// The name on the hosts; without one it is `STACK_KEY`.
     pub name: Option<String>,
     /// The driver; without one it is `bridge`.
@@ -191,13 +193,24 @@ pub struct ServiceSpec {
 impl ServiceSpec {
     /// True when a container of `self` need not be replaced to become one of `other`.
     pub fn same_container(&self, other: &Self) -> bool {
-        let plain = |spec: &Self| Self {
-            deploy: Deploy { resources: spec.deploy.resources.clone(), ..Deploy::default() },
+        self.container() == other.container()
+    }
+
+    /// What of it makes the container: without numbers, rules and what wharf adds, and without an order where none
+    /// matters.
+    #[must_use]
+    pub fn container(&self) -> Self {
+        let mut plain = Self {
+            deploy: Deploy { resources: self.deploy.resources.clone(), ..Deploy::default() },
             depends_on: BTreeMap::new(),
             wharf: WharfSpec::default(),
-            ..spec.clone()
+            ..self.clone()
         };
-        plain(self) == plain(other)
+        plain.mounts.sort_by(|a, b| a.target.cmp(&b.target));
+        plain.ports.sort_by(|a, b| {
+            (a.target, a.protocol, a.published, &a.host_ip).cmp(&(b.target, b.protocol, b.published, &b.host_ip))
+        });
+        plain
     }
 
     /// Host ports that only one replica per host can have.

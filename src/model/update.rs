@@ -71,11 +71,12 @@ impl Observed {
                 (host.name.clone(), view)
             })
             .collect();
-        Self { hosts }
+        Self { hosts, ..Self::default() }
     }
 
     /// Takes in what an observer tells. False when nothing changed.
-    pub fn apply(&mut self, update: HostUpdate) -> bool {
+    pub fn apply(&mut self, mut update: HostUpdate) -> bool {
+        self.resolve(&mut update);
         let Some(host) = self.hosts.get_mut(&update.host) else { return false };
         match update.change {
             HostChange::Link(link) => replace(&mut host.link, link),

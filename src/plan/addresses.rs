@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Refusal, links::links};
-use crate::model::{Desired, Fleet, ServiceName, StackSpec};
+use crate::model::{Desired, Fleet, ServiceKey, ServiceName, StackSpec};
 
 /// The addresses of a stack's services: those that they have, and the lowest free ones for those that have none.
 pub(crate) fn addresses(
@@ -35,6 +35,16 @@ pub(crate) fn addresses(
         };
         used.insert(address);
         addresses.insert(name.clone(), address);
+    }
+    // What this takes away keeps its address while its containers end: others are still sending to it. The next deploy
+    // finds it gone, and frees the address.
+    let runs = |name: &ServiceName| {
+        desired.services.contains_key(&ServiceKey { stack: stack.name.clone(), service: name.clone() })
+    };
+    for (name, address) in have.into_iter().flatten() {
+        if !stack.services.contains_key(name) && runs(name) {
+            addresses.insert(name.clone(), *address);
+        }
     }
     Ok(addresses)
 }

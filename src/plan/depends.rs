@@ -12,21 +12,27 @@ pub(crate) struct Order<'a> {
     /// What others need comes first; among equals by name.
     pub services: Vec<&'a ServiceKey>,
     /// Services on a circle wait for nobody on it: somebody must begin.
-    needs: BTreeMap<&'a ServiceKey, Vec<(&'a ServiceKey, Condition)>>,
+    needs: Needs<'a>,
+    /// Services that are taken away, each with those that need it and are taken away too: callers go first.
+    callers: BTreeMap<&'a ServiceKey, Vec<&'a ServiceKey>>,
 }
 
 impl<'a> Order<'a> {
     pub fn new(views: &Views<'a>) -> Self {
-        let mut needs: BTreeMap<&ServiceKey, Vec<(&ServiceKey, Condition)>> = BTreeMap::new();
+        let mut needs: Needs<'_> = BTreeMap::new();
+        let mut ending: Needs<'_> = BTreeMap::new();
         for (key, view) in views {
             let Some(spec) = view.spec() else { continue };
             for (name, dependency) in &spec.depends_on {
                 let other = ServiceKey { stack: key.stack.clone(), service: name.clone() };
-                // What is not wanted in this region cannot be waited for here.
-                let other =
-                    views.get_key_value(&other).filter(|(other, view)| view.assignment.is_some() && *other != key);
-                if let Some((other, _)) = other {
-                    needs.entry(key).or_default().push((other, dependency.condition));
+                let Some((other, needed)) = views.get_key_value(&other).filter(|(other, _)| *other != key) else {
+                    continue;
+                };
+                match (view.assignment, needed.assignment) {
+                    (_, Some(_)) => needs.entry(key).or_default().push((other, dependency.condition)),
+                    // What is not wanted in this region cannot be waited for here; both end.
+                    (None, None) => ending.entry(key).or_default().push((other, dependency.condition)),
+                    (Some(_), None) => {}
                 }
             }
         }
@@ -34,12 +40,30 @@ impl<'a> Order<'a> {
         for (key, others) in &mut needs {
             others.retain(|(other, _)| !reaches(&plain, other, key));
         }
+        let mut callers: BTreeMap<&ServiceKey, Vec<&ServiceKey>> = BTreeMap::new();
+        for (key, others) in &ending {
+            for (other, _) in others.iter().filter(|(other, _)| !reaches(&ending, other, key)) {
+                callers.entry(other).or_default().push(key);
+            }
+        }
         let mut services = Vec::with_capacity(views.len());
         let mut done = BTreeSet::new();
         for key in views.keys() {
             visit(&needs, key, &mut done, &mut services);
         }
-        Self { services, needs }
+        Self { services, needs, callers }
+    }
+
+    /// Who still runs and needs a service that is taken away together with it; none when it may go.
+    pub fn caller(&self, views: &Views<'a>, key: &ServiceKey) -> Option<&'a ServiceKey> {
+        // What cannot be seen now is not waited for: it may never come back.
+        let alive = |standing: Standing| standing.is_alive() || standing == Standing::Removing;
+        let runs = |key: &&ServiceKey| {
+            views
+                .get(key)
+                .is_some_and(|view| view.unwanted.iter().any(|(seen, standing)| seen.live && alive(*standing)))
+        };
+        self.callers.get(key)?.iter().copied().find(|caller| runs(caller))
     }
 
     /// What a service still waits for, in words; none when it can begin.

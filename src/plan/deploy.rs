@@ -9,15 +9,15 @@ use super::{
     Plan, Refusal, World, addresses,
     describe::{Change, describe},
     eligible::Books,
-    entry, images,
+    entry, held, images,
     links::links,
     lookup,
     refit::{complete, refit},
     rollback, scale,
 };
 use crate::model::{
-    Assignment, Condition, Deploy, Intent, Mode, Port, PortMode, Protocol, RegionName, Revision, ServiceKey,
-    ServiceName, ServiceSpec, StackShared, StackSpec, WharfSpec,
+    Assignment, Condition, Deploy, Intent, Mode, NetworkSpec, Port, PortMode, Protocol, RegionName, Revision,
+    ServiceKey, ServiceName, ServiceSpec, StackShared, StackSpec, WharfSpec,
 };
 
 /// Works out what a stack's file changes. `images` are the resolved images by service; one that is missing stands as
@@ -33,7 +33,7 @@ pub fn deploy(
         world,
         stack,
         shared: StackShared {
-            networks: stack.networks.clone(),
+            networks: networks(world, stack),
             volumes: stack.volumes.clone(),
             addresses: addresses::addresses(world.fleet, world.desired, stack)?,
         },
@@ -49,6 +49,18 @@ pub fn deploy(
     draft.gone();
     draft.entries()?;
     Ok(draft.plan())
+}
+
+/// The stack's networks. Those that another tool made go on being used where their name stays the same: what is not
+/// replaced is still on them.
+fn networks(world: &World<'_>, stack: &StackSpec) -> BTreeMap<String, NetworkSpec> {
+    let mut networks = stack.networks.clone();
+    let known = world.desired.stacks.get(&stack.name).into_iter().flat_map(|shared| &shared.networks);
+    for (key, old) in known.filter(|(_, old)| old.adopted) {
+        let new = networks.entry(key.clone()).or_insert_with(|| old.clone());
+        new.adopted |= !new.external && new.name == old.name;
+    }
+    networks
 }
 
 struct Draft<'w, 'a> {
@@ -196,7 +208,7 @@ impl Draft<'_, '_> {
         };
         if links(spec).is_empty() && spec.network_mode.is_none() && self.stack.services.values().any(needed_by) {
             self.warnings.push(format!(
-                "{key} exposes no port, so other hosts do not reach it: name what it listens on under `expose`"
+                "{key} exposes no port, nor does its image as far as a host has it, so other hosts do not reach it: name what it listens on under `expose`"
             ));
         }
     }
@@ -217,6 +229,8 @@ impl Draft<'_, '_> {
             |key| key.stack == *name,
         )?;
         self.warnings.extend(warnings);
+        let held = held::warnings(self.world, name, &ours, |spec, region| self.wanted_in(spec, region));
+        self.warnings.extend(held);
         Ok(())
     }
 
@@ -235,7 +249,8 @@ impl Draft<'_, '_> {
         let intent = Intent::Deploy { stack: stack.name.clone() };
         let equivalent = format!("wharf deploy --stack {}", stack.name);
         let mut plan = scale::plan(world, intent, equivalent, changes, revisions, told, undo);
-        if world.desired.stacks.get(&stack.name) != Some(&shared) {
+        // What a stack that is being taken away shares goes with its last container.
+        if is_new || world.desired.stacks.get(&stack.name) != Some(&shared) {
             plan.proposal.stacks.insert(stack.name.clone(), Some(shared));
         }
         plan

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Refusal, World};
-use crate::model::{Assignment, Desired, HostName, Owner, RegionName, Revision, RevisionNo, ServiceKey, StackName};
+use crate::model::{
+    Assignment, Desired, HostName, Owner, RegionName, Revision, RevisionNo, ServiceKey, StackName, Tool,
+};
 
 /// The service, or a refusal that names the nearest.
 pub(crate) fn service<'a>(world: &World<'a>, key: &ServiceKey) -> Result<&'a ServiceKey, Refusal> {
@@ -75,8 +77,9 @@ pub(crate) fn foreign(world: &World<'_>, stack: &StackName) -> Result<(), Refusa
     });
     match tool.filter(|_| !ours) {
         Some(tool) => Err(Refusal::Invalid(format!(
-            "stack `{stack}` was deployed by {}: wharf leaves it alone; deploy its file with wharf under another name",
-            tool.word()
+            "stack `{stack}` was deployed by {}: wharf leaves it alone; {}deploy its file with wharf under another name",
+            tool.word(),
+            if tool == Tool::Compose { format!("take it over (`wharf adopt {stack}`), or ") } else { String::new() }
         ))),
         None => Ok(()),
     }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Plan, Refusal, StepKind, World,
+    cargo::{self, Cargo, End, Load},
     describe::{Change, describe},
     eligible::Books,
-    entry,
-    route::{self, Cargo, End, Load},
-    scale,
+    entry, scale,
 };
 use crate::model::{Assignment, HostName, Intent, Mode, Place, RegionName, ReplicaKey, Scope, ServiceKey, Site, Slot};
 
@@ -20,13 +19,13 @@ pub fn migrate(world: &World<'_>, what: &Scope, from: &Site, to: &Site) -> Resul
     if start == end {
         return Err(Refusal::Invalid(format!("{what} cannot move from {from} to {from}: name another target")));
     }
-    let cargo = route::cargo(world, what, start)?.bound_for(start, end);
-    route::allowed(&cargo, start, end)?;
+    let cargo = cargo::gather(world, what, start)?.bound_for(start, end);
+    cargo::allowed(&cargo, start, end)?;
     let mut books = Books::new(world, end.region, &BTreeSet::new());
-    route::open(world, &books, end)?;
+    cargo::open(world, &books, end)?;
     vacate(&mut books, &cargo.loads, start, end);
     let numbers = numbers(world, &cargo.loads, start, end);
-    let settled = route::settle(&mut books, &cargo.loads, end, &numbers)?;
+    let settled = cargo::settle(&mut books, &cargo.loads, end, &numbers)?;
     let changes = changes(world, &cargo.loads, start, end, settled);
 
     let mut told = describe(world, &changes, &[]);
@@ -139,7 +138,7 @@ fn ways_in(world: &World<'_>, loads: &[Load<'_>], to: End<'_>) -> Result<BTreeSe
 fn warnings(world: &World<'_>, cargo: &Cargo<'_>, from: End<'_>, to: End<'_>) -> Vec<String> {
     let mut warnings = cargo.warnings.clone();
     for load in &cargo.loads {
-        for path in route::binds(load.revision) {
+        for path in cargo::binds(load.revision) {
             warnings.push(format!("{} uses {path} of its host: the new one must have it too", load.service));
         }
     }

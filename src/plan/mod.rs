@@ -9,6 +9,8 @@
 //! - [`health`], [`healths`] and [`explain`] are for screens.
 
 mod addresses;
+mod adopt;
+mod cargo;
 mod depends;
 mod deploy;
 mod describe;
@@ -17,7 +19,9 @@ mod drain;
 mod eligible;
 mod entry;
 mod explain;
+mod exposed;
 mod health;
+mod held;
 mod host;
 mod images;
 mod index;
@@ -39,7 +43,6 @@ mod replace;
 mod revise;
 mod rollback;
 mod rollout;
-mod route;
 mod routes;
 mod scale;
 mod standing;
@@ -50,9 +53,11 @@ mod verdict;
 mod versions;
 mod view;
 
+pub use adopt::adopt;
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};
 pub use explain::explain;
+pub use exposed::{expose, silent};
 pub use health::{ForeignService, Healths, ServiceHealth, State, health, healths};
 pub use host::host;
 pub(crate) use images::short as short_image;

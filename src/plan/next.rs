@@ -32,6 +32,11 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
             replace::service(&mut work, view, &gates);
         }
     }
+    for closed in &routes.closed {
+        let what =
+            format!("{}: port {} is held by {}; the proxy opens it then", closed.host, closed.port, closed.holder);
+        work.wait(closed.service, None, what, None);
+    }
     moves::find(&mut work);
     operation::tidy(&mut work);
     observe::watch(&mut work);

@@ -36,7 +36,7 @@ pub(crate) fn steps(
             Sight::Seen(seen) => match fresh(index, seen.proxy.as_ref()) {
                 None => (StepState::Running, absent(host, seen.proxy.as_ref())),
                 Some(proxy) => {
-                    let wanted = routes.structures.get(host).map(|wanted| wanted.digest());
+                    let wanted = routes.structures.get(host).map(crate::model::ProxyStructure::digest);
                     if wanted.is_some_and(|wanted| wanted != proxy.structure.as_str()) {
                         (StepState::Running, behind(host, proxy))
                     } else {

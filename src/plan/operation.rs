@@ -194,20 +194,43 @@ pub(crate) fn on_failure(operation: &Operation, spec: Option<&ServiceSpec>) -> F
     rollout.and_then(|rollout| rollout.failure_action).unwrap_or(FailureAction::Rollback)
 }
 
+/// So many of the replicas that an operation changes may fail before the service has: the share that its file bears.
+/// One on trial has to succeed.
+pub(crate) fn borne(operation: &Operation, spec: Option<&ServiceSpec>, changed: usize) -> usize {
+    let Some(spec) = spec.filter(|spec| spec.wharf.canary.is_none()) else { return 0 };
+    let back = matches!(operation.state, OperationState::RollingBack { .. });
+    let rollout = if back { spec.deploy.rollback.as_ref() } else { spec.deploy.update.as_ref() };
+    let share = rollout.and_then(|rollout| rollout.max_failure_ratio).unwrap_or_default();
+    // 0.3 of ten are three, although a computer makes it 2.9999.
+    let most = (share.clamp(0.0, 1.0) * changed as f64 + 1e-9).floor();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to a number of replicas")]
+    let most = most as usize;
+    most
+}
+
 /// How often the engine started a container again while the operation went on, as far as it says: a container that is
 /// older than the last resumption is given a new chance.
 pub(crate) fn restarts(operation: &Operation, seen: &Seen<'_>) -> u32 {
     if made(seen) < operation.resumed { 0 } else { seen.container.restarts }
 }
 
-/// A new replica that has failed, of a service whose file says to go on with the others.
+/// A new replica that has failed, of a service whose file says to go on with the others, or bears so many failures.
 pub(crate) fn is_passed_over(work: &Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>) -> bool {
-    let Some((seen, standing)) = &slot.wanted else { return false };
-    let goes_on = |operation: &&Operation| {
-        services(operation, work.index.region).any(|key| key == view.key)
-            && on_failure(operation, view.spec()) == FailureAction::Continue
-    };
-    let Some(operation) = work.operations.iter().find(goes_on).filter(|_| !standing.is_up()) else { return false };
+    let concerns = |operation: &&Operation| services(operation, work.index.region).any(|key| key == view.key);
+    let mut concerned = work.operations.iter().filter(concerns);
+    concerned.any(|operation| {
+        has_failed(work, operation, view, slot)
+            && (on_failure(operation, view.spec()) == FailureAction::Continue || {
+                let changed = changed(work.index, operation, view);
+                let failed = changed.iter().filter(|slot| has_failed(work, operation, view, slot)).count();
+                failed <= borne(operation, view.spec(), changed.len())
+            })
+    })
+}
+
+/// True for a new replica that nothing more is to be hoped of.
+fn has_failed(work: &Work<'_, '_>, operation: &Operation, view: &ServiceView<'_>, slot: &SlotView<'_>) -> bool {
+    let Some((seen, standing)) = slot.wanted.as_ref().filter(|(_, standing)| !standing.is_up()) else { return false };
     let from = made(seen).max(Some(operation.since()));
     let due = from.and_then(|from| from.checked_add(patience(work.defaults(), view.spec())).ok());
     restarts(operation, seen) >= DEATHS

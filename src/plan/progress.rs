@@ -14,7 +14,7 @@ use super::{
     view::{Copy, ServiceView, SlotView},
 };
 use crate::{
-    model::{HostName, Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
+    model::{HostName, Intent, Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
     text::Text,
 };
 
@@ -168,6 +168,7 @@ impl Told<'_, '_> {
         let what = match had {
             Some(had) if had.host != *host => format!("move {} {} → {host}", slot.key, had.host),
             Some(_) => format!("replace {} on {host}", slot.key),
+            None if matches!(operation.intent, Intent::Adopt { .. }) => format!("adopt {} on {host}", slot.key),
             None => format!("start {} on {host}", slot.key),
         };
         let (state, detail) = self.slot_state(view, slot);

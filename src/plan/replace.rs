@@ -332,6 +332,10 @@ fn unwanted(work: &mut Work<'_, '_>, view: &ServiceView<'_>, served: usize) {
         }
         return;
     }
+    if let Some(caller) = work.order.caller(work.views, view.key).filter(|_| !view.unwanted.is_empty()) {
+        work.wait(view.key, None, format!("{} stays until {caller}, which needs it, is gone", view.key), None);
+        return;
+    }
     let wanted = view.slots.len();
     let healthy = |copies: &[Copy<'_>]| copies.iter().filter(|(_, standing)| *standing == Standing::Healthy).count();
     let mut surplus = healthy(&view.unwanted);

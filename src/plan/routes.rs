@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     eligible::pinned_volume,
+    held,
     index::{Index, Sight},
     links::{entries, entry_speech, links},
     view::ServiceView,
@@ -18,9 +19,6 @@ use crate::model::{
 };
 
 type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
-
-/// The label value of hosts that take traffic from outside.
-const EDGE: (&str, &str) = ("role", "edge");
 
 /// A proxy's own checks: often enough that a dead replica is out of traffic within two or three seconds, and patient
 /// enough that a host which is just busy does not count as dead. What refuses is found at once either way.
@@ -36,6 +34,17 @@ pub(crate) struct Routes<'a> {
     pub certificates: BTreeMap<String, Sensitive>,
     /// The hosts whose proxies carry a service.
     carriers: BTreeMap<&'a ServiceKey, BTreeSet<&'a HostName>>,
+    /// Entries that are not open on a host, because a container holds their port there.
+    pub closed: Vec<Closed<'a>>,
+}
+
+/// An entry whose port a container holds on a host.
+#[derive(Debug)]
+pub(crate) struct Closed<'a> {
+    pub service: &'a ServiceKey,
+    pub host: &'a HostName,
+    pub port: u16,
+    pub holder: &'a str,
 }
 
 impl<'a> Routes<'a> {
@@ -48,7 +57,7 @@ impl<'a> Routes<'a> {
         };
         let with_links: BTreeSet<&ServiceKey> =
             served.iter().filter(|(key, spec)| address(key) && !links(spec).is_empty()).map(|(key, _)| *key).collect();
-        let edge = edge(index);
+        let edge = held::edge(&index.world, index.region);
         let entries = all_entries(&served);
         let mut routes = Self::default();
         for (host, stacks) in stacks_on(index, views) {
@@ -113,7 +122,7 @@ impl<'a> Routes<'a> {
                 accept_proxy: false,
                 routes: Vec::new(),
             };
-            for (key, entry) in entries {
+            for (key, entry) in &entries {
                 let Some(spec) = served.get(key) else { continue };
                 if entry_speech(spec, entry) == Speech::Http {
                     frontend.speech = Speech::Http;
@@ -136,7 +145,16 @@ impl<'a> Routes<'a> {
                 frontend.routes.push(Route { host: entry.host.clone(), path: entry.path.clone(), backend });
             }
             frontend.routes.sort_by_key(rank);
-            structure.frontends.push(frontend);
+            // What belongs to the port is there and checked all the same, so that opening it is the last step.
+            match index.world.observed.hosts.get(host).and_then(|view| held::holder(view, port)) {
+                None => structure.frontends.push(frontend),
+                Some(holder) => self.closed.extend(entries.iter().map(|(service, _)| Closed {
+                    service,
+                    host,
+                    port,
+                    holder: holder.name.as_str(),
+                })),
+            }
         }
         self.structures.insert(host, structure);
     }
@@ -208,16 +226,6 @@ fn digest(pem: &Sensitive) -> String {
 /// A certificate's file is named for its content: a new one is a new file, and two services may share one.
 fn certificate_name(pem: &Sensitive) -> String {
     format!("{}.pem", digest(pem))
-}
-
-/// The hosts that take traffic from outside: those with the label, else all.
-fn edge<'a>(index: &Index<'a>) -> BTreeSet<&'a HostName> {
-    let hosts = || index.world.observed.hosts.values().filter(|view| view.region == *index.region);
-    let labelled: BTreeSet<&HostName> = hosts()
-        .filter(|view| view.labels.get(EDGE.0).is_some_and(|role| role == EDGE.1))
-        .map(|view| &view.name)
-        .collect();
-    if labelled.is_empty() { hosts().map(|view| &view.name).collect() } else { labelled }
 }
 
 /// Entries of all services, in order.

@@ -88,6 +88,7 @@ pub(crate) fn plan(
             assignments,
             stacks: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            adopted: BTreeMap::new(),
         },
         steps: told.steps,
         replicas: told.replicas,

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     Refusal, World,
+    cargo::{self, Cargo, End},
     eligible::{Books, HostBook, cores},
     migrate::{numbers, vacate},
-    route::{self, Cargo, End},
 };
 use crate::{
     model::{HostName, RegionName, Scope, Site, Slot},
@@ -35,7 +35,7 @@ pub struct Target {
 /// nowhere at all.
 pub fn targets(world: &World<'_>, what: &Scope, from: &Site) -> Result<Vec<Target>, Refusal> {
     let start = End::find(world, from)?;
-    let cargo = route::cargo(world, what, start)?;
+    let cargo = cargo::gather(world, what, start)?;
     let mut targets = Vec::new();
     for region in &world.fleet.regions {
         let end = End { region: &region.name, host: None };
@@ -101,16 +101,16 @@ impl Picker<'_, '_> {
     fn refusal(&mut self, end: End<'_>) -> Option<Refusal> {
         let cargo = self.cargo.clone().bound_for(self.start, end);
         if let Err(refusal) =
-            route::allowed(&cargo, self.start, end).and_then(|()| route::open(self.world, &self.books, end))
+            cargo::allowed(&cargo, self.start, end).and_then(|()| cargo::open(self.world, &self.books, end))
         {
             return Some(refusal);
         }
         let numbers = numbers(self.world, &cargo.loads, self.start, end);
         if end.host.is_some() {
             // A host's page is copied there, so these books stay as they are.
-            return route::settle(&mut self.without, &cargo.loads, end, &numbers).err();
+            return cargo::settle(&mut self.without, &cargo.loads, end, &numbers).err();
         }
-        route::settle(&mut self.without.clone(), &cargo.loads, end, &numbers).err()
+        cargo::settle(&mut self.without.clone(), &cargo.loads, end, &numbers).err()
     }
 
     fn count(&self, region: &RegionName, host: Option<&HostName>) -> u32 {

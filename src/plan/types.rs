@@ -101,6 +101,8 @@ pub enum StepKind {
     Tidy,
     /// A host is opened or closed for new replicas.
     Host,
+    /// Running containers of another tool become replicas.
+    Adopt,
 }
 
 impl StepKind {
@@ -115,6 +117,7 @@ impl StepKind {
             Self::Stop => "stop",
             Self::Tidy => "tidy",
             Self::Host => "host",
+            Self::Adopt => "adopt",
         }
     }
 }

@@ -42,14 +42,10 @@ pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, me
     }
     let index = Index::new(world, region, Some(memory));
     let views = index.services();
-    let case = Case { index: &index, views: &views, operation, memory };
-    let told = (case.pull())
-        .or_else(|| case.refused())
-        .or_else(|| case.dying())
-        .or_else(|| case.sick())
-        .or_else(|| case.unhealthy())
-        .or_else(|| case.worse())
-        .or_else(|| case.late())?;
+    // Who watches nobody has nobody who fell sick.
+    let routes = (!memory.watched.is_empty()).then(|| Routes::new(&index, &views));
+    let case = Case { index: &index, views: &views, routes: routes.as_ref(), operation, memory };
+    let told = (case.pull()).or_else(|| case.failed()).or_else(|| case.worse()).or_else(|| case.late())?;
     let has_begun = operation::has_begun(&index, &views, operation);
     Some(Verdict { reason: Text::new(&told.reason), has_begun, culprit: told.culprit, action: told.action })
 }
@@ -61,9 +57,13 @@ struct Told {
     action: FailureAction,
 }
 
+/// Why a replica has failed, and the container whose log tells more.
+type Failed = (String, Option<(HostName, ContainerId)>);
+
 struct Case<'c, 'a> {
     index: &'c Index<'a>,
     views: &'c BTreeMap<&'a ServiceKey, ServiceView<'a>>,
+    routes: Option<&'c Routes<'a>>,
     operation: &'c Operation,
     memory: &'c Memory,
 }
@@ -75,20 +75,40 @@ impl<'c, 'a> Case<'c, 'a> {
         for view in operation::services(self.operation, self.index.region).filter_map(|key| self.views.get(key)) {
             let slots = operation::changed(self.index, self.operation, view);
             let action = operation::on_failure(self.operation, view.spec());
-            changed.extend(slots.into_iter().map(|slot| (view, slot, action)));
+            let borne = operation::borne(self.operation, view.spec(), slots.len());
+            let failed = |slot: &SlotView<'_>| borne > 0 && self.failure(view, slot).is_some();
+            let is_borne = slots.iter().filter(|slot| failed(slot)).count() <= borne;
+            let act = |slot: &SlotView<'_>| if is_borne && failed(slot) { FailureAction::Continue } else { action };
+            changed.extend(slots.into_iter().map(|slot| (view, slot, act(slot))));
         }
         changed
+    }
+
+    /// Why a slot has failed: what its engine refuses, that it dies, falls sick or does not become healthy.
+    fn failure(&self, view: &ServiceView<'a>, slot: &SlotView<'a>) -> Option<Failed> {
+        let of_open = || self.refused(slot).or_else(|| self.dying(view, slot)).or_else(|| self.unhealthy(view, slot));
+        self.sick(view, slot).or_else(|| if slot.is_up() { None } else { of_open() })
+    }
+
+    /// The first failure that decides: what engines refuse first, then what dies, falls sick, does not become healthy.
+    fn failed(&self) -> Option<Told> {
+        let changed: Vec<_> =
+            self.changed().into_iter().filter(|(.., action)| *action != FailureAction::Continue).collect();
+        let first = |find: &dyn Fn(&ServiceView<'a>, &SlotView<'a>) -> Option<Failed>| {
+            changed.iter().find_map(|(view, slot, action)| {
+                find(view, slot).map(|(reason, culprit)| Told { reason, culprit, action: *action })
+            })
+        };
+        let open = |slot: &SlotView<'_>| !slot.is_up();
+        first(&|_, slot| open(slot).then(|| self.refused(slot)).flatten())
+            .or_else(|| first(&|view, slot| open(slot).then(|| self.dying(view, slot)).flatten()))
+            .or_else(|| first(&|view, slot| self.sick(view, slot)))
+            .or_else(|| first(&|view, slot| open(slot).then(|| self.unhealthy(view, slot)).flatten()))
     }
 
     /// Those of [`Case::changed`] that are not as wanted.
     fn open(&self) -> Vec<(&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
         self.changed().into_iter().filter(|(_, slot, _)| !slot.is_up()).collect()
-    }
-
-    /// Those of [`Case::open`] that end or pause the operation when they fail: where the file says to go on, the
-    /// others go on until nothing is left that could.
-    fn decisive(&self) -> impl Iterator<Item = (&'c ServiceView<'a>, &'c SlotView<'a>, FailureAction)> {
-        self.open().into_iter().filter(|(.., action)| *action != FailureAction::Continue)
     }
 
     /// How the sentence ends while no container was made for the operation.
@@ -116,85 +136,72 @@ impl<'c, 'a> Case<'c, 'a> {
         })
     }
 
-    fn refused(&self) -> Option<Told> {
-        self.decisive().find_map(|(_, slot, action)| {
-            let ours = |action: &Action| {
-                matches!(action, Action::Create { host, replica, .. } | Action::Start { host, replica, .. }
+    fn refused(&self, slot: &SlotView<'_>) -> Option<Failed> {
+        let ours = |action: &Action| {
+            matches!(action, Action::Create { host, replica, .. } | Action::Start { host, replica, .. }
                     if *host == slot.place.host && *replica == slot.key)
-            };
-            let over = |failure: &Failure| failure.is_final || failure.times >= FAILURES;
-            let (_, failure) = self.memory.failures.iter().find(|(action, failure)| ours(action) && over(failure))?;
-            let times = if failure.times > 1 { format!(" ({} times)", failure.times) } else { String::new() };
-            let (host, replica) = (&slot.place.host, &slot.key);
-            let reason = format!("{host} cannot run {replica}{times}: {}{}", failure.error, self.unchanged());
-            Some(Told { reason, culprit: None, action })
-        })
+        };
+        let over = |failure: &Failure| failure.is_final || failure.times >= FAILURES;
+        let (_, failure) = self.memory.failures.iter().find(|(action, failure)| ours(action) && over(failure))?;
+        let times = if failure.times > 1 { format!(" ({} times)", failure.times) } else { String::new() };
+        let (host, replica) = (&slot.place.host, &slot.key);
+        Some((format!("{host} cannot run {replica}{times}: {}{}", failure.error, self.unchanged()), None))
     }
 
-    fn dying(&self) -> Option<Told> {
-        self.decisive().find_map(|(view, slot, action)| {
-            let (seen, standing) = slot.wanted.as_ref()?;
-            let down = matches!(standing, Standing::Ended { .. } | Standing::Restarting)
-                || (seen.container.restarts > 0 && !standing.is_up());
-            if !down {
-                return None;
-            }
-            let key = (view.key.clone(), slot.place.host.clone());
-            let times = self.memory.deaths.get(&key);
-            let noted = times.map_or(0, |times| times.iter().filter(|at| **at >= self.operation.since()).count());
-            let restarts = usize::try_from(operation::restarts(self.operation, seen)).unwrap_or(usize::MAX);
-            let gives_up = matches!(standing, Standing::Ended { again: false, .. });
-            let deaths = noted.max(restarts);
-            (deaths >= DEATHS || gives_up).then(|| {
-                let how = match standing {
-                    Standing::Ended { .. } => standing.words(),
-                    _ => "dies soon after every start".to_owned(),
-                };
-                let times = if deaths > 1 { format!(", {deaths} times") } else { String::new() };
-                let (replica, host) = (&slot.key, &slot.place.host);
-                let reason = format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`");
-                Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action }
-            })
+    fn dying(&self, view: &ServiceView<'_>, slot: &SlotView<'_>) -> Option<Failed> {
+        let (seen, standing) = slot.wanted.as_ref()?;
+        let down = matches!(standing, Standing::Ended { .. } | Standing::Restarting)
+            || (seen.container.restarts > 0 && !standing.is_up());
+        if !down {
+            return None;
+        }
+        let key = (view.key.clone(), slot.place.host.clone());
+        let times = self.memory.deaths.get(&key);
+        let noted = times.map_or(0, |times| times.iter().filter(|at| **at >= self.operation.since()).count());
+        let restarts = usize::try_from(operation::restarts(self.operation, seen)).unwrap_or(usize::MAX);
+        let gives_up = matches!(standing, Standing::Ended { again: false, .. });
+        let deaths = noted.max(restarts);
+        (deaths >= DEATHS || gives_up).then(|| {
+            let how = match standing {
+                Standing::Ended { .. } => standing.words(),
+                _ => "dies soon after every start".to_owned(),
+            };
+            let times = if deaths > 1 { format!(", {deaths} times") } else { String::new() };
+            let (replica, host) = (&slot.key, &slot.place.host);
+            let reason = format!("{replica} on {host} {how}{times}; its log says why: `wharf logs {replica}`");
+            (reason, Some((host.clone(), seen.container.id.clone())))
         })
     }
 
     /// It was well and in traffic: there is nothing to wait for, as there is while one gets healthy.
-    fn sick(&self) -> Option<Told> {
-        if self.memory.watched.is_empty() {
-            return None;
-        }
+    fn sick(&self, view: &ServiceView<'a>, slot: &SlotView<'a>) -> Option<Failed> {
         // Slots that are up by their own health check count as well: the proxies may know better.
-        let routes = Routes::new(self.index, self.views);
-        self.changed().into_iter().filter(|(.., action)| *action != FailureAction::Continue).find_map(|(view, slot, action)| {
-            let at = observe::fell_sick(self.index, &routes, self.memory, view, slot)?;
-            let (seen, _) = slot.wanted.as_ref()?;
-            let (replica, host) = (&slot.key, &slot.place.host);
-            let reason = format!(
-                "{replica} on {host} was healthy, and its health check fails {} later; see its log: `wharf logs {replica}`",
-                duration(Duration::from_secs(since(at, self.index.world.now).as_secs()))
-            );
-            Some(Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action })
-        })
+        let at = observe::fell_sick(self.index, self.routes?, self.memory, view, slot)?;
+        let (seen, _) = slot.wanted.as_ref()?;
+        let (replica, host) = (&slot.key, &slot.place.host);
+        let reason = format!(
+            "{replica} on {host} was healthy, and its health check fails {} later; see its log: `wharf logs {replica}`",
+            duration(Duration::from_secs(since(at, self.index.world.now).as_secs()))
+        );
+        Some((reason, Some((host.clone(), seen.container.id.clone()))))
     }
 
-    fn unhealthy(&self) -> Option<Told> {
-        self.decisive().find_map(|(view, slot, action)| {
-            let (seen, standing) = slot.wanted.as_ref()?;
-            let patience = operation::patience(&self.index.defaults, view.spec());
-            // One that was made and not started is ours to start: that it does not succeed is said elsewhere.
-            if matches!(standing, Standing::Created | Standing::Ended { .. }) {
-                return None;
-            }
-            let deadline = began(seen)?.max(self.operation.since()).checked_add(patience).ok()?;
-            (matches!(slot.sight, Sight::Seen(_)) && deadline <= self.index.world.now).then(|| {
+    fn unhealthy(&self, view: &ServiceView<'_>, slot: &SlotView<'_>) -> Option<Failed> {
+        let (seen, standing) = slot.wanted.as_ref()?;
+        let patience = operation::patience(&self.index.defaults, view.spec());
+        // One that was made and not started is ours to start: that it does not succeed is said elsewhere.
+        if matches!(standing, Standing::Created | Standing::Ended { .. }) {
+            return None;
+        }
+        let deadline = began(seen)?.max(self.operation.since()).checked_add(patience).ok()?;
+        (matches!(slot.sight, Sight::Seen(_)) && deadline <= self.index.world.now).then(|| {
                 let (replica, host, words) = (&slot.key, &slot.place.host, standing.words());
                 let reason = format!(
                     "{replica} on {host} did not become healthy within {} (it is {words}); see its log and its health check: `wharf logs {replica}`",
                     duration(patience)
                 );
-                Told { reason, culprit: Some((host.clone(), seen.container.id.clone())), action }
+                (reason, Some((host.clone(), seen.container.id.clone())))
             })
-        })
     }
 
     /// Healthy, and still worse than what was before: the proxies tell.

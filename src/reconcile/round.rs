@@ -421,8 +421,9 @@ impl Reconciler {
     }
 
     /// Takes in what an observer tells.
-    fn see(&mut self, update: HostUpdate) {
+    fn see(&mut self, mut update: HostUpdate) {
         let now = Timestamp::now();
+        self.observed.resolve(&mut update);
         if let HostChange::Container(after) = &update.change {
             let host = self.observed.hosts.get(&update.host);
             let before = host.and_then(|host| host.containers.get(&after.id));
@@ -524,6 +525,7 @@ impl Reconciler {
             }
         }
         self.wanted.send_modify(|wanted| wanted.desired = desired.clone());
+        self.observed.adopt(&desired.adopted);
         self.is_loaded = true;
         self.desired = desired;
         self.open = open;

@@ -215,6 +215,12 @@ impl Engine {
     /// The engine's process is killed and stays away for `downtime`: containers die with it, and those whose
     /// restart policy says so run again when it is back.
     pub fn power_cycle(&self, downtime: Duration) {
+        let outage = self.power_off();
+        self.later(downtime, move |engine| engine.power_on(outage));
+    }
+
+    /// The engine's process is killed, and all containers with it, until [`Engine::power_on`].
+    pub fn power_off(&self) -> Outage {
         self.set_link(super::Link::Down);
         let mut state = self.lock();
         let now = self.clock.now();
@@ -231,16 +237,25 @@ impl Engine {
                 again.push((container.id.clone(), container.life));
             }
         }
-        drop(state);
-        self.later(downtime, move |engine| {
-            let mut state = engine.lock();
-            for (id, life) in again {
-                if state.containers.get(&id).is_some_and(|container| container.life == life) {
-                    let _ = engine.run(&mut state, &id);
-                }
-            }
-            drop(state);
-            engine.set_link(super::Link::Up);
-        });
+        Outage { again }
     }
+
+    /// It is back, and starts what its containers' restart policies say.
+    pub fn power_on(&self, outage: Outage) {
+        let mut state = self.lock();
+        for (id, life) in outage.again {
+            if state.containers.get(&id).is_some_and(|container| container.life == life) {
+                let _ = self.run(&mut state, &id);
+            }
+        }
+        drop(state);
+        self.set_link(super::Link::Up);
+    }
+}
+
+/// What an engine that is off starts again.
+#[derive(Debug)]
+#[must_use = "the engine stays off"]
+pub struct Outage {
+    again: Vec<(String, u64)>,
 }

@@ -54,6 +54,7 @@ mod tests;
 pub use clock::Clock;
 pub use engine::{Engine, Profile};
 pub use fleet::{Fleet, SimHost};
+pub use life::Outage;
 pub use peek::{Glimpse, Standing};
 pub use proxy::{Ledger, Misstep, Tally, Wrong};
 pub use pull::PullCall;

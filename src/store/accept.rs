@@ -53,7 +53,12 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     }
     let mut stacks = BTreeMap::new();
     for (name, wanted) in &proposal.stacks {
-        stacks.insert(name.clone(), share(tx, name, wanted.as_ref())?);
+        // What a stack shares, its addresses above all, is there until its last container is gone: see `settle`.
+        let old = match wanted {
+            None if !after.is_empty() => rows::shared(&tx.sql, name)?,
+            wanted => share(tx, name, wanted.as_ref())?,
+        };
+        stacks.insert(name.clone(), old);
         touch(Thing::Stack(name))?;
     }
     for (name, intent) in &proposal.hosts {
@@ -64,6 +69,14 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
             None => tx.sql.execute("DELETE FROM host WHERE name = ?", [name.as_str()])?,
         };
         touch(Thing::Host(name))?;
+    }
+    for (host, containers) in &proposal.adopted {
+        for (container, of) in containers {
+            tx.sql.execute(
+                "INSERT OR REPLACE INTO adopted VALUES (?, ?, ?, ?)",
+                params![host.as_str(), container.0.as_str(), hex(id), to_json(of)?],
+            )?;
+        }
     }
     let state = if after.is_empty() { OperationState::Converged { at } } else { OperationState::Accepted };
     let mut operation = Operation {
@@ -151,15 +164,14 @@ pub(super) fn assign(
 
 /// Writes or removes what a stack shares; gives what was there.
 pub(super) fn share(tx: &Tx<'_>, name: &StackName, wanted: Option<&StackShared>) -> Result<Option<StackShared>, Fault> {
-    let old: Option<String> =
-        tx.sql.query_row("SELECT body FROM stack WHERE name = ?", [name.as_str()], |row| row.get(0)).optional()?;
+    let old = rows::shared(&tx.sql, name)?;
     match wanted {
         Some(wanted) => {
             tx.sql.execute("INSERT OR REPLACE INTO stack VALUES (?, ?)", params![name.as_str(), to_json(wanted)?])?
         }
         None => tx.sql.execute("DELETE FROM stack WHERE name = ?", [name.as_str()])?,
     };
-    old.map(|body| from_json("stack", &body)).transpose()
+    Ok(old)
 }
 
 fn insert(tx: &Tx<'_>, operation: &Operation, stacks: &BTreeMap<StackName, Option<StackShared>>) -> Result<(), Fault> {

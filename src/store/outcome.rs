@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     model::{
-        Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Paused, Place, Progress,
-        RegionName, ReplicaKey, StackName, StackShared,
+        Assignment, CommandId, Generation, Intent, JournalEntry, Operation, OperationState, Paused, Place, Progress,
+        RegionName, ReplicaKey, ReplicaOf, StackName, StackShared,
     },
     text::Text,
 };
@@ -69,7 +69,26 @@ pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fa
     if let OperationState::RollingBack { reason, .. } = &operation.state {
         return finish(tx, &operation, &OperationState::RolledBack { at, reason: reason.clone() }, "", at);
     }
+    clear_stack(tx, &operation)?;
     finish(tx, &operation, &OperationState::Converged { at }, &drain::epilogue(tx, &operation)?, at)
+}
+
+/// Once the last container of a stack that was taken away is gone, so is what its services shared; but not when
+/// somebody has deployed it again since.
+fn clear_stack(tx: &Tx<'_>, operation: &Operation) -> Result<(), Fault> {
+    let Intent::Remove { stack, service: None } = &operation.intent else { return Ok(()) };
+    let thing = Thing::Stack(stack);
+    if conflict::touched(tx, thing)?.and_then(|touch| touch.operation) != Some(operation.id) {
+        return Ok(());
+    }
+    let mut wanted = tx.sql.prepare("SELECT 1 FROM assignment WHERE substr(service, 1, length(?1)) = ?1")?;
+    if wanted.exists([format!("{stack}/")])? {
+        return Ok(());
+    }
+    share(tx, stack, None)?;
+    // It is not the same state any more; but nobody's decision, so that no plan is refused for it.
+    next_generation(tx)?;
+    Ok(())
 }
 
 fn require(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
@@ -270,6 +289,7 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
     }
     let cordoned = drain::cordon(tx, operation, &mut generation, by, at)?;
     put_stacks_back(tx, operation, generation, by, at)?;
+    let_go(tx, operation, &will)?;
     let words = match words.len() {
         0 => String::new(),
         1..=5 => format!("; put back: {}", words.join(", ")),
@@ -277,6 +297,24 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
     };
     let words = words + &cordoned;
     Ok(Back { words, before: was, after: will })
+}
+
+/// Containers that the operation adopted are the other tool's again, as far as what it decided is put back.
+fn let_go(tx: &Tx<'_>, operation: &Operation, back: &Book) -> Result<(), Fault> {
+    let mut adopted = Vec::new();
+    let id = hex(operation.id);
+    read::each(&tx.sql, "SELECT host, container, body FROM adopted WHERE operation = ?", &[&id], |row| {
+        let of: ReplicaOf = from_json("adopted", &row.get::<_, String>(2)?)?;
+        adopted.push((row.get::<_, String>(0)?, row.get::<_, String>(1)?, of.key));
+        Ok(())
+    })?;
+    for (host, container, replica) in adopted {
+        if back.get(&replica.service).is_some_and(|regions| regions.contains_key(&replica.region)) {
+            let key = params![host, container];
+            tx.sql.execute("DELETE FROM adopted WHERE host = ? AND container = ?", key)?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts back what stacks shared, unless someone else has changed it since or runs services on it by now.

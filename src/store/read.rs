@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     model::{
-        Assignment, CommandId, Desired, Epoch, Generation, HostIntent, HostName, JournalEntry, Lease, Operation,
-        RegionName, RevisionNo, ServiceKey, StackName, StackShared,
+        Assignment, CommandId, ContainerId, Desired, Epoch, Generation, HostIntent, HostName, JournalEntry, Lease,
+        Operation, RegionName, ReplicaOf, RevisionNo, ServiceKey, StackName, StackShared,
     },
     text::Text,
 };
@@ -68,6 +68,13 @@ pub(super) fn desired(db: &Connection, known: &Desired) -> Result<Desired, Fault
         let name: StackName = parse("stack", &row.get::<_, String>(0)?)?;
         let shared: StackShared = from_json("stack", &row.get::<_, String>(1)?)?;
         desired.stacks.insert(name, shared);
+        Ok(())
+    })?;
+    each(db, "SELECT host, container, body FROM adopted", &[], |row| {
+        let host: HostName = parse("host", &row.get::<_, String>(0)?)?;
+        let container = ContainerId(Text::new(&row.get::<_, String>(1)?));
+        let of: ReplicaOf = from_json("adopted", &row.get::<_, String>(2)?)?;
+        desired.adopted.entry(host).or_default().insert(container, of);
         Ok(())
     })?;
     each(db, "SELECT name, intent FROM host", &[], |row| {

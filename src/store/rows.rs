@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::error::Fault;
 use crate::model::{
     Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Progress, RegionName, ServiceKey,
+    StackName, StackShared,
 };
 
 /// Nanoseconds since 1970; what does not fit (before 1678, after 2262) is cut to what does.
@@ -63,6 +64,15 @@ pub(super) fn assignment(
         .query_row(params![service.to_string(), region.as_str()], |row| row.get(0))
         .optional()?;
     body.map(|body| from_json("assignment", &body)).transpose()
+}
+
+/// What the services of a stack share.
+pub(super) fn shared(db: &Connection, stack: &StackName) -> Result<Option<StackShared>, Fault> {
+    let body: Option<String> = db
+        .prepare_cached("SELECT body FROM stack WHERE name = ?")?
+        .query_row([stack.as_str()], |row| row.get(0))
+        .optional()?;
+    body.map(|body| from_json("stack", &body)).transpose()
 }
 
 /// The columns that [`operation`] reads, in its order.

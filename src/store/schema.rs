@@ -10,13 +10,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// The newest schema that this program knows.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// "whrf", in the file's header.
 const APPLICATION: i64 = 0x7768_7266;
 
 /// Step N makes schema N+1 out of schema N. Steps are never edited, only appended.
-const MIGRATIONS: [&str; 2] = [FIRST, PAUSES];
+const MIGRATIONS: [&str; 3] = [FIRST, PAUSES, ADOPTED];
 
 const FIRST: &str = "
 CREATE TABLE state (
@@ -111,6 +111,16 @@ CREATE TABLE lease (
 const PAUSES: &str = "
 ALTER TABLE operation ADD COLUMN paused TEXT;       -- since when, by whom, why
 ALTER TABLE operation ADD COLUMN resumed INTEGER;   -- nanoseconds since 1970
+";
+
+const ADOPTED: &str = "
+CREATE TABLE adopted (
+    host TEXT NOT NULL,
+    container TEXT NOT NULL,
+    operation TEXT NOT NULL,     -- which adopted it
+    body TEXT NOT NULL,          -- which replica it is
+    PRIMARY KEY (host, container)
+) WITHOUT ROWID;
 ";
 
 /// The file's schema; 0 for an empty file. Refuses files of other programs and of newer schemas.

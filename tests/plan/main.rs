@@ -1,7 +1,11 @@
 //! Planning, by tables (`tests/tables/plan/*.txt`) and by laws.
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod command;
+#[cfg(test)]
+mod exposed;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]

@@ -81,11 +81,12 @@ pub fn spec<'a>(words: impl Iterator<Item = &'a str>) -> ServiceSpec {
                     max => Restart::OnFailure { max: Some(max.parse().unwrap()) },
                 };
             }
-            "order" | "parallel" | "delay" | "fails" => {
+            "order" | "parallel" | "delay" | "fails" | "bears" => {
                 let update = spec.deploy.update.get_or_insert_default();
                 match key {
                     "order" if value == "stop-first" => update.order = Some(Order::StopFirst),
                     "order" => update.order = Some(Order::StartFirst),
+                    "bears" => update.max_failure_ratio = Some(value.parse().unwrap()),
                     "fails" if value == "pause" => update.failure_action = Some(FailureAction::Pause),
                     "fails" => update.failure_action = Some(FailureAction::Continue),
                     "parallel" => update.parallelism = Some(value.parse().unwrap()),

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, OBSERVE, Stage, report, shop};
+use super::{
+    composed::Composed,
+    stage::{DOWN_AFTER, DRAIN, EDGE, EVERYWHERE, OBSERVE, Stage, report, shop},
+};
 use crate::{
     load::{Load, Stream},
     websocket::{Held, How},
@@ -226,109 +229,51 @@ volumes: {{ data: {{}} }}
     let mut stage = Stage::new("t-one", &one("1"));
     let load = |stage: &Stage| {
         let mut one = Stream::new("one", &stage.edges(EVERYWHERE, 18081), "/", 100);
-        // As long as nobody works because the reconciler is dead, it is neither old nor new that runs.
+        // While a killed reconciler is followed by another, it is neither old nor new that runs.
         one.patience = Duration::from_secs(40);
         let mut all = stage.load(EVERYWHERE);
         all.0.push(Load::start(&[one], None));
         all
     };
     let least = stage.least().batch() + OBSERVE;
+    stage.man();
     stage.timed("replace a singleton", least, load(&stage), |stage| stage.release(&one("2")));
     let all = load(&stage);
     stage.timed_killed("replace a singleton", least, all, |stage| stage.release(&one("3")));
 }
 
-/// What Compose would have made: two containers of one service, with ports of their own.
+/// What Compose runs becomes wharf's as it runs.
 #[test]
 fn adopt() {
     let mut stage = Stage::new("t-adopt", &shop("1", 3, ""));
-    let world = |stage: &Stage, args: &[&str]| stage.fleet.world.docker("h3", args);
-    let make = |stage: &Stage, project: &str, port: u16| {
-        let image = stage.fleet.world.image("1");
-        let network = format!("{project}_default");
-        let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
-        world(
-            stage,
-            &[
-                "network",
-                "create",
-                "--label",
-                &label("project", project),
-                "--label",
-                &label("network", "default"),
-                &network,
-            ],
-        );
-        for number in ["1", "2"] {
-            let published = format!("{}:8080", port + number.parse::<u16>().unwrap());
-            let labels = [
-                label("project", project),
-                label("service", "web"),
-                label("container-number", number),
-                label("oneoff", "False"),
-                label("version", "2.24.0"),
-                label("config-hash", "5d1c7b2f0a4e8d3c9b6a7f1e2d3c4b5a69788796a5b4c3d2e1f0a9b8c7d6e5f4"),
-                label("project.working_dir", "/srv/legacy"),
-                label("project.config_files", "/srv/legacy/compose.yaml"),
-            ];
-            let name = format!("{project}-web-{number}");
-            let mut args = vec![
-                "run",
-                "-d",
-                "--name",
-                &name,
-                "--network",
-                &network,
-                "-p",
-                &published,
-                "--restart",
-                "unless-stopped",
-            ];
-            args.extend(["--health-cmd", "/app healthcheck", "--health-interval", "1s"]);
-            args.extend(labels.iter().flat_map(|label| ["--label", label]));
-            args.push(&image);
-            world(stage, &args);
-        }
-    };
-    let ids = |stage: &Stage, project: &str| {
-        let filter = format!("label=com.docker.compose.project={project}");
-        world(stage, &["ps", "-q", "--no-trunc", "--filter", &filter])
-    };
-    let clean = |stage: &Stage, project: &str| {
-        let left = ids(stage, project);
-        let mut args = vec!["rm", "-f"];
-        args.extend(left.split_whitespace());
-        world(stage, &args);
-        world(stage, &["network", "rm", &format!("{project}_default")]);
-    };
     for (project, port, killing) in [("legacy", 18300, false), ("older", 18310, true)] {
-        make(&stage, project, port);
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let before = ids(&stage, project);
-            let edges = [stage.edges(&["h3"], port + 1), stage.edges(&["h3"], port + 2)].concat();
-            let own = Load::start(&[Stream::new("adopted", &edges, "/", 200)], None);
-            let mut counts = None;
-            let act = |stage: &Stage| {
-                stage.act(&["adopt", project, "--yes"]);
-                std::thread::sleep(Duration::from_secs(2));
-                counts = Some(own.stop().remove("adopted").unwrap());
-            };
-            if killing {
-                stage.row_killed("adopt", EVERYWHERE, 2.0, act);
-            } else {
-                stage.row("adopt", EVERYWHERE, 2.0, act);
-            }
-            let counts = counts.unwrap();
-            assert_eq!(counts.failed(), 0, "the adopted containers: {counts}");
-            assert_eq!(ids(&stage, project), before, "what ran goes on, and nothing was made");
-            let rows = stage.fleet.json(&["ps", project]);
-            let wanted = rows.as_array().unwrap().iter().filter(|row| row["wanted"] == true && row["revision"] == 1);
-            assert_eq!(wanted.count(), 2, "{rows}");
-        }));
-        clean(&stage, project);
-        if let Err(panic) = result {
-            std::panic::resume_unwind(panic);
+        let made = Composed::up(&stage, project, port);
+        let before = made.ids();
+        let edges = [stage.edges(&["h3"], port + 1), stage.edges(&["h3"], port + 2)].concat();
+        let own = Load::start(&[Stream::new("adopted", &edges, "/", 200)], None);
+        let mut counts = None;
+        let act = |stage: &Stage| {
+            stage.act(&["adopt", project, "--yes"]);
+            std::thread::sleep(Duration::from_secs(2));
+            counts = Some(own.stop().remove("adopted").unwrap());
+        };
+        if killing {
+            stage.row_killed("adopt", EVERYWHERE, 0.0, act);
+        } else {
+            stage.row("adopt", EVERYWHERE, 0.0, act);
         }
+        let counts = counts.unwrap();
+        assert_eq!(counts.failed(), 0, "the adopted containers: {counts}");
+        assert_eq!(made.ids(), before, "what ran goes on, and nothing was made");
+        // Each holds a port of its own, so each has a revision of its own.
+        let rows = stage.fleet.json(&["ps", project]);
+        let wanted = rows.as_array().unwrap().iter().filter(|row| row["wanted"] == true && row["health"] == "healthy");
+        assert_eq!(wanted.count(), 2, "{rows}");
+        let again = stage.fleet.wharf(&["adopt", project, "--yes"]);
+        let told = String::from_utf8_lossy(&again.stderr).into_owned();
+        assert!(again.status.success() && told.contains("is wharf's already"), "{told}");
+        stage.act(&["rm", project, "--yes"]);
+        assert!(made.ids().is_empty(), "what was adopted ends as all else does");
     }
 }
 
@@ -336,7 +281,9 @@ fn adopt() {
 #[test]
 fn what_has_begun_may_end() {
     let all_at_once = |tag: &str| shop(tag, 3, "").replace("parallelism: 2", "parallelism: 3");
-    let stage = Stage::new("t-long", &all_at_once("1"));
+    let mut stage = Stage::new("t-long", &all_at_once("1"));
+    stage.man();
+    let least = stage.least().batch() + DRAIN.as_secs_f64() + OBSERVE;
     let edges = stage.edges(EVERYWHERE, EDGE);
     let mut load = stage.load(EVERYWHERE);
     load.0.push(Load::begin(&[Stream::new("slow", &edges, "/slow?s=5", 6)], None));
@@ -344,7 +291,6 @@ fn what_has_begun_may_end() {
     let held: Vec<(Instant, Held)> =
         (0..9).map(|n| (Instant::now(), Held::open(edges[n % edges.len()]).unwrap())).collect();
     let began = Instant::now();
-    let least = stage.least().batch() + DRAIN.as_secs_f64() + OBSERVE;
     let mut sockets = Vec::new();
     stage.timed("release with 5 s answers and WebSockets", least, load, |stage| {
         stage.release(&all_at_once("2"));

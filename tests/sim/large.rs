@@ -26,6 +26,7 @@ async fn seed(sim: &Sim) {
             assignments: BTreeMap::new(),
             stacks: [(key.stack.clone(), Some(StackShared::default()))].into(),
             hosts: BTreeMap::new(),
+            adopted: BTreeMap::new(),
         });
         let newest = u32::try_from(seed.revision).unwrap();
         proposal.revisions.extend((1..=newest).map(|no| Revision {

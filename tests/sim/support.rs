@@ -170,7 +170,8 @@ impl Sim {
     }
 
     pub async fn plan(&self, make: impl FnOnce(&World<'_>) -> Result<Plan, Refusal>) -> Plan {
-        let (desired, observed) = (self.desired().await, self.eyes.look());
+        let (desired, mut observed) = (self.desired().await, self.eyes.look());
+        observed.adopt(&desired.adopted);
         let world = World { fleet: &self.model, desired: &desired, observed: &observed, now: Timestamp::now() };
         make(&world).unwrap_or_else(|refusal| panic!("refused: {refusal}"))
     }

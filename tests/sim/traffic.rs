@@ -107,6 +107,8 @@ async fn a_stack_is_deployed_scaled_and_changed_without_one_failed_request() {
     let operation = sim.remove("shop").await;
     sim.converged(&operation).await;
     sim.until("the proxies are gone too", || proxies(&sim).is_empty()).await;
+    assert_eq!(sim.fleet.ledger().missteps, vec![]);
+    assert!(sim.desired().await.stacks.is_empty(), "what the stack shared is gone with its last container");
     reconciler.stop().await;
     sim.close().await;
 }
@@ -186,6 +188,37 @@ async fn a_proxy_that_does_not_answer_is_named() {
     sim.script("east-1", |script| script.proxy.hangs = false);
     sim.converged(&operation).await;
     clean(&sim, "scaled in").await;
+    sim.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_host_costs_what_was_in_flight_there() {
+    let sim = begin(Setup::new(4).impatient_with_hosts(), 100).await;
+    let _reconciler = Reconciler::start(&sim, "one");
+    let operation = sim.deploy(&shop("app:1", 8, 4)).await;
+    sim.converged(&operation).await;
+    flows(&sim, WEB).await;
+    let outage = sim.engine("east-4").power_off();
+    let lost = sim.fleet.ledger().total().failed;
+    sim.until("replaced elsewhere", || {
+        let here: Vec<_> = sim.of("shop/web").into_iter().filter(|(host, _)| host != "east-4").collect();
+        here.len() == 8 && here.iter().all(|(_, it)| it.healthy == Some(true))
+    })
+    .await;
+    flows(&sim, WEB).await;
+    let ledger = sim.fleet.ledger();
+    assert!(ledger.total().failed <= lost, "later ones were answered by others: {ledger:#?}");
+    assert_eq!(ledger.missteps, vec![]);
+
+    // It comes back with what it had: that is too much now, and goes without a failed request.
+    let kept: Vec<_> = sim.of("shop/web").into_iter().filter(|(host, _)| host != "east-4").collect();
+    sim.engine("east-4").power_on(outage);
+    sim.restored().await;
+    flows(&sim, WEB).await;
+    let ledger = sim.fleet.ledger();
+    assert!(ledger.total().failed <= lost && ledger.missteps.is_empty(), "{ledger:#?}\n{}", sim.story().await);
+    let now: Vec<_> = sim.of("shop/web").into_iter().filter(|(host, _)| host != "east-4").collect();
+    assert_eq!(now, kept, "nothing healthy was restarted");
     sim.close().await;
 }
 

@@ -119,12 +119,14 @@ fn what_is_said_next() {
         ("1+", "", "add 1; check 1; ready 1"),
         // One beside another is checked first.
         ("1+ 2+", "1:ready", "add 2; check 2; drain 2"),
-        ("1+ 2+", "1:ready 2:drain/new", ""),
+        // Whoever added it may have been killed before the check was asked for.
+        ("1+ 2+", "1:ready 2:drain/new", "check 2"),
+        ("1+ 2+", "1:ready 2:maint/new", "check 2; drain 2"),
         ("1+ 2+", "1:ready 2:drain/down", ""),
         ("1+ 2+", "1:ready 2:drain", "ready 2"),
         ("1+ 2+", "1:ready 2:maint", "drain 2"),
         // Where nothing serves, an unchecked one is better than none.
-        ("1+ 2+", "1:ready/down 2:drain/new", "ready 2"),
+        ("1+ 2+", "1:ready/down 2:drain/new", "check 2; ready 2"),
         ("1+", "1:maint", "ready 1"),
         // One on its way is checked before it is its turn, and gets nothing.
         ("1+ 2~", "1:ready", "add 2; check 2; drain 2"),
@@ -134,12 +136,12 @@ fn what_is_said_next() {
         ("1+ 2~", "1:ready 2:ready", "drain 2"),
         ("2~ hold", "hold 2:drain", ""),
         // Start-first: the old one goes when the new one serves, not before.
-        ("2+", "1:ready 2:drain/new", ""),
+        ("2+", "1:ready 2:drain/new", "check 2"),
         ("2+", "1:ready 2:drain", "ready 2; drain 1"),
         ("1- 2+", "1:ready 2:drain/down", ""),
         ("1- 2+", "1:ready 2:ready", "drain 1"),
         // One that serves nothing is no loss.
-        ("2+", "1:ready/down 2:drain/new", "ready 2; drain 1"),
+        ("2+", "1:ready/down 2:drain/new", "check 2; ready 2; drain 1"),
         // Nothing is wanted: at once.
         ("", "1:ready", "drain 1"),
         ("1-", "1:ready", "drain 1"),
@@ -158,7 +160,7 @@ fn what_is_said_next() {
         ("1- hold", "1:ready", "ready hold; drain 1"),
         ("1- hold", "hold 1:drain/up/2", ""),
         ("2+ hold", "hold", "add 2; check 2; drain 2"),
-        ("2+", "hold 2:drain/new", ""),
+        ("2+", "hold 2:drain/new", "check 2"),
         ("2+", "hold 2:drain", "ready 2; maint hold"),
         ("", "hold", "maint hold"),
         // Back from a drain that was called off.

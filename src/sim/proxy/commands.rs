@@ -152,7 +152,12 @@ impl Worker {
             ["del", "server", rest @ ..] => self.delete(rest, now, load),
             ["set", "server", rest @ ..] => self.on_server(rest.first(), leaving, |backend, at| match rest {
                 [_, "state", state, ..] => backend.state(at, state, now, script),
-                [_, "check-port", _, ..] => answers::CHECK_PORT.to_owned(),
+                [_, "check-port", port, ..] => {
+                    if let (Some(server), Ok(port)) = (backend.servers.get_mut(at), port.parse()) {
+                        server.check_port = Some(port);
+                    }
+                    answers::CHECK_PORT.to_owned()
+                }
                 [_, "addr", address, more @ ..] => backend.readdress(at, address, more, now, truth),
                 _ => answers::WHICH_STATE.to_owned(),
             }),
@@ -306,8 +311,11 @@ impl Backend {
         if server.check.is_none() {
             return answers::NO_CHECK.to_owned();
         }
-        server.is_checking = on;
-        server.check_anew(now);
+        // Asked twice it is no other.
+        if server.is_checking != on {
+            server.is_checking = on;
+            server.check_anew(now);
+        }
         answers::DONE.to_owned()
     }
 

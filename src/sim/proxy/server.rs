@@ -62,6 +62,8 @@ pub(super) struct Server {
     pub(super) address: String,
     pub(super) port: u16,
     pub(super) check: Option<CheckLine>,
+    /// Where it is checked, when it was told another port at run time.
+    pub(super) check_port: Option<u16>,
     /// A server added at run time is not checked before it is told to be.
     pub(super) is_checking: bool,
     pub(super) observes: bool,
@@ -100,6 +102,7 @@ impl Server {
             address: line.address,
             port: line.port,
             check: line.check,
+            check_port: None,
             is_checking: line.check.is_some(),
             observes: line.observes,
             is_added: false,

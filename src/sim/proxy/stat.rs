@@ -215,7 +215,7 @@ pub(super) fn servers_state(backends: &[&Backend], now: f64) -> String {
             };
             let _ = writeln!(
                 out,
-                "{} {} {} {} {} {} {} 1 1 {} {check} 0 0 0 - {} - 0 0 - - 0",
+                "{} {} {} {} {} {} {} 1 1 {} {check} 0 0 0 - {} - 0 {} - - 0",
                 backend.id,
                 backend.name,
                 server.id,
@@ -225,6 +225,7 @@ pub(super) fn servers_state(backends: &[&Backend], now: f64) -> String {
                 server.admin_bits(),
                 seconds(now, server.changed_at),
                 server.port,
+                server.check_port.unwrap_or_default(),
             );
         }
     }

@@ -83,6 +83,10 @@ fn shape(line: &str, answer: &str) -> String {
         };
         row.split(split).enumerate().map(keep).collect::<Vec<_>>().join(&split.to_string())
     };
+    // Said or not, depending on the moment at which the check runs: both mean that it is done.
+    if line.contains(" check-port ") {
+        return answer.replacen("health check port updated.", "", 1).trim_start().to_owned();
+    }
     if line.contains("show stat") {
         // Moments, and results of checks that may still be on their way.
         let drop = [

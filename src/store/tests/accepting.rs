@@ -98,11 +98,32 @@ fn removal_is_a_change_too() {
     let mut remove = proposal(base, Intent::Remove { stack: "shop".parse().unwrap(), service: None });
     remove.assignments.insert((key("shop/web"), "east".parse().unwrap()), None);
     remove.stacks.insert("shop".parse().unwrap(), None);
-    accept(&*store, remove, "ana", 1).unwrap();
+    let removed = accept(&*store, remove, "ana", 1).unwrap();
     let desired = now(store.desired()).unwrap();
-    assert!(desired.services.is_empty() && desired.stacks.is_empty());
+    assert!(desired.services.is_empty());
+    assert_eq!(desired.stacks.len(), 1, "its containers are still reached by what they share");
     let refused = accept(&*store, scale(base, "shop/web", "east", 3, 4, 1), "bo", 2).unwrap_err();
     assert!(refused.to_string().starts_with("shop/web in east was removed by ana 1s ago (op "), "{refused}");
+    let finished = vec![(removed.id, part(true))];
+    now(store.report(fence(&*store, "east"), finished, Vec::new())).unwrap();
+    assert!(now(store.desired()).unwrap().stacks.is_empty());
+}
+
+#[test]
+fn what_a_stack_shares_is_not_taken_from_those_who_deployed_it_again() {
+    for again in ["before", "with another service"] {
+        let store = fresh();
+        accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+        let mut remove =
+            proposal(generation(&*store), Intent::Remove { stack: "shop".parse().unwrap(), service: None });
+        remove.assignments.insert((key("shop/web"), "east".parse().unwrap()), None);
+        remove.stacks.insert("shop".parse().unwrap(), None);
+        let removed = accept(&*store, remove, "ana", 1).unwrap();
+        let (service, no) = if again == "before" { ("shop/web", 2) } else { ("shop/api", 1) };
+        accept(&*store, deploy(generation(&*store), no, &[(service, "east", 1)]), "bo", 2).unwrap();
+        now(store.report(fence(&*store, "east"), vec![(removed.id, part(true))], Vec::new())).unwrap();
+        assert_eq!(now(store.desired()).unwrap().stacks.len(), 1, "{again}");
+    }
 }
 
 #[test]

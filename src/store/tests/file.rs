@@ -44,7 +44,7 @@ fn a_newer_store_is_left_alone() {
     let other = Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", 7).unwrap();
     let words = format!(
-        "the store {} was written by a newer wharf (schema 7, this one knows 2): update wharf on this machine",
+        "the store {} was written by a newer wharf (schema 7, this one knows 3): update wharf on this machine",
         path.display()
     );
     assert_eq!(refusal(&path), words);
@@ -53,6 +53,24 @@ fn a_newer_store_is_left_alone() {
     assert_eq!(refused.to_string(), words);
     assert_eq!(now(store.desired()).unwrap_err().to_string(), words);
     assert_eq!(now(Sqlite::open_read_only(&path).unwrap().version()).unwrap_err().to_string(), words);
+}
+
+#[test]
+fn an_older_store_is_brought_up_to_date_with_all_that_is_in_it() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 1)]), "ana", 0).unwrap();
+    let (path, dir) = (store.path(), store.dir);
+    drop(store.store);
+    let old = Connection::open(&path).unwrap();
+    let first = "ALTER TABLE operation DROP COLUMN paused; ALTER TABLE operation DROP COLUMN resumed; \
+                 DROP TABLE adopted; PRAGMA user_version = 1";
+    old.execute_batch(first).unwrap();
+    drop(old);
+    let again = Sqlite::open(&path).unwrap();
+    assert_eq!(operation(&again, op.id), op);
+    let paused = crate::model::Paused { at: at(1), by: "bo".into(), why: "".into() };
+    assert_eq!(now(again.pause(op.id, paused.clone())).unwrap().paused, Some(paused));
+    drop(dir);
 }
 
 #[test]

@@ -113,6 +113,7 @@ fn proposal(base: Generation, intent: Intent) -> Proposal {
         assignments: BTreeMap::new(),
         stacks: BTreeMap::new(),
         hosts: BTreeMap::new(),
+        adopted: BTreeMap::new(),
     }
 }
 

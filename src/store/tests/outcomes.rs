@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    model::{OperationState, Paused, ReplicaKey},
+    model::{ContainerId, OperationState, Paused, ReplicaKey, ReplicaOf},
     store::{JournalQuery, OperationQuery},
 };
 
@@ -270,4 +270,43 @@ fn rolling_back_may_fail_or_be_aborted() {
         }
         assert_eq!(wanted(&now(store.desired()).unwrap(), "shop/web", "east"), Some(3), "{end}: put back once");
     }
+}
+
+#[test]
+fn what_was_adopted_is_let_go_when_that_is_put_back() {
+    let store = fresh();
+    let adopting = |base| {
+        let mut proposal = deploy(base, 1, &[("shop/web", "east", 2)]);
+        proposal.intent = Intent::Adopt { stack: "shop".parse().unwrap() };
+        let of = |slot| ReplicaOf {
+            key: ReplicaKey { region: "east".parse().unwrap(), service: key("shop/web"), slot: Slot(slot) },
+            revision: RevisionNo(1),
+            round: 0,
+        };
+        let ids = [("aa", of(1)), ("bb", of(2))].map(|(id, of)| (ContainerId(id.into()), of));
+        proposal.adopted.insert("h-1".parse().unwrap(), ids.into());
+        proposal
+    };
+    let adopted = || now(store.desired()).unwrap().adopted.clone();
+    for end in ["abort", "fail", "roll back"] {
+        let mut proposal = adopting(generation(&*store));
+        let next = now(store.desired()).unwrap().latest(&key("shop/web")).map_or(0, |last| last.no.0) + 1;
+        proposal.revisions[0].no = RevisionNo(next);
+        let op = accept(&*store, proposal.clone(), "ana", 0).unwrap();
+        assert_eq!(adopted(), proposal.adopted, "{end}");
+        assert_eq!(now(Sqlite::open_read_only(store.path()).unwrap().desired()).unwrap().adopted, proposal.adopted);
+        match end {
+            "abort" => drop(now(store.abort(op.id, "bo".into(), at(1))).unwrap()),
+            "fail" => drop(now(store.fail(fence(&*store, "east"), op.id, "no".into(), at(1))).unwrap()),
+            _ => drop(now(store.roll_back(fence(&*store, "east"), op.id, "no".into(), at(1))).unwrap()),
+        }
+        assert!(adopted().is_empty(), "{end}");
+    }
+    // What somebody else decides by then stays adopted.
+    let mut proposal = adopting(generation(&*store));
+    proposal.revisions[0].no = RevisionNo(4);
+    let op = accept(&*store, proposal.clone(), "ana", 2).unwrap();
+    let later = accept(&*store, scale(op.generation, "shop/web", "east", 2, 3, 1), "bo", 3).unwrap();
+    now(store.abort(later.id, "bo".into(), at(4))).unwrap();
+    assert_eq!(adopted(), proposal.adopted);
 }

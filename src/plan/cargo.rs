@@ -74,7 +74,7 @@ impl Cargo<'_> {
 
 /// Everything of a scope that is at one end. What can move nowhere is refused, or left out with a warning where it
 /// is only a part of a stack.
-pub(super) fn cargo<'a>(world: &World<'a>, what: &Scope, from: End<'a>) -> Result<Cargo<'a>, Refusal> {
+pub(super) fn gather<'a>(world: &World<'a>, what: &Scope, from: End<'a>) -> Result<Cargo<'a>, Refusal> {
     let whole = matches!(what, Scope::Stack(_));
     let mut cargo = Cargo { loads: Vec::new(), warnings: Vec::new(), whole };
     let mut rooted = Vec::new();
