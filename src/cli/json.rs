@@ -144,8 +144,13 @@ pub(super) struct OperationRow {
     pub at: Timestamp,
     pub generation: u64,
     pub intent: Intent,
-    #[serde(flatten)]
-    pub state: OperationState,
+    pub state: String,
+    /// Since when it is rolling back, or when it ended.
+    pub since: Option<Timestamp>,
+    /// Why it was given up.
+    pub reason: Option<Text>,
+    /// Who aborted it, or the id of the later command that superseded it.
+    pub ended_by: Option<String>,
     /// While it stands still: since when, by whom, why.
     pub paused: Option<Paused>,
     pub done: u32,
@@ -156,6 +161,15 @@ pub(super) struct OperationRow {
 impl OperationRow {
     pub(super) fn new(operation: &Operation) -> Self {
         let (done, total) = operation.done_of_total();
+        let (since, reason, ended_by) = match &operation.state {
+            OperationState::Accepted | OperationState::Running => (None, None, None),
+            OperationState::Converged { at } => (Some(*at), None, None),
+            OperationState::RollingBack { at, reason }
+            | OperationState::Failed { at, reason }
+            | OperationState::RolledBack { at, reason } => (Some(*at), Some(reason.clone()), None),
+            OperationState::Aborted { at, by } => (Some(*at), None, Some(by.to_string())),
+            OperationState::Superseded { at, by } => (Some(*at), None, Some(by.to_string())),
+        };
         Self {
             id: operation.id.to_string(),
             command: operation.intent.word(),
@@ -165,7 +179,10 @@ impl OperationRow {
             at: operation.at,
             generation: operation.generation.0,
             intent: operation.intent.clone(),
-            state: operation.state.clone(),
+            state: operation.state.word().replace(' ', "_"),
+            since,
+            reason,
+            ended_by,
             paused: operation.paused.clone(),
             done,
             total,

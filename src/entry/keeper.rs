@@ -4,7 +4,10 @@
 mod contain;
 mod look;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use tokio::{
@@ -84,6 +87,7 @@ impl Keeper {
             leaving: Vec::new(),
             written: None,
             refused: None,
+            checking: BTreeMap::new(),
             told: None,
             began: Timestamp::now(),
         };
@@ -127,6 +131,8 @@ struct Work<P> {
     written: Option<String>,
     /// A structure that HAProxy would not load, why, and when.
     refused: Option<(String, Trouble, Instant)>,
+    /// Servers whose check was asked for, and when.
+    checking: BTreeMap<String, Instant>,
     told: Option<Told>,
     /// When this look began: before what is wanted was read, so that no later wish is taken for done.
     began: Timestamp,

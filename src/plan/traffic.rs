@@ -23,7 +23,7 @@ use super::{
 use crate::{
     model::{
         BackendName, Container, ContainerState, Duty, HostName, HostView, Members, Owner, Protocol, ProxySpec,
-        ProxyView, Server, ServerName, ServiceKey, ServiceSpec, StackName, since,
+        ProxyStructure, ProxyView, Server, ServerName, ServiceKey, ServiceSpec, StackName, since,
     },
     text,
 };
@@ -57,11 +57,15 @@ pub(crate) fn carried(index: &Index<'_>, routes: &Routes<'_>, service: &ServiceK
         let Some(proxy) = fresh(index, view.proxy.as_ref()) else {
             return Carried::NotYet(absent(host, view.proxy.as_ref()));
         };
-        if routes.structures.get(host).is_some_and(|wanted| wanted.digest() != proxy.structure.as_str()) {
+        // One that is still to take a new configuration may carry the service already: what it lacks may be others'.
+        if let Some(wanted) = routes.structures.get(host)
+            && wanted.digest() != proxy.structure.as_str()
+            && lacks(wanted, proxy, service)
+        {
             return Carried::NotYet(behind(host, proxy));
         }
-        let mut backends = proxy.backends.iter().filter(|(backend, _)| backend.service == *service);
-        let servers: Vec<_> = backends.by_ref().filter_map(|(_, backend)| backend.servers.get(&name)).collect();
+        let backends = proxy.backends.iter().filter(|(backend, _)| backend.service == *service);
+        let servers: Vec<_> = backends.filter_map(|(_, backend)| backend.servers.get(&name)).collect();
         if servers.is_empty() || servers.iter().any(|server| !server.is_ready) {
             return Carried::NotYet(format!("{host}: its proxy takes {} in", seen.of.key));
         }
@@ -70,6 +74,12 @@ pub(crate) fn carried(index: &Index<'_>, routes: &Routes<'_>, service: &ServiceK
         }
     }
     Carried::Everywhere
+}
+
+/// True when a proxy has not loaded all backends of a service that it shall have.
+fn lacks(wanted: &ProxyStructure, proxy: &ProxyView, service: &ServiceKey) -> bool {
+    let names = wanted.backends.keys().filter_map(|name| name.parse::<BackendName>().ok());
+    names.filter(|name| name.service == *service).any(|name| !proxy.backends.contains_key(&name))
 }
 
 /// True when every reachable proxy that shall send a copy requests has found it down.

@@ -25,7 +25,7 @@ impl Least {
         self.up + self.down
     }
 
-    /// The median of what all the engines need, each on its own.
+    /// The median of what these engines need, all at once; one that is named twice makes two.
     pub fn measure(sockets: &[String], image: &str) -> Self {
         let threads: Vec<_> = sockets
             .iter()

@@ -130,10 +130,10 @@ impl Stage {
         assert!(signal == "KILL" || status.code() == Some(0), "{status}");
     }
 
-    /// What the engines need for one container under the usual load.
-    pub fn least(&self) -> Least {
+    /// What the engines need for containers on these hosts, all at once, under the usual load.
+    pub fn least(&self, on: &[&str]) -> Least {
         let load = self.load(EVERYWHERE);
-        let sockets: Vec<String> = EVERYWHERE.iter().map(|host| self.socket(host)).collect();
+        let sockets: Vec<String> = on.iter().map(|host| self.socket(host)).collect();
         let least = Least::measure(&sockets, &self.fleet.world.image("1"));
         load.stop();
         println!("an engine by itself: {:.2} s to healthy, {:.2} s to gone", least.up, least.down);
@@ -251,6 +251,11 @@ impl Stage {
         list(&self.socket(host), &self.fleet.name, service).unwrap_or_default()
     }
 
+    /// True when a host's engine answers.
+    pub fn answers(&self, host: &str) -> bool {
+        list(&self.socket(host), &self.fleet.name, None).is_ok()
+    }
+
     fn socket(&self, host: &str) -> String {
         self.fleet.world.var(&format!("{}_SOCKET", host.to_uppercase())).to_owned()
     }
@@ -304,31 +309,44 @@ impl Stage {
     }
 
     /// The same row again, where the reconciler is killed in the middle of each command.
-    pub fn row_killed(&mut self, what: &str, edges: &[&str], least: f64, act: impl FnOnce(&Self)) -> Counts {
+    pub fn row_killed(&mut self, what: &str, edges: &[&str], act: impl FnOnce(&Self)) -> Counts {
         let load = self.load(edges);
-        self.timed_killed(what, least, load, act)
+        self.timed_killed(what, load, act)
     }
 
     /// The same under a load of its own.
-    pub fn timed_killed(&mut self, what: &str, least: f64, load: Loaded, act: impl FnOnce(&Self)) -> Counts {
+    pub fn timed_killed(&mut self, what: &str, load: Loaded, act: impl FnOnce(&Self)) -> Counts {
         self.unman("TERM");
         self.killing = true;
-        let counts = self.timed(&format!("{what}, reconciler killed"), least, load, act);
+        let counts = self.timed(&format!("{what}, reconciler killed"), 0.0, load, act);
         self.killing = false;
         counts
     }
 
-    /// A row under a load of its own.
+    /// A row under a load of its own. Its time is that of its operations, from acceptance to end; by the clock where
+    /// there are none, or where it has no least time.
     pub fn timed(&self, what: &str, least: f64, load: Loaded, act: impl FnOnce(&Self)) -> Counts {
-        let began = Instant::now();
+        let (began, at) = (Instant::now(), jiff::Timestamp::now());
         act(self);
-        let seconds = began.elapsed().as_secs_f64();
+        let by_clock = began.elapsed().as_secs_f64();
+        let seconds = if least > 0.0 { self.took_since(at).unwrap_or(by_clock) } else { by_clock };
         // What the end of the change breaks shows a moment later.
         std::thread::sleep(Duration::from_millis(1500));
         let counts = load.stop();
         report(&self.fleet.world, what, seconds, least, &counts);
         assert_eq!(counts.failed(), 0, "{what}: {counts}\n{}", self.told());
         counts
+    }
+
+    /// How long the operations since then took, all together; none when there was none that takes time.
+    fn took_since(&self, at: jiff::Timestamp) -> Option<f64> {
+        let operations = self.fleet.json(&["ops"]);
+        let seconds = operations.as_array().unwrap().iter().filter_map(|one| {
+            let time = |key: &str| one[key].as_str()?.parse::<jiff::Timestamp>().ok();
+            let (from, to) = (time("at")?, time("since")?);
+            (from >= at).then(|| to.duration_since(from).as_secs_f64())
+        });
+        Some(seconds.sum::<f64>()).filter(|seconds| *seconds > 0.1)
     }
 
     /// What reconcilers and proxies said lately, for the words of a failure.

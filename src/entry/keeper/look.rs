@@ -1,6 +1,9 @@
 //! One look at a running proxy: what it has, what it is told next, what is told of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use super::{Pace, Proxy, Work, contain::servers_state};
 use crate::{
@@ -20,6 +23,9 @@ use crate::{
 
 /// A structure that HAProxy would not load is tried again after so long: the host may have changed.
 const TRY_AGAIN: Duration = Duration::from_secs(20);
+
+/// A server's first check shows within this time, most often.
+const CHECK_SHOWS: Duration = Duration::from_secs(5);
 
 /// What a look saw of the proxy that takes new connections.
 struct Looked {
@@ -62,7 +68,8 @@ impl<P: Place + Sync> Work<P> {
                 }
             }
         }
-        let commands = steps::next(&spec.structure.backends, &spec.members, &looked.backends);
+        let mut commands = steps::next(&spec.structure.backends, &spec.members, &looked.backends);
+        self.once(&mut commands);
         if !commands.is_empty() {
             again = true;
             self.say(&commands, &mut problems).await?;
@@ -114,6 +121,21 @@ impl<P: Place + Sync> Work<P> {
             }
         }
         Ok(Looked { info, backends, answers, leaving })
+    }
+
+    /// Leaves out checks that were asked for a moment ago: that shows only when the first one is over.
+    fn once(&mut self, commands: &mut Vec<String>) {
+        self.checking.retain(|_, at| at.elapsed() < CHECK_SHOWS);
+        let added: BTreeSet<String> = commands
+            .iter()
+            .filter_map(|command| command.strip_prefix("add server ")?.split(' ').next().map(str::to_owned))
+            .collect();
+        commands.retain(|command| {
+            let Some(server) = command.strip_prefix("enable health ") else { return true };
+            let is_asked = self.checking.contains_key(server) && !added.contains(server);
+            self.checking.entry(server.to_owned()).or_insert_with(Instant::now);
+            !is_asked
+        });
     }
 
     /// Says commands to the worker that takes new connections.
