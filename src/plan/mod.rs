@@ -48,6 +48,7 @@ mod scale;
 mod standing;
 mod targets;
 mod traffic;
+mod trial;
 mod types;
 mod verdict;
 mod versions;

@@ -13,6 +13,7 @@ use super::{
     rollout::{Exchange, batch},
     standing::{Standing, began, exit_words, made},
     traffic::{Carried, carried},
+    trial,
     view::{Copy, ServiceView, SlotView},
 };
 use crate::model::{HostName, HostView, Revision, ServiceSpec};
@@ -50,7 +51,7 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
         unserved: view.slots.iter().filter(|slot| !slot.is_served()).count(),
         canary: if let Canary::Watched(words) = canary { Some(words) } else { None },
     };
-    let closed = gates.is_closed(view.key);
+    let closed = gates.is_closed(view.key) || trial::holds(work, view, gates);
     for slot in &view.slots {
         let Sight::Seen(host) = slot.sight else { continue };
         if let Some(action) = work.busy(&slot.key) {

@@ -24,6 +24,7 @@ fn with_shared(spec: &ServiceSpec, shared: &StackShared, address: Option<&str>, 
         host_address: address,
         subnet_pool: "10.210.0.0/16",
         round: 2,
+        is_test: false,
         defaults: &Defaults::default(),
     };
     assert_eq!(request.name(), "shop-web-3-r7.2");
