@@ -303,3 +303,31 @@ pub fn owner_of<'a>(fleet: &FleetName, get: impl Fn(&str) -> Option<&'a str>) ->
     }
     Owner::Loose
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_no_replica() {
+        let fleet = FleetName::new("acme").unwrap();
+        let owner = |labels: &[(&str, &'static str)]| {
+            owner_of(&fleet, |key| labels.iter().find(|(label, _)| *label == key).map(|(_, value)| *value))
+        };
+        let ours = [
+            (label::FLEET, "acme"),
+            (label::REGION, "east"),
+            (label::STACK, "shop"),
+            (label::SERVICE, "web"),
+            (label::REVISION, "7"),
+        ];
+        let (region, service) = ("east".parse().unwrap(), "shop/web".parse().unwrap());
+        let test = TestOf { region, service, revision: RevisionNo(7) };
+        assert_eq!(owner(&[&ours[..], &[(label::TEST, "1")]].concat()), Owner::Test(test.clone()));
+        // Whatever else it says.
+        assert_eq!(owner(&[&ours[..], &[(label::TEST, "1"), (label::SLOT, "1")]].concat()), Owner::Test(test));
+        assert!(matches!(owner(&[&ours[..], &[(label::SLOT, "1")]].concat()), Owner::Replica(_)));
+        assert_eq!(owner(&[(label::FLEET, "acme"), (label::TEST, "1")]), Owner::Loose);
+        assert_eq!(owner(&ours), Owner::Loose);
+    }
+}

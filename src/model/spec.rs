@@ -214,7 +214,9 @@ impl ServiceSpec {
     }
 
     /// What a command of its own runs as, beside the replicas: with their image, environment, files and networks, but
-    /// where nobody takes it for one of them. It ends by itself, and changes nothing in what replicas keep.
+    /// where nobody takes it for one of them. It ends by itself, and changes nothing in what replicas keep. As with a
+    /// health check, the words are the whole command: an entry point that is a server would take them for arguments, and
+    /// serve for ever.
     #[must_use]
     pub fn one_off(&self, command: &[String]) -> Self {
         // Engines put no file into what cannot be written.
@@ -231,6 +233,7 @@ impl ServiceSpec {
         });
         Self {
             command: Some(command.to_vec()),
+            entrypoint: Some(Vec::new()),
             healthcheck: Some(HealthCheck { test: vec!["NONE".to_owned()], ..HealthCheck::default() }),
             // Other tools may act on them.
             labels: BTreeMap::new(),

@@ -198,7 +198,12 @@ impl Teller<'_, '_> {
         }
         let limit = text::duration(patience(&index.defaults, Some(&revision.spec)));
         let why = format!("must end with 0 within {limit}, before anything of it changes");
-        self.step(StepKind::Test, change, vec![shell_words::join(words)], why);
+        self.step(
+            StepKind::Test,
+            change,
+            vec![format!("{}: {}", change.service.service, shell_words::join(words))],
+            why,
+        );
     }
 
     /// The step for replaced slots; gives back how many may be without a healthy copy at once.

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod adopt;
+mod brief;
 mod cargo;
 mod depends;
 mod deploy;
@@ -55,6 +56,7 @@ mod versions;
 mod view;
 
 pub use adopt::adopt;
+pub use brief::{PlanLine, brief, pieces};
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};
 pub use explain::explain;
