@@ -210,8 +210,7 @@ fn make(
         work.wait(view.key, Some(key), what, None);
         return;
     }
-    let times = deaths(work, view, &host.name);
-    let last = last_death(work, view, &host.name);
+    let (times, last) = (deaths(work, view, &host.name), last_death(work, view, &host.name));
     // The first death costs no pause here: a container that somebody deleted is back at once.
     let due = last.filter(|_| times > 1).and_then(|last| last.checked_add(backoff(work.defaults(), times)).ok());
     if let Some(due) = due.filter(|due| *due > work.now()) {

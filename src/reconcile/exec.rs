@@ -45,12 +45,12 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
             Ok(None)
         }
         Action::Create { host, replica, revision } => {
-            make(job, handle, &defaults, host, (replica, *revision), false).await.map(Some)
+            Box::pin(make(job, handle, &defaults, host, (replica, *revision), false)).await.map(Some)
         }
         Action::Test { host, service, revision } => {
             // It has no slot; where it shares another service's namespaces, those of the first will do.
             let any = ReplicaKey { region: job.region.clone(), service: service.clone(), slot: Slot(1) };
-            make(job, handle, &defaults, host, (&any, *revision), true).await.map(Some)
+            Box::pin(make(job, handle, &defaults, host, (&any, *revision), true)).await.map(Some)
         }
         Action::Clear { container, .. } => {
             handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;

@@ -168,8 +168,8 @@ async fn a_failed_test_waits_for_a_person_where_the_file_says_so() {
     let paused = async |times: usize| loop {
         let seen = sim.operation(operation.id).await;
         assert!(!seen.state.is_final(), "{:?}", seen.state);
-        if seen.paused.is_some() && begun(&sim) == times {
-            return seen.paused.unwrap();
+        if let Some(paused) = seen.paused.filter(|_| begun(&sim) == times) {
+            return paused;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
