@@ -42,5 +42,7 @@ mod operators;
 mod reconciler;
 #[path = "sim/support.rs"]
 mod support;
+#[path = "sim/testing.rs"]
+mod testing;
 #[path = "sim/traffic.rs"]
 mod traffic;

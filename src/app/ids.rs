@@ -110,6 +110,7 @@ impl ServiceId {
     pub fn of(container: &Container) -> Self {
         match &container.owner {
             Owner::Replica(replica) => Self::own(&replica.key.service),
+            Owner::Test(test) => Self::own(&test.service),
             Owner::Foreign { tool, stack, service } => {
                 Self { stack: StackId::Foreign((*tool).into(), stack.clone()), name: service.clone() }
             }

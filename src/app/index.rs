@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     model::{
-        Assignment, Container, ContainerState, Desired, Fleet, Health, HostName, HostView, Observed, Operation, Place,
-        RegionName, ReplicaKey, ServiceKey,
+        Assignment, Container, ContainerState, Desired, Fleet, Health, HostName, HostView, Observed, Operation, Owner,
+        Place, RegionName, ReplicaKey, ServiceKey,
     },
     text::Text,
 };
@@ -85,9 +85,13 @@ impl Index {
         let busy = busy_services(operations);
         let mut slots: HashMap<ReplicaKey, Vec<(&HostName, &Container)>> = HashMap::new();
         for (host, container) in observed.containers() {
-            match container.replica() {
-                Some(replica) => slots.entry(replica.key.clone()).or_default().push((&host.name, container)),
-                None => b.other(host.region.clone(), &host.name, container),
+            match &container.owner {
+                Owner::Replica(replica) => {
+                    slots.entry(replica.key.clone()).or_default().push((&host.name, container));
+                }
+                // Its operation tells of it.
+                Owner::Test(_) => {}
+                _ => b.other(host.region.clone(), &host.name, container),
             }
         }
         for (service, regions) in &desired.services {

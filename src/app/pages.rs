@@ -87,11 +87,7 @@ fn wrap(text: &str, cells: usize) -> Vec<String> {
     join(&words, " ", cells)
 }
 
-/// Breaks items into lines of at most `cells` cells.
-fn wrap_items(items: &[String], cells: usize) -> Vec<String> {
-    join(items, "   ", cells)
-}
-
+/// Puts pieces side by side, in lines of at most `cells` cells.
 fn join(pieces: &[String], gap: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -96,7 +96,7 @@ pub(super) struct ReplicaRow {
 /// Which tool manages a container.
 pub(super) fn managed_by(owner: &Owner) -> &'static str {
     match owner {
-        Owner::Replica(_) | Owner::Proxy => "wharf",
+        Owner::Replica(_) | Owner::Test(_) | Owner::Proxy => "wharf",
         Owner::Foreign { tool, .. } => tool.word(),
         Owner::OtherFleet(_) => "other-fleet",
         Owner::Loose => "none",

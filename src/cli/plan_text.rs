@@ -2,10 +2,16 @@
 
 use std::fmt::Write as _;
 
-use crate::{plan::Plan, text};
+use crate::{
+    plan::{Plan, brief, pieces},
+    text,
+};
 
 /// Items of a step on one line, before it says how many more there are.
 const ITEMS: usize = 8;
+
+/// The same for a line that tells several steps.
+const MOST_ITEMS: usize = 24;
 
 /// Lines of a difference before it says how many more there are.
 const LINES: usize = 20;
@@ -22,7 +28,8 @@ pub(super) fn render(plan: &Plan) -> String {
         return out;
     }
     let _ = writeln!(out, "PLAN  {summary}  (from state {})", text::count(plan.proposal.base.0));
-    for (number, step) in plan.steps.iter().enumerate() {
+    for (number, line) in brief(&plan.steps).into_iter().enumerate() {
+        let step = &line.step;
         let place = match (&step.service, &step.region) {
             (Some(service), Some(region)) => format!("{service}  {region}"),
             (Some(service), None) => service.to_string(),
@@ -31,11 +38,13 @@ pub(super) fn render(plan: &Plan) -> String {
         };
         let _ =
             write!(out, "{:>2}  {}  {}", number + 1, text::pad_right(step.kind.word(), 8), text::pad_right(&place, 24));
-        let shown: Vec<&str> = step.items.iter().take(ITEMS).map(String::as_str).collect();
-        let _ = write!(out, "  {}", shown.join("   "));
-        if step.items.len() > ITEMS {
-            let _ = write!(out, "   … {} more", step.items.len() - ITEMS);
+        let most = ITEMS.saturating_mul(line.steps).min(MOST_ITEMS);
+        let mut items: Vec<String> = step.items.iter().take(most).cloned().collect();
+        if step.items.len() > most {
+            items.push(format!("… {} more", step.items.len() - most));
         }
+        let (items, gap) = pieces(&items);
+        let _ = write!(out, "  {}", items.join(gap));
         if !step.why.is_empty() {
             let _ = write!(out, "   ({})", step.why);
         }

@@ -145,6 +145,7 @@ impl ReplicaRow {
             Owner::Replica(replica) => {
                 (Some(replica.key.service.stack.to_string()), Some(replica.key.service.service.to_string()))
             }
+            Owner::Test(test) => (Some(test.service.stack.to_string()), Some(test.service.service.to_string())),
             Owner::Foreign { stack, service, .. } => (Some(stack.to_string()), Some(service.to_string())),
             Owner::OtherFleet(_) | Owner::Loose | Owner::Proxy => (None, None),
         };

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerId, FleetName, Protocol, ReplicaKey, RevisionNo};
+use super::{ContainerId, FleetName, Protocol, RegionName, ReplicaKey, RevisionNo, ServiceKey};
 use crate::text::Text;
 
 /// One container as it is seen.
@@ -42,6 +42,15 @@ impl Container {
     pub fn replica(&self) -> Option<&ReplicaOf> {
         match &self.owner {
             Owner::Replica(replica) => Some(replica),
+            _ => None,
+        }
+    }
+
+    /// The service and revision of this fleet that it was made from: a replica's, or a test's.
+    pub fn made_from(&self) -> Option<(&ServiceKey, RevisionNo)> {
+        match &self.owner {
+            Owner::Replica(replica) => Some((&replica.key.service, replica.revision)),
+            Owner::Test(test) => Some((&test.service, test.revision)),
             _ => None,
         }
     }
@@ -107,6 +116,8 @@ pub enum Owner {
     },
     /// This fleet's proxy on its host.
     Proxy,
+    /// Runs the test of a revision of this fleet before its release. It is no replica, and gone afterwards.
+    Test(TestOf),
     /// Belongs to another fleet of wharf. Never touched.
     OtherFleet(Text),
     /// On its own.
@@ -122,6 +133,17 @@ pub struct ReplicaOf {
     pub revision: RevisionNo,
     /// Made for which round of restarts (see [`super::Assignment::round`]).
     pub round: u32,
+}
+
+/// The identity that the labels of a test's container carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestOf {
+    /// In which region.
+    pub region: RegionName,
+    /// Of which service.
+    pub service: ServiceKey,
+    /// Which revision is tested.
+    pub revision: RevisionNo,
 }
 
 /// Tools whose containers are recognised.
@@ -224,6 +246,8 @@ pub mod label {
     pub const REVISION: &str = "wharf.revision";
     /// On the proxy's container: the image as the fleet file names it.
     pub const PROXY: &str = "wharf.proxy";
+    /// On the container of a release's test; it has no slot.
+    pub const TEST: &str = "wharf.test";
     /// Round of restarts, decimal; a container without it is of round 0.
     pub const ROUND: &str = "wharf.round";
 }
@@ -234,22 +258,29 @@ pub fn owner_of<'a>(fleet: &FleetName, get: impl Fn(&str) -> Option<&'a str>) ->
         if theirs != fleet.as_str() {
             return Owner::OtherFleet(Text::new(theirs));
         }
-        let replica = || {
-            Some(ReplicaOf {
-                key: ReplicaKey {
-                    region: get(label::REGION)?.parse().ok()?,
-                    service: super::ServiceKey {
-                        stack: get(label::STACK)?.parse().ok()?,
-                        service: get(label::SERVICE)?.parse().ok()?,
-                    },
-                    slot: super::Slot(get(label::SLOT)?.parse().ok()?),
+        let made_from = || {
+            Some(TestOf {
+                region: get(label::REGION)?.parse().ok()?,
+                service: ServiceKey {
+                    stack: get(label::STACK)?.parse().ok()?,
+                    service: get(label::SERVICE)?.parse().ok()?,
                 },
                 revision: RevisionNo(get(label::REVISION)?.parse().ok()?),
+            })
+        };
+        let replica = || {
+            let TestOf { region, service, revision } = made_from()?;
+            Some(ReplicaOf {
+                key: ReplicaKey { region, service, slot: super::Slot(get(label::SLOT)?.parse().ok()?) },
+                revision,
                 round: get(label::ROUND).and_then(|round| round.parse().ok()).unwrap_or_default(),
             })
         };
         if get(label::PROXY).is_some() {
             return Owner::Proxy;
+        }
+        if get(label::TEST).is_some() {
+            return made_from().map_or(Owner::Loose, Owner::Test);
         }
         return replica().map_or(Owner::Loose, Owner::Replica);
     }
@@ -271,4 +302,32 @@ pub fn owner_of<'a>(fleet: &FleetName, get: impl Fn(&str) -> Option<&'a str>) ->
         return foreign(Tool::Rancher, stack, service);
     }
     Owner::Loose
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_no_replica() {
+        let fleet = FleetName::new("acme").unwrap();
+        let owner = |labels: &[(&str, &'static str)]| {
+            owner_of(&fleet, |key| labels.iter().find(|(label, _)| *label == key).map(|(_, value)| *value))
+        };
+        let ours = [
+            (label::FLEET, "acme"),
+            (label::REGION, "east"),
+            (label::STACK, "shop"),
+            (label::SERVICE, "web"),
+            (label::REVISION, "7"),
+        ];
+        let (region, service) = ("east".parse().unwrap(), "shop/web".parse().unwrap());
+        let test = TestOf { region, service, revision: RevisionNo(7) };
+        assert_eq!(owner(&[&ours[..], &[(label::TEST, "1")]].concat()), Owner::Test(test.clone()));
+        // Whatever else it says.
+        assert_eq!(owner(&[&ours[..], &[(label::TEST, "1"), (label::SLOT, "1")]].concat()), Owner::Test(test));
+        assert!(matches!(owner(&[&ours[..], &[(label::SLOT, "1")]].concat()), Owner::Replica(_)));
+        assert_eq!(owner(&[(label::FLEET, "acme"), (label::TEST, "1")]), Owner::Loose);
+        assert_eq!(owner(&ours), Owner::Loose);
+    }
 }

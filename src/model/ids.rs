@@ -213,6 +213,13 @@ impl ReplicaKey {
     }
 }
 
+impl ServiceKey {
+    /// The name of the container that runs the test of a revision: one per host, whoever begins it.
+    pub fn test_name(&self, revision: RevisionNo) -> String {
+        format!("{}-{}-test-r{revision}", self.stack, self.service)
+    }
+}
+
 impl fmt::Display for ReplicaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("{}.{}", self.service, self.slot))
@@ -277,6 +284,7 @@ mod tests {
         };
         assert_eq!(key.container_name(RevisionNo(7), 0), "shop-web-3-r7");
         assert_eq!(key.container_name(RevisionNo(7), 2), "shop-web-3-r7.2");
+        assert_eq!(key.service.test_name(RevisionNo(7)), "shop-web-test-r7");
         assert_eq!(key.to_string(), "shop/web.3");
         assert!("shop".parse::<ServiceKey>().is_err());
     }

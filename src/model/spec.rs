@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attachment, Dependency, Deploy, DeviceRequest, ExposedPort, FileMount, HealthCheck, Logging, Mount, Port, PortMode,
-    Protocol, Restart, ServiceName, StackName, WharfSpec,
+    Attachment, Dependency, Deploy, DeviceRequest, ExposedPort, FileMount, HealthCheck, Logging, Mount, MountSource,
+    Port, PortMode, Protocol, Restart, ServiceName, StackName, WharfSpec,
 };
 
 /// A stack as its Compose file says: services in the file's order, and what they share.
@@ -211,6 +211,42 @@ impl ServiceSpec {
             (a.target, a.protocol, a.published, &a.host_ip).cmp(&(b.target, b.protocol, b.published, &b.host_ip))
         });
         plain
+    }
+
+    /// What a command of its own runs as, beside the replicas: with their image, environment, files and networks, but
+    /// where nobody takes it for one of them. It ends by itself, and changes nothing in what replicas keep. As with a
+    /// health check, the words are the whole command: an entry point that is a server would take them for arguments, and
+    /// serve for ever.
+    #[must_use]
+    pub fn one_off(&self, command: &[String]) -> Self {
+        // Engines put no file into what cannot be written.
+        let holds_files = |mount: &Mount| {
+            let root = mount.target.trim_end_matches('/');
+            self.files.iter().any(|file| file.target.strip_prefix(root).is_some_and(|rest| rest.starts_with('/')))
+        };
+        let mounts = self.mounts.iter().map(|mount| {
+            let is_kept = !matches!(mount.source, MountSource::Tmpfs { .. }) && !holds_files(mount);
+            Mount { read_only: mount.read_only || is_kept, ..mount.clone() }
+        });
+        let networks = self.networks.iter().map(|(name, attachment)| {
+            (name.clone(), Attachment { priority: attachment.priority, ..Attachment::default() })
+        });
+        Self {
+            command: Some(command.to_vec()),
+            entrypoint: Some(Vec::new()),
+            healthcheck: Some(HealthCheck { test: vec!["NONE".to_owned()], ..HealthCheck::default() }),
+            // Other tools may act on them.
+            labels: BTreeMap::new(),
+            ports: Vec::new(),
+            expose: Vec::new(),
+            mounts: mounts.collect(),
+            networks: networks.collect(),
+            restart: Restart::No,
+            tty: false,
+            stdin_open: false,
+            wharf: WharfSpec::default(),
+            ..self.clone()
+        }
     }
 
     /// Host ports that only one replica per host can have.

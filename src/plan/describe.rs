@@ -8,6 +8,7 @@ use super::{
     images,
     index::{Index, defaults},
     links::{entries, links},
+    operation::patience,
     rollout::{Exchange, batch},
     traffic::drain_time,
 };
@@ -120,6 +121,7 @@ impl Teller<'_, '_> {
         let sorted = self.sort(change);
         let name = &change.service.service;
         self.pulls(change, &sorted);
+        self.test(index, change);
         if !sorted.started.is_empty() {
             let items = sorted.started.iter().map(|(slot, place)| format!("{name}.{slot} → {}", place.host)).collect();
             self.step(StepKind::Start, change, items, change.why.clone());
@@ -182,6 +184,26 @@ impl Teller<'_, '_> {
         if !items.is_empty() {
             self.step(StepKind::Pull, change, items, why);
         }
+    }
+
+    /// The test that a new revision must pass, where it makes other containers than run now.
+    fn test(&mut self, index: &Index<'_>, change: &Change) {
+        let newest = change.after.iter().flat_map(|after| after.slots.values()).map(|place| place.revision).max();
+        let is_new = |revision: &&Revision| revision.service == change.service && Some(revision.no) == newest;
+        let Some(revision) = self.fresh.iter().find(is_new) else { return };
+        let Some(words) = &revision.spec.wharf.test else { return };
+        let mut before = change.before.iter().flat_map(|before| before.slots.values());
+        if before.any(|place| self.same(&change.service, place.revision, revision.no)) {
+            return;
+        }
+        let limit = text::duration(patience(&index.defaults, Some(&revision.spec)));
+        let why = format!("must end with 0 within {limit}, before anything of it changes");
+        self.step(
+            StepKind::Test,
+            change,
+            vec![format!("{}: {}", change.service.service, shell_words::join(words))],
+            why,
+        );
     }
 
     /// The step for replaced slots; gives back how many may be without a healthy copy at once.

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{Action, Memory, World};
 use crate::model::{
-    Container, ContainerId, Defaults, HostName, HostView, Link, Owner, RegionName, ReplicaOf, ServiceKey, since,
+    Container, ContainerId, Defaults, HostName, HostView, Link, Owner, RegionName, ReplicaOf, RevisionNo, ServiceKey,
+    since,
 };
 
 /// A container of this fleet with where it is.
@@ -15,6 +16,16 @@ pub(crate) struct Seen<'a> {
     pub host: &'a HostView,
     pub container: &'a Container,
     pub of: &'a ReplicaOf,
+    /// Its host answers, so that something can be done about it.
+    pub live: bool,
+}
+
+/// A container that runs, or ran, the test of a revision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SeenTest<'a> {
+    pub host: &'a HostView,
+    pub container: &'a Container,
+    pub revision: RevisionNo,
     /// Its host answers, so that something can be done about it.
     pub live: bool,
 }
@@ -39,13 +50,15 @@ pub(crate) struct Index<'a> {
     pub defaults: Defaults,
     /// Sorted by slot, revision, round, host and id.
     pub containers: BTreeMap<&'a ServiceKey, Vec<Seen<'a>>>,
+    /// Containers of tests, by host and id.
+    pub tests: BTreeMap<&'a ServiceKey, Vec<SeenTest<'a>>>,
     memory: Option<&'a Memory>,
     stopping: BTreeSet<(&'a HostName, &'a ContainerId)>,
 }
 
 impl<'a> Index<'a> {
     pub fn new(world: &World<'a>, region: &'a RegionName, memory: Option<&'a Memory>) -> Self {
-        let containers = by_service(world, region);
+        let (containers, tests) = by_service(world, region);
         let stopping = memory
             .iter()
             .flat_map(|memory| &memory.in_flight)
@@ -54,7 +67,7 @@ impl<'a> Index<'a> {
                 _ => None,
             })
             .collect();
-        Self { world: *world, region, defaults: defaults(world, region), containers, memory, stopping }
+        Self { world: *world, region, defaults: defaults(world, region), containers, tests, memory, stopping }
     }
 
     /// How well a host of this region can be seen.
@@ -106,15 +119,26 @@ pub(crate) fn our_time(host: &HostView, theirs: Timestamp) -> Timestamp {
     theirs.checked_sub(jiff::SignedDuration::from_millis(skew)).unwrap_or(theirs)
 }
 
-/// The replicas on a region's hosts, by service.
-fn by_service<'a>(world: &World<'a>, region: &RegionName) -> BTreeMap<&'a ServiceKey, Vec<Seen<'a>>> {
+type ByService<'a, T> = BTreeMap<&'a ServiceKey, Vec<T>>;
+
+/// The replicas and tests on a region's hosts, by service.
+fn by_service<'a>(world: &World<'a>, region: &RegionName) -> (ByService<'a, Seen<'a>>, ByService<'a, SeenTest<'a>>) {
+    let mut tests: ByService<'a, SeenTest<'a>> = BTreeMap::new();
     // Hashing finds the bucket of each of perhaps 50,000 containers; the order comes from the map at the end.
     let mut number: HashMap<&ServiceKey, usize> = HashMap::new();
     let mut buckets: Vec<(&ServiceKey, Vec<Seen<'a>>)> = Vec::new();
     for host in world.observed.hosts.values().filter(|host| host.region == *region) {
         let live = host.is_seen();
         for container in host.containers.values() {
-            let Owner::Replica(of) = &container.owner else { continue };
+            let of = match &container.owner {
+                Owner::Replica(of) => of,
+                Owner::Test(of) if of.region == *region => {
+                    let seen = SeenTest { host, container, revision: of.revision, live };
+                    tests.entry(&of.service).or_default().push(seen);
+                    continue;
+                }
+                _ => continue,
+            };
             // A host that changed its region in the fleet file: its replicas are the other region's.
             if of.key.region != *region {
                 continue;
@@ -131,7 +155,7 @@ fn by_service<'a>(world: &World<'a>, region: &RegionName) -> BTreeMap<&'a Servic
     for (_, bucket) in &mut buckets {
         bucket.sort_by(|a, b| order(a).cmp(&order(b)));
     }
-    buckets.into_iter().collect()
+    (buckets.into_iter().collect(), tests)
 }
 
 type Order<'a> = (crate::model::Slot, crate::model::RevisionNo, u32, &'a HostName, &'a ContainerId);

@@ -43,8 +43,9 @@ pub fn current<'a>(world: &World<'a>, service: &ServiceKey) -> Option<&'a Arc<Re
 /// an earlier life of the stack must not pass for one of the new revision.
 pub(crate) fn next_number(world: &World<'_>, service: &ServiceKey) -> RevisionNo {
     let kept = world.desired.latest(service).map_or(0, |revision| revision.no.0);
-    let seen = world.observed.replicas().filter(|(_, _, of)| of.key.service == *service);
-    RevisionNo(seen.map(|(_, _, of)| of.revision.0).max().unwrap_or_default().max(kept) + 1)
+    let seen = world.observed.containers().filter_map(|(_, container)| container.made_from());
+    let seen = seen.filter(|(of, _)| *of == service).map(|(_, no)| no.0);
+    RevisionNo(seen.max().unwrap_or_default().max(kept) + 1)
 }
 
 /// The number of a stack's next version. The newest revision of a service is always kept, so this only grows.

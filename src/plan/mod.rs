@@ -10,6 +10,7 @@
 
 mod addresses;
 mod adopt;
+mod brief;
 mod cargo;
 mod depends;
 mod deploy;
@@ -48,12 +49,14 @@ mod scale;
 mod standing;
 mod targets;
 mod traffic;
+mod trial;
 mod types;
 mod verdict;
 mod versions;
 mod view;
 
 pub use adopt::adopt;
+pub use brief::{PlanLine, brief, pieces};
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};
 pub use explain::explain;

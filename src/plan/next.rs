@@ -11,7 +11,7 @@ use super::{
     index::{Index, Sight},
     moves, observe, operation, pulls, replace,
     routes::Routes,
-    traffic,
+    traffic, trial,
     view::ServiceView,
 };
 use crate::model::{Defaults, HostName, Operation, RegionName, ReplicaKey, ServiceKey, Slot, StackName, since};
@@ -37,6 +37,7 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
             format!("{}: port {} is held by {}; the proxy opens it then", closed.host, closed.port, closed.holder);
         work.wait(closed.service, None, what, None);
     }
+    trial::clear(&mut work);
     moves::find(&mut work);
     operation::tidy(&mut work);
     observe::watch(&mut work);
@@ -82,7 +83,7 @@ impl<'w, 'a> Work<'w, 'a> {
                 Action::Tidy { host, stack } => {
                     tidying.insert((host, stack));
                 }
-                Action::Pull { .. } => {}
+                Action::Pull { .. } | Action::Test { .. } | Action::Clear { .. } => {}
             }
         }
         let mut given_up = BTreeMap::new();
@@ -225,6 +226,8 @@ fn reason(reason: &str) -> String {
 fn verb(action: &Action) -> String {
     match action {
         Action::Pull { image, .. } => format!("pull of {}", super::images::short(image)),
+        Action::Test { service, revision, .. } => format!("test of {service} r{revision}"),
+        Action::Clear { service, .. } => format!("removing the test of {service}"),
         Action::Create { .. } => "create".into(),
         Action::Start { .. } => "start".into(),
         Action::Stop { .. } => "stop".into(),

@@ -13,6 +13,7 @@ use super::{
     next::Work,
     observe, progress,
     standing::{Standing, made},
+    trial,
     view::{Sameness, ServiceView, SlotView},
 };
 use crate::{
@@ -283,7 +284,7 @@ pub(crate) fn progress_deadline(
         let made = new.iter().filter_map(|slot| slot.wanted.as_ref()).filter_map(|(seen, _)| made(seen)).max();
         last = last.max(made.unwrap_or(last));
         limit = limit.max(patience(&index.defaults, view.spec()));
-        watched = watched.max(observe::time(index, operation, view));
+        watched = watched.max(observe::time(index, operation, view) + trial::time(index, operation, view));
     }
     let lacking = lacking(index, views, memory, operation);
     let pulls = if lacking.is_empty() { Duration::ZERO } else { index.defaults.pull_deadline };
@@ -363,7 +364,7 @@ fn tidy_due(
 
 /// True when nothing of the stack is wanted or seen on the host, and it can be seen.
 fn is_left(index: &Index<'_>, views: &Views<'_>, host: &HostName, stack: &StackName) -> bool {
-    if !matches!(index.sight(host), Sight::Seen(_)) {
+    if !matches!(index.sight(host), Sight::Seen(_)) || trial::is_on(index, host, stack) {
         return false;
     }
     let on_host = |seen: &Seen<'_>| seen.host.name == *host;

@@ -11,6 +11,7 @@ use super::{
     routes::Routes,
     standing::Standing,
     traffic::{Carried, Release, carried, drain_time, released},
+    trial,
     view::{Copy, ServiceView, SlotView},
 };
 use crate::{
@@ -50,7 +51,13 @@ pub fn date(progress: &mut Progress, before: Option<&Progress>, now: Timestamp) 
 /// Says why steps have not begun, where [`next`](super::next()) knows it.
 pub fn explain_waits(progress: &mut Progress, waits: &[Wait]) {
     for step in progress.steps.iter_mut().filter(|step| step.state == StepState::Waiting && step.detail.is_empty()) {
-        let Some(replica) = &step.replica else { continue };
+        let Some(replica) = &step.replica else {
+            let begin = format!("{}: ", step.what);
+            if let Some(rest) = waits.iter().find_map(|wait| wait.what.strip_prefix(&begin)) {
+                step.detail = Text::new(rest);
+            }
+            continue;
+        };
         if let Some(wait) = waits.iter().find(|wait| wait.replica.as_ref() == Some(replica)) {
             let short = wait.what.strip_prefix(&format!("{replica} ")).unwrap_or(&wait.what);
             step.detail = Text::new(short);
@@ -78,13 +85,18 @@ pub(crate) fn steps(
     for key in operation::services(operation, region) {
         let view = views.get(key);
         if let Some(view) = view {
-            steps.extend(
-                operation::changed(index, operation, view)
-                    .into_iter()
-                    .map(|slot| (slot, told.made(operation, view, slot)))
-                    .map(|(slot, step)| StepProgress { replica: Some(slot.key.clone()), ..step }),
-            );
+            let test = trial::step(index, memory, operation, view);
+            let is_held = test.as_ref().is_some_and(|test| test.state != StepState::Done);
+            steps.extend(test);
+            for slot in operation::changed(index, operation, view) {
+                let mut step = told.made(operation, view, slot);
+                if is_held && step.state == StepState::Waiting && step.detail.is_empty() {
+                    step.detail = Text::new("the test goes first");
+                }
+                steps.push(StepProgress { replica: Some(slot.key.clone()), ..step });
+            }
         }
+        steps.extend(trial::leftovers(index, memory, operation, key));
         if let Some(view) = view {
             steps.extend(opening::steps(index, routes, operation, view));
             steps.extend(observe::step(index, routes, memory, operation, view));

@@ -13,6 +13,7 @@ use super::{
     rollout::{Exchange, batch},
     standing::{Standing, began, exit_words, made},
     traffic::{Carried, carried},
+    trial,
     view::{Copy, ServiceView, SlotView},
 };
 use crate::model::{HostName, HostView, Revision, ServiceSpec};
@@ -50,7 +51,7 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
         unserved: view.slots.iter().filter(|slot| !slot.is_served()).count(),
         canary: if let Canary::Watched(words) = canary { Some(words) } else { None },
     };
-    let closed = gates.is_closed(view.key);
+    let closed = gates.is_closed(view.key) || trial::holds(work, view, gates);
     for slot in &view.slots {
         let Sight::Seen(host) = slot.sight else { continue };
         if let Some(action) = work.busy(&slot.key) {
@@ -209,8 +210,7 @@ fn make(
         work.wait(view.key, Some(key), what, None);
         return;
     }
-    let times = deaths(work, view, &host.name);
-    let last = last_death(work, view, &host.name);
+    let (times, last) = (deaths(work, view, &host.name), last_death(work, view, &host.name));
     // The first death costs no pause here: a container that somebody deleted is back at once.
     let due = last.filter(|_| times > 1).and_then(|last| last.checked_add(backoff(work.defaults(), times)).ok());
     if let Some(due) = due.filter(|due| *due > work.now()) {

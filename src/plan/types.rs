@@ -87,6 +87,8 @@ pub struct PlanStep {
 pub enum StepKind {
     /// Images are fetched on every target first.
     Pull,
+    /// The service's test runs, and must pass before anything of the service changes.
+    Test,
     /// New containers.
     Start,
     /// They must become healthy.
@@ -110,6 +112,7 @@ impl StepKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Pull => "pull",
+            Self::Test => "test",
             Self::Start => "start",
             Self::Health => "health",
             Self::Traffic => "traffic",
@@ -201,6 +204,24 @@ pub enum Action {
         /// For which service.
         service: ServiceKey,
     },
+    /// Create and start the container that runs the test of a revision.
+    Test {
+        /// Where.
+        host: HostName,
+        /// Of which service.
+        service: ServiceKey,
+        /// Which revision.
+        revision: RevisionNo,
+    },
+    /// Remove the container of a test that nothing waits for any more.
+    Clear {
+        /// Where.
+        host: HostName,
+        /// Of which service.
+        service: ServiceKey,
+        /// Which container.
+        container: ContainerId,
+    },
     /// Create and start the container of a replica.
     Create {
         /// Where.
@@ -244,6 +265,8 @@ impl Action {
     pub fn host(&self) -> &HostName {
         match self {
             Self::Pull { host, .. }
+            | Self::Test { host, .. }
+            | Self::Clear { host, .. }
             | Self::Create { host, .. }
             | Self::Start { host, .. }
             | Self::Stop { host, .. }

@@ -9,6 +9,7 @@ use super::{
     progress::progress,
     routes::Routes,
     standing::{Standing, began},
+    trial::{self, Broken},
     view::{ServiceView, SlotView},
 };
 use crate::{
@@ -45,7 +46,11 @@ pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, me
     // Who watches nobody has nobody who fell sick.
     let routes = (!memory.watched.is_empty()).then(|| Routes::new(&index, &views));
     let case = Case { index: &index, views: &views, routes: routes.as_ref(), operation, memory };
-    let told = (case.pull()).or_else(|| case.failed()).or_else(|| case.worse()).or_else(|| case.late())?;
+    let told = (case.pull())
+        .or_else(|| case.test())
+        .or_else(|| case.failed())
+        .or_else(|| case.worse())
+        .or_else(|| case.late())?;
     let has_begun = operation::has_begun(&index, &views, operation);
     Some(Verdict { reason: Text::new(&told.reason), has_begun, culprit: told.culprit, action: told.action })
 }
@@ -133,6 +138,21 @@ impl<'c, 'a> Case<'c, 'a> {
                 _ => FailureAction::Rollback,
             };
             Some(Told { reason, culprit: None, action })
+        })
+    }
+
+    /// A test that did not pass. What must not be released is not gone on with.
+    fn test(&self) -> Option<Told> {
+        operation::services(self.operation, self.index.region).filter_map(|key| self.views.get(key)).find_map(|view| {
+            let Broken { reason, culprit } = trial::broken(self.index, self.memory, self.operation, view, FAILURES)?;
+            let all = operation::has_begun(self.index, self.views, self.operation);
+            let unchanged =
+                if all { format!("nothing of {} was changed", view.key) } else { "nothing was changed".into() };
+            let action = match operation::on_failure(self.operation, view.spec()) {
+                FailureAction::Pause => FailureAction::Pause,
+                _ => FailureAction::Rollback,
+            };
+            Some(Told { reason: format!("{reason}; {unchanged}"), culprit, action })
         })
     }
 

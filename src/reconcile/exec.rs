@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     engine::{CreateRequest, EngineError, Handle, NetworkInfo, PullProgress},
-    model::{ContainerId, Defaults, Desired, Fleet, HostName, RegionName, label},
+    model::{ContainerId, Defaults, Desired, Fleet, HostName, RegionName, ReplicaKey, RevisionNo, Slot, label},
     plan::Action,
     text::Text,
 };
@@ -44,7 +44,18 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
             }
             Ok(None)
         }
-        Action::Create { .. } => create(job, handle, &defaults).await.map(Some),
+        Action::Create { host, replica, revision } => {
+            Box::pin(make(job, handle, &defaults, host, (replica, *revision), false)).await.map(Some)
+        }
+        Action::Test { host, service, revision } => {
+            // It has no slot; where it shares another service's namespaces, those of the first will do.
+            let any = ReplicaKey { region: job.region.clone(), service: service.clone(), slot: Slot(1) };
+            Box::pin(make(job, handle, &defaults, host, (&any, *revision), true)).await.map(Some)
+        }
+        Action::Clear { container, .. } => {
+            handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
+            Ok(Some(container.clone()))
+        }
         Action::Start { container, .. } => {
             start(handle, container).await?;
             Ok(Some(container.clone()))
@@ -82,26 +93,33 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
     }
 }
 
-async fn create(job: &Job, handle: &Handle, defaults: &Defaults) -> Result<ContainerId, Failed> {
-    let Action::Create { host, replica, revision } = &job.action else {
-        return Err(lost("not a create"));
-    };
-    let Some(wanted) = job.desired.revision(&replica.service, *revision) else {
+/// Makes the container of a replica, or of its revision's test, and starts it.
+async fn make(
+    job: &Job,
+    handle: &Handle,
+    defaults: &Defaults,
+    host: &HostName,
+    (replica, revision): (&ReplicaKey, RevisionNo),
+    is_test: bool,
+) -> Result<ContainerId, Failed> {
+    let Some(wanted) = job.desired.revision(&replica.service, revision) else {
         return Err(lost("its revision is no longer kept"));
     };
+    let test = wanted.spec.wharf.test.as_ref().filter(|_| is_test).map(|words| wanted.spec.one_off(words));
     let address = job.fleet.host(host).and_then(|(_, host)| host.address.clone());
     let shared = job.desired.stacks.get(&replica.service.stack).cloned().unwrap_or_default();
     let round = job.desired.assignment(&replica.service, &replica.region).map_or(0, |assignment| assignment.round);
     let request = CreateRequest {
         fleet: &job.fleet.name,
         replica,
-        revision: *revision,
+        revision,
         image: &wanted.image,
-        spec: &wanted.spec,
+        spec: test.as_ref().unwrap_or(&wanted.spec),
         shared: &shared,
         host_address: address.as_deref(),
         subnet_pool: &job.fleet.subnet_pool,
         round,
+        is_test,
         defaults,
     };
     // An image that was there a moment ago is pulled again, so its loss ends nothing.

@@ -61,9 +61,9 @@ struct Settling {
 fn is_seen(action: &Action, container: Option<&Container>) -> bool {
     let state = container.map(|container| &container.state);
     match action {
-        Action::Stop { .. } => state.is_none(),
+        Action::Stop { .. } | Action::Clear { .. } => state.is_none(),
         // An end is later than the start, so only what was before it hides it.
-        Action::Create { .. } => state.is_some_and(|state| *state != ContainerState::Created),
+        Action::Create { .. } | Action::Test { .. } => state.is_some_and(|state| *state != ContainerState::Created),
         // One that was started and has ended again at once looks as before: that is sorted out by time.
         Action::Start { .. } => !matches!(state, Some(ContainerState::Created | ContainerState::Exited { .. })),
         Action::Pull { .. } | Action::Tidy { .. } => true,
@@ -120,14 +120,20 @@ impl Region {
             Action::Create { replica, .. } | Action::Start { replica, .. } | Action::Stop { replica, .. } => {
                 !concerns(&replica.service)
             }
+            Action::Test { service, .. } | Action::Clear { service, .. } => !concerns(service),
             Action::Tidy { stack, .. } => !operation.after.keys().any(|service| service.stack == *stack),
         });
     }
 
     /// Takes an action into the books.
     pub(super) fn start(&mut self, action: &Action) {
-        if let Action::Create { host, replica, .. } = action {
-            self.memory.tidied.remove(&(host.clone(), replica.service.stack.clone()));
+        let makes = match action {
+            Action::Create { host, replica, .. } => Some((host, &replica.service)),
+            Action::Test { host, service, .. } => Some((host, service)),
+            _ => None,
+        };
+        if let Some((host, service)) = makes {
+            self.memory.tidied.remove(&(host.clone(), service.stack.clone()));
         }
         self.memory.in_flight.insert(action.clone());
     }
@@ -163,7 +169,7 @@ impl Region {
                 let times = self.memory.failures.get(&action).map_or(0, |failure| failure.times) + 1;
                 self.memory.in_flight.remove(&action);
                 let Failed { error, is_final, is_hosts } = failed;
-                if let Action::Create { host, .. } = &action {
+                if let Action::Create { host, .. } | Action::Test { host, .. } = &action {
                     // Somebody may have removed the image since it was pulled: the host's list says so.
                     self.memory.pulled.retain(|(at, _)| at != host);
                 }

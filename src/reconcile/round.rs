@@ -395,8 +395,8 @@ impl Reconciler {
         if let Some((host, container)) = &verdict.culprit
             && let Some(reader) = self.observer.reader(host)
         {
-            let owner = self.observed.hosts.get(host).and_then(|host| host.containers.get(container)?.replica());
-            let revision = owner.and_then(|owner| self.desired.revision(&owner.key.service, owner.revision));
+            let from = self.observed.hosts.get(host).and_then(|host| host.containers.get(container)?.made_from());
+            let revision = from.and_then(|(service, revision)| self.desired.revision(service, revision));
             reason += &last_words::of(&reader, container, revision.map(|revision| &revision.spec)).await;
         }
         let (id, reason, now) = (operation.id, Text::new(&reason), Timestamp::now());
@@ -581,13 +581,17 @@ struct Wanted {
     frozen: BTreeMap<RegionName, BTreeSet<ReplicaKey>>,
 }
 
-/// False for what its operation's pause holds, and for the creation of a replica that a later command took back while it
-/// waited for its turn.
+/// False for what its operation's pause holds, and for the creation of a replica, or the test of a revision, that a later
+/// command took back while it waited for its turn.
 fn is_wanted(job: &exec::Job, wanted: &Wanted) -> bool {
     if let Action::Create { replica, .. } | Action::Stop { replica, .. } = &job.action
         && wanted.frozen.get(&replica.region).is_some_and(|frozen| frozen.contains(replica))
     {
         return false;
+    }
+    if let Action::Test { service, revision, .. } = &job.action {
+        let assignment = wanted.desired.assignment(service, &job.region);
+        return assignment.is_some_and(|wanted| wanted.slots.values().any(|place| place.revision == *revision));
     }
     let Action::Create { host, replica, revision } = &job.action else { return true };
     let assignment = wanted.desired.assignment(&replica.service, &replica.region);

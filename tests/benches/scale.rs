@@ -190,6 +190,7 @@ async fn floor(fleet: &support::Fleet) -> f64 {
             host_address: model.host(&place.host).and_then(|(_, host)| host.address.as_deref()),
             subnet_pool: &model.subnet_pool,
             round: 0,
+            is_test: false,
             defaults: &model.regions[0].defaults,
         };
         let id = handle.create(&request).await?;

@@ -113,6 +113,15 @@ impl Fake {
         }
     }
 
+    /// A container that runs the test of a revision.
+    pub fn test(&mut self, region: RegionName, service: ServiceKey, revision: RevisionNo) -> Container {
+        let key = ReplicaKey { region: region.clone(), service: service.clone(), slot: Slot(1) };
+        let mut container = self.container(key, revision, 0, "app");
+        container.name = Text::new(&service.test_name(revision));
+        container.owner = Owner::Test(TestOf { region, service, revision });
+        container
+    }
+
     /// Takes a plan into desired state, as the store would, with the operation for it.
     pub fn accept(&mut self, plan: &Plan) {
         let proposal = &plan.proposal;
@@ -177,6 +186,17 @@ impl Fake {
                 let (tags, digests) = if pinned { (vec![], vec![image]) } else { (vec![image], vec![]) };
                 let image = Image { id: Text::new("sha256:1"), tags, digests, size: 1 };
                 self.observed.hosts.get_mut(&host_name).unwrap().images.push(image);
+            }
+            Action::Test { service, revision, .. } => {
+                let region = self.observed.hosts[&host_name].region.clone();
+                let new = self.test(region, service.clone(), *revision);
+                let host = self.observed.hosts.get_mut(&host_name).unwrap();
+                assert!(host.containers.values().all(|other| other.name != new.name), "a test was begun twice");
+                host.containers.insert(new.id.clone(), new);
+            }
+            Action::Clear { container, .. } => {
+                let gone = self.observed.hosts.get_mut(&host_name).unwrap().containers.remove(container);
+                assert!(gone.is_none_or(|gone| matches!(gone.owner, Owner::Test(_))), "cleared what is no test");
             }
             Action::Create { replica, revision, .. } => {
                 let spec = Arc::clone(self.desired.revision(&replica.service, *revision).unwrap());
@@ -278,6 +298,11 @@ impl Fake {
             }
             host.listed_at = Some(self.now);
             for container in host.containers.values_mut() {
+                if matches!(container.owner, Owner::Test(_))
+                    && container.started.is_some_and(|at| at + HEALTH_DELAY <= self.now)
+                {
+                    container.state = ContainerState::Exited { code: 0, at: Some(self.now), oom: false };
+                }
                 let ripe = container.started.is_some_and(|at| at + HEALTH_DELAY <= self.now);
                 if container.health == Health::Starting && ripe {
                     container.health = Health::Healthy;

@@ -13,7 +13,7 @@ use crate::{fake::Fake, spec};
 const REGION: &str = "east";
 const SERVICES: [&str; 3] = ["web", "api", "db"];
 /// Kinds of services, from plain to awkward.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 10] = [
     "",
     "check",
     "spread=zone check",
@@ -22,6 +22,8 @@ const KINDS: [&str; 8] = [
     "volume=data",
     "cpu=700 mem=1G",
     "check order=stop-first parallel=2",
+    "check test=app,check",
+    "volume=data test=app,check",
 ];
 
 fn region() -> RegionName {
@@ -293,6 +295,10 @@ impl Run {
 
     /// Invariants 1, 2 and 5, when an action is given. What is already being stopped counts as gone.
     fn check(&self, action: &Action) {
+        if let Action::Clear { host, container, .. } = action {
+            let test = &self.fake.observed.hosts[host].containers[container];
+            assert!(matches!(test.owner, Owner::Test(_)), "only tests are cleared: {action:?}");
+        }
         let Action::Stop { host, replica, container, why } = action else { return };
         let seen = &self.fake.observed.hosts[host].containers[container];
         assert!(seen.replica().is_some_and(|of| of.key == *replica), "only our own are stopped");
@@ -329,6 +335,10 @@ impl Run {
                 return Err(format!("{replica} runs r{}", of.revision));
             }
             left.retain(|other| *other != of);
+        }
+        let mut all = self.fake.observed.containers();
+        if let Some((host, test)) = all.find(|(_, container)| matches!(container.owner, Owner::Test(_))) {
+            return Err(format!("left over: {} on {}", test.name, host.name));
         }
         if left.is_empty() { Ok(()) } else { Err(format!("left over: {left:?}")) }
     }

@@ -68,6 +68,7 @@ pub fn spec<'a>(words: impl Iterator<Item = &'a str>) -> ServiceSpec {
                 let test = vec!["CMD".into(), "true".into()];
                 spec.healthcheck = Some(HealthCheck { test, ..HealthCheck::default() });
             }
+            "test" => spec.wharf.test = Some(value.split(',').map(String::from).collect()),
             "slow" => {
                 let check = spec.healthcheck.as_mut().expect("check comes first");
                 check.start_period = Some(Duration::from_secs(value.parse().unwrap()));

@@ -74,6 +74,7 @@ impl Case {
                 self.fake.desired.services.entry(service).or_default().insert(region, assignment);
             }
             "has" => self.has(words),
+            "test" => self.test(words),
             "other" => self.other(words),
             "images" => {
                 let images: Vec<String> =
@@ -137,10 +138,11 @@ impl Case {
                 let pair = (words.next().unwrap().parse().unwrap(), words.next().unwrap().to_owned());
                 self.fake.memory.pulled.insert(pair);
             }
-            kind @ ("op" | "drain-op") => {
+            kind @ ("op" | "deploy-op" | "drain-op") => {
                 let at = self.fake.ago(words.next().unwrap().parse().unwrap());
                 let intent = match kind {
                     "op" => Intent::Scale { changes: Vec::new() },
+                    "deploy-op" => Intent::Deploy { stack: "shop".parse().unwrap() },
                     _ => Intent::Host {
                         host: words.next().unwrap().parse().unwrap(),
                         intent: Some(HostIntent::Draining),
@@ -170,6 +172,12 @@ impl Case {
             "resumed" => {
                 let at = self.fake.ago(words.next().unwrap().parse().unwrap());
                 self.fake.operations.last_mut().unwrap().resumed = Some(at);
+            }
+            // The last operation was given up so many seconds ago, and goes back.
+            "rolling-back" => {
+                let at = self.fake.ago(words.next().unwrap().parse().unwrap());
+                let state = OperationState::RollingBack { at, reason: Text::default() };
+                self.fake.operations.last_mut().unwrap().state = state;
             }
             // The last operation is on record as finished in a region.
             "told" => {
@@ -266,6 +274,30 @@ impl Case {
         self.fake.observed.hosts.get_mut(host).unwrap().containers.insert(container.id.clone(), container);
     }
 
+    /// The container of a test: `test e-1 shop/web r2 exit=1@3`.
+    fn test<'a>(&mut self, mut words: impl Iterator<Item = &'a str>) {
+        let host = words.next().unwrap();
+        let region = self.fake.observed.hosts[host].region.clone();
+        let (service, no) = (key(words.next().unwrap()), revision_no(words.next().unwrap()));
+        let mut container = self.fake.test(region, service, no);
+        for word in words {
+            let (flag, value) = word.split_once('=').unwrap_or((word, ""));
+            match flag {
+                "age" => {
+                    container.created = Some(self.fake.ago(value.parse().unwrap()));
+                    container.started = container.created;
+                }
+                "created" => container.state = ContainerState::Created,
+                "exit" => {
+                    let at = Some(self.fake.now);
+                    container.state = ContainerState::Exited { code: value.parse().unwrap(), at, oom: false };
+                }
+                other => panic!("no such word of a test: {other}"),
+            }
+        }
+        self.fake.observed.hosts.get_mut(host).unwrap().containers.insert(container.id.clone(), container);
+    }
+
     /// A container that is not of this fleet: `other e-1 nginx port=80`, `other e-1 blog compose`.
     fn other<'a>(&mut self, mut words: impl Iterator<Item = &'a str>) {
         let host = words.next().unwrap();
@@ -298,6 +330,9 @@ impl Case {
         let what = words.next().unwrap();
         if verb == "pull" {
             return Action::Pull { host, image: what.into(), service: key(words.next().unwrap()) };
+        }
+        if verb == "test" {
+            return Action::Test { host, service: key(what), revision: revision_no(words.next().unwrap()) };
         }
         let replica = replica(what, &view.region);
         let revision = revision_no(words.next().unwrap());

@@ -37,6 +37,8 @@ pub fn plan(plan: &Result<Plan, Refusal>) -> Vec<String> {
 pub fn action(action: &Action) -> String {
     match action {
         Action::Pull { host, image, .. } => format!("{host} pull {image}"),
+        Action::Test { host, service, revision } => format!("{host} test {service} r{revision}"),
+        Action::Clear { host, service, .. } => format!("{host} clear the test of {service}"),
         Action::Create { host, replica, revision } => format!("{host} create {replica} r{revision}"),
         Action::Start { host, replica, .. } => format!("{host} start {replica}"),
         Action::Stop { host, replica, why, .. } => format!("{host} stop {replica} ({why})"),

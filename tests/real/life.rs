@@ -91,6 +91,44 @@ fn a_changed_file_is_rolled_out_start_first() {
 }
 
 #[test]
+fn a_release_is_tested_before_anything_changes() {
+    let fleet = Fleet::new("tested");
+    let file = fleet.compose("shop.yaml", WEB);
+    fleet.ok(&["deploy", "-f", &file, "--stack", "shop", "--yes"]);
+    let ids = || {
+        let rows = fleet.json(&["ps", "shop"]);
+        let mut ids: Vec<String> = strings(&rows, "id").into_iter().map(str::to_owned).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let before = ids();
+    let with = |test: &str| {
+        let web = WEB.replace("IMAGE:1", "IMAGE:2");
+        fleet.compose("shop.yaml", &format!("{web}    x-wharf:\n      test: {test}\n"))
+    };
+    // Nobody serves beside it, so the check finds nobody.
+    let failing = with("[\"/bin/sh\", \"-c\", \"echo nobody is there; /app healthcheck\"]");
+    let err = fleet.fails(1, &["deploy", "-f", &failing, "--stack", "shop", "--yes"]);
+    for words in ["the test of shop/web r2 on h", "exited with 1", "nothing was changed", "it said: nobody is there"] {
+        assert!(err.contains(words), "{words}: {err}");
+    }
+    // `containers` names whatever carries a service's label, tests too.
+    fleet.wait("the test's container is gone", || {
+        let there = fleet.containers();
+        there.len() == 3 && there.iter().all(|line| line.contains("-r1 running"))
+    });
+    assert_eq!(ids(), before, "the very same containers");
+
+    let passing = with("[\"/bin/sh\", \"-c\", \"sleep 2; ls /app\"]");
+    let plan = fleet.wharf(&["deploy", "-f", &passing, "--stack", "shop", "--dry-run"]);
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.contains("web: /bin/sh -c 'sleep 2; ls /app'"), "{plan}");
+    fleet.ok(&["deploy", "-f", &passing, "--stack", "shop", "--yes"]);
+    let there = fleet.containers();
+    assert!(there.len() == 3 && there.iter().all(|line| line.contains("-r3 running")), "{there:?}");
+}
+
+#[test]
 fn services_start_in_the_order_of_their_dependencies() {
     let fleet = Fleet::new("order");
     let file = fleet.compose(

@@ -23,8 +23,14 @@ pub const FLEET: &str = "acme";
 const BEAT: Duration = Duration::from_millis(3);
 
 /// True for a container that carries our fleet's label.
+pub fn is_of_fleet(glimpse: &Glimpse) -> bool {
+    glimpse.labels.get(label::FLEET).is_some_and(|fleet| fleet == FLEET)
+}
+
+/// True for a replica of our fleet.
 pub fn is_ours(glimpse: &Glimpse) -> bool {
-    glimpse.labels.get(label::FLEET).is_some_and(|fleet| fleet == FLEET) && !glimpse.labels.contains_key(label::PROXY)
+    let is_else = |label| glimpse.labels.contains_key(label);
+    is_of_fleet(glimpse) && !is_else(label::PROXY) && !is_else(label::TEST)
 }
 
 /// `shop/web`; empty for what is not ours.

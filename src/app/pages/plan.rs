@@ -1,6 +1,6 @@
 //! The plan of the draft: exactly what would be asked for, and what it means.
 
-use super::{heading, wrap, wrap_items};
+use super::{heading, join, wrap};
 use crate::{
     app::{
         draft::{Item, wanted},
@@ -9,7 +9,7 @@ use crate::{
         state::State,
     },
     model::{HostIntent, Scope},
-    plan::{Plan, PlanStep},
+    plan::{Plan, PlanStep, brief, pieces},
     text::{count, pad_right},
 };
 
@@ -60,9 +60,9 @@ pub fn plan(state: &State) -> Vec<Line> {
     }
     let mut number = 0;
     for plan in planned.plans() {
-        for step in &plan.steps {
+        for line in brief(&plan.steps) {
             number += 1;
-            lines.extend(step_lines(number, step, width));
+            lines.extend(step_lines(number, &line.step, width));
         }
     }
     if planned.plans().any(|plan| !plan.differences.is_empty()) {
@@ -138,7 +138,8 @@ fn step_lines(number: usize, step: &PlanStep, width: usize) -> Vec<Line> {
         items.push(format!("and {} more", step.items.len() - NAMED));
     }
     let mut lines = Vec::new();
-    let rows = wrap_items(&items, width.saturating_sub(indent + 1));
+    let (items, gap) = pieces(&items);
+    let rows = join(&items, gap, width.saturating_sub(indent + 1));
     for (at, row) in rows.into_iter().enumerate() {
         let mut line = if at == 0 {
             Line::of(Role::Dim, format!(" {number:>2}  "))

@@ -207,6 +207,7 @@ fn inspected(spec: &ServiceSpec) -> Value {
         host_address: None,
         subnet_pool: "10.0.0.0/8",
         round: 0,
+        is_test: false,
         defaults: &Defaults::default(),
     };
     let mut config = serde_json::to_value(create::body(&request, &create::Peers::new()).unwrap()).unwrap();

@@ -47,6 +47,9 @@ pub struct CreateRequest<'a> {
     pub subnet_pool: &'a str,
     /// The round of restarts.
     pub round: u32,
+    /// It is no replica, but runs the test of its revision: it has a name of its own, no slot, and nobody finds it by
+    /// the service's name.
+    pub is_test: bool,
     /// Defaults of the region.
     pub defaults: &'a Defaults,
 }
@@ -57,20 +60,28 @@ pub(crate) type Peers = BTreeMap<String, String>;
 impl CreateRequest<'_> {
     /// The container's name.
     pub fn name(&self) -> String {
+        if self.is_test {
+            return self.replica.service.test_name(self.revision);
+        }
         self.replica.container_name(self.revision, self.round)
     }
 
     /// The labels by which a container of this request is known again.
-    pub(crate) fn identity(&self) -> [(&'static str, String); 7] {
-        [
+    pub(crate) fn identity(&self) -> Vec<(&'static str, String)> {
+        let mut labels = vec![
             (label::FLEET, self.fleet.to_string()),
             (label::REGION, self.replica.region.to_string()),
             (label::STACK, self.replica.service.stack.to_string()),
             (label::SERVICE, self.replica.service.service.to_string()),
-            (label::SLOT, self.replica.slot.to_string()),
             (label::REVISION, self.revision.to_string()),
-            (label::ROUND, self.round.to_string()),
-        ]
+        ];
+        if self.is_test {
+            labels.push((label::TEST, "1".to_owned()));
+        } else {
+            labels.push((label::SLOT, self.replica.slot.to_string()));
+            labels.push((label::ROUND, self.round.to_string()));
+        }
+        labels
     }
 
     /// Its networks: key, name on the host and attachment, the one with the default route first.
@@ -100,12 +111,13 @@ impl CreateRequest<'_> {
     pub(crate) fn endpoint(&self, name: &str, attachment: &Attachment) -> EndpointSettings {
         // The engine's own networks know no names.
         let built_in = matches!(name, "bridge" | "host" | "none");
-        let mut aliases = vec![self.replica.service.service.to_string()];
+        let name_of_service = (!self.is_test).then(|| self.replica.service.service.to_string());
+        let mut aliases: Vec<String> = name_of_service.into_iter().collect();
         aliases.extend(attachment.aliases.iter().cloned());
         aliases.dedup();
         let fixed = attachment.ipv4_address.is_some() || attachment.ipv6_address.is_some();
         EndpointSettings {
-            aliases: (!built_in).then_some(aliases),
+            aliases: (!built_in && !aliases.is_empty()).then_some(aliases),
             ipam_config: fixed.then(|| EndpointIpamConfig {
                 ipv4_address: attachment.ipv4_address.clone(),
                 ipv6_address: attachment.ipv6_address.clone(),
@@ -122,7 +134,7 @@ pub(crate) fn body(request: &CreateRequest<'_>, peers: &Peers) -> Result<Contain
     let published = ports::published(request)?;
     let networks = request.networks();
     let mut labels: HashMap<String, String> = spec.labels.clone().into_iter().collect();
-    labels.extend(request.identity().map(|(key, value)| (key.to_owned(), value)));
+    labels.extend(request.identity().into_iter().map(|(key, value)| (key.to_owned(), value)));
     let environment = spec.environment.iter().map(|(key, value)| format!("{key}={}", value.reveal())).collect();
     let network_mode = match &spec.network_mode {
         Some(mode) => Some(shared(mode, peers)?),

@@ -10,6 +10,69 @@ use crate::model::{
     Protocol, RegionName, Resources, Sensitive, Slot, VolumeSpec, WharfSpec,
 };
 
+#[test]
+fn a_test_is_no_replica_and_has_no_name_that_others_find() {
+    let spec = ServiceSpec {
+        labels: [("proxy.enable".to_owned(), "true".to_owned())].into(),
+        environment: [("A".to_owned(), Sensitive("1".into()))].into(),
+        ports: vec![port(8080, Some(80), PortMode::Ingress), port(9090, Some(90), PortMode::Host)],
+        expose: vec![ExposedPort { port: 7070, protocol: Protocol::Tcp }],
+        networks: [(
+            "back".to_owned(),
+            Attachment { aliases: vec!["www".into()], ipv4_address: Some("10.9.0.9".into()), ..Attachment::default() },
+        )]
+        .into(),
+        mounts: vec![
+            Mount {
+                read_only: false,
+                ..mount(MountSource::Volume { name: "data".into(), nocopy: false, subpath: None })
+            },
+            Mount { target: "/tmp".into(), source: MountSource::Tmpfs { size: None, mode: None }, read_only: false },
+        ],
+        wharf: WharfSpec { test: Some(vec!["app".into(), "check".into()]), ..WharfSpec::default() },
+        ..spec()
+    };
+    let fleet = FleetName::new("acme").unwrap();
+    let replica =
+        ReplicaKey { region: RegionName::new("east").unwrap(), service: "shop/web".parse().unwrap(), slot: Slot(1) };
+    let one_off = spec.one_off(spec.wharf.test.as_ref().unwrap());
+    let request = CreateRequest {
+        fleet: &fleet,
+        replica: &replica,
+        revision: RevisionNo(7),
+        image: "app@sha256:ab",
+        spec: &one_off,
+        shared: &StackShared::default(),
+        host_address: Some("10.1.0.11"),
+        subnet_pool: "10.210.0.0/16",
+        round: 2,
+        is_test: true,
+        defaults: &Defaults::default(),
+    };
+    assert_eq!(request.name(), "shop-web-test-r7");
+    let made = serde_json::to_value(body(&request, &Peers::new()).unwrap()).unwrap();
+    assert_eq!(made["HostConfig"]["Mounts"][0]["ReadOnly"], json!(true), "{made}");
+    assert_ne!(made["HostConfig"]["Mounts"][1]["ReadOnly"], json!(true), "{made}");
+    let mut rest = made;
+    rest["HostConfig"].as_object_mut().unwrap().remove("Mounts");
+    assert_eq!(
+        rest,
+        json!({
+            "Image": "app@sha256:ab",
+            "Cmd": ["app", "check"],
+            "Entrypoint": [],
+            "Env": ["A=1"],
+            "Healthcheck": {"Test": ["NONE"]},
+            "Labels": {
+                "wharf.fleet": "acme", "wharf.region": "east", "wharf.stack": "shop", "wharf.service": "web",
+                "wharf.revision": "7", "wharf.test": "1",
+            },
+            "HostConfig": {"NetworkMode": "shop_back", "RestartPolicy": {"Name": "no"}},
+            "NetworkingConfig": {"EndpointsConfig": {"shop_back": {}}},
+        })
+    );
+}
+
 fn with_shared(spec: &ServiceSpec, shared: &StackShared, address: Option<&str>, peers: &Peers) -> Result<Value, Fault> {
     let fleet = FleetName::new("acme").unwrap();
     let replica =
@@ -24,6 +87,7 @@ fn with_shared(spec: &ServiceSpec, shared: &StackShared, address: Option<&str>, 
         host_address: address,
         subnet_pool: "10.210.0.0/16",
         round: 2,
+        is_test: false,
         defaults: &Defaults::default(),
     };
     assert_eq!(request.name(), "shop-web-3-r7.2");

@@ -56,6 +56,7 @@ impl Wish {
             host_address: None,
             subnet_pool: "10.210.0.0/16",
             round: 2,
+            is_test: false,
             defaults: &self.defaults,
         }
     }
