@@ -171,7 +171,7 @@ fn proxy_replacement() {
         stage.fleet.world.var("WORLD_PROXY_IMAGE").to_owned(),
         stage.fleet.world.var("WORLD_PROXY_IMAGE_B").to_owned(),
     );
-    // Start, one look, and the old one's end, one host after the other.
+    // Start, one look, and the old one's end, on all hosts at once.
     let each = stage.least(&["h1"]);
     let least = each.start + 1.0 + each.down;
     let change = |stage: &Stage, from: &str, to: &str| {
