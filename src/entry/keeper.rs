@@ -28,6 +28,8 @@ use crate::{
     text::Text,
 };
 
+/// News are gathered so long: every change of a plan has some.
+const NEWS: Duration = Duration::from_millis(20);
 /// So often it looks while something is not yet as it shall be.
 const BUSY: Duration = Duration::from_millis(100);
 /// So often it looks when that has gone on for long: it waits for others then.
@@ -169,11 +171,10 @@ impl<P: Place + Sync> Work<P> {
                     pause
                 }
             };
-            // Even news are not taken in faster than that.
-            tokio::time::sleep(pause.min(BUSY)).await;
+            tokio::time::sleep(NEWS).await;
             tokio::select! {
                 changed = wanted.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(pause.saturating_sub(BUSY)) => {}
+                () = tokio::time::sleep(pause.saturating_sub(NEWS)) => {}
             }
         }
     }

@@ -270,12 +270,18 @@ fn members_of(work: &Work<'_, '_>, backend: &BackendName) -> Members {
     let Some(view) = work.views.get(&backend.service) else { return Members::default() };
     let mut members = Members::default();
     let mut unwell = Vec::new();
-    let copies = view.slots.iter().flat_map(|slot| slot.wanted.iter().chain(&slot.old)).chain(&view.unwanted);
-    for (seen, standing) in copies {
+    let of_slots = view.slots.iter().flat_map(|slot| {
+        let old = slot.old.iter().map(|copy| (copy, slot.is_up()));
+        slot.wanted.iter().map(|copy| (copy, false)).chain(old)
+    });
+    let copies = of_slots.chain(view.unwanted.iter().map(|copy| (copy, true)));
+    for ((seen, standing), is_surplus) in copies {
         let Some(mut server) = server(work, view, backend, seen) else { continue };
         let name = ServerName::new(seen.of, &seen.container.id);
         let drains = work.next.drains.contains(&(seen.host.name.clone(), seen.container.id.clone()));
-        if drains || *standing == Standing::Removing {
+        // A host that is given up for lost has been replaced. When it returns, its containers do before their links.
+        let is_lost = is_surplus && matches!(work.index.sight_of(seen.host), Sight::Down { .. });
+        if drains || is_lost || *standing == Standing::Removing {
             members.servers.insert(name, server);
         } else if is_well(seen, *standing) {
             server.duty = Duty::Serving;

@@ -39,7 +39,7 @@ use crate::{
 const STORE_POLL: Duration = Duration::from_millis(25);
 
 /// How often the fleet file is compared with what was read, beside every change of what is wanted.
-const FILE_LOOK: Duration = Duration::from_secs(2);
+const FILE_LOOK: Duration = Duration::from_millis(500);
 
 /// Progress is told at most so often, unless an operation ends.
 const REPORT_EVERY: Duration = Duration::from_millis(100);

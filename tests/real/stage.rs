@@ -251,11 +251,6 @@ impl Stage {
         list(&self.socket(host), &self.fleet.name, service).unwrap_or_default()
     }
 
-    /// True when a host's engine answers.
-    pub fn answers(&self, host: &str) -> bool {
-        list(&self.socket(host), &self.fleet.name, None).is_ok()
-    }
-
     fn socket(&self, host: &str) -> String {
         self.fleet.world.var(&format!("{}_SOCKET", host.to_uppercase())).to_owned()
     }
