@@ -297,10 +297,20 @@ impl Fleet {
     /// Removes what `list` finds of this fleet on a host. Never panics: it runs while a failed test ends.
     fn clear(&self, host: &str, list: &[&str], remove: &[&str]) -> Result<(), String> {
         let script = Path::new(self.world.var("WORLD_SCRIPTS")).join("host");
+        let ask = |verb: &str, args: &[&str]| {
+            let mut command = Command::new("timeout");
+            command.args(["--kill-after", "5", "60"]).arg(&script).arg("--dir").arg(self.world.dir());
+            command.args([verb, host]).args(args).output().map_err(|error| error.to_string())
+        };
         let docker = |args: &[&str]| {
-            let out =
-                Command::new(&script).arg("--dir").arg(self.world.dir()).args(["docker", host]).args(args).output();
-            let out = out.map_err(|error| error.to_string())?;
+            let mut out = ask("docker", args)?;
+            // Docker 20.10 may miss that a container has ended, and then waits for it for ever. Another engine sees it.
+            if out.status.code() == Some(124) {
+                println!("the engine of {host} does not answer {args:?} within a minute: it is started again");
+                ask("kill-docker", &[])?;
+                ask("start-docker", &[])?;
+                out = ask("docker", args)?;
+            }
             if out.status.success() {
                 Ok(String::from_utf8_lossy(&out.stdout).into_owned())
             } else {
