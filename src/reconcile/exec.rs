@@ -135,7 +135,8 @@ async fn make(
 async fn start(handle: &Handle, container: &ContainerId) -> Result<(), Failed> {
     let Err(error) = handle.start(container).await else { return Ok(()) };
     let said = error.why.as_str();
-    if said.contains("task") && said.contains("already exists") {
+    let is_known_below = said.contains("task") && said.contains("already exists");
+    if is_known_below || said.contains("id already in use") {
         handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
         return Err(lost(&format!("{}: its engine lost track of the container; it is made anew", error.host)));
     }
