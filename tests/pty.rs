@@ -268,13 +268,18 @@ fn a_copied_name_goes_through_the_terminal() {
     assert!(pty.exit().success());
 }
 
-#[test]
-fn the_demo_fleet_is_scaled_by_keyboard() {
+/// The demo in so many rows of 130 columns, with a home of its own.
+fn demo(rows: u16) -> (Pty, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_wharf"));
-    let home = home.path().to_str().unwrap();
-    let mut pty = Pty::start(program, &["demo"], &[("HOME", home)], 36, 130);
+    let pty = Pty::start(program, &["demo"], &[("HOME", home.path().to_str().unwrap())], rows, 130);
     pty.wait_text("shop");
+    (pty, home)
+}
+
+#[test]
+fn the_demo_fleet_is_scaled_by_keyboard() {
+    let (mut pty, _home) = demo(36);
     pty.type_bytes(b"4/shop/web\r");
     pty.wait("one service with its replicas", |screen| screen.contents().contains("shop/web"));
     pty.type_bytes(b"++");
@@ -294,14 +299,10 @@ fn the_demo_fleet_is_scaled_by_keyboard() {
 
 #[test]
 fn a_host_of_the_demo_fleet_is_emptied_by_keyboard() {
-    let home = tempfile::tempdir().unwrap();
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_wharf"));
-    let home = home.path().to_str().unwrap();
-    let mut pty = Pty::start(program, &["demo"], &[("HOME", home)], 40, 130);
-    pty.wait_text("shop");
+    let (mut pty, _home) = demo(40);
     // One replica of another region first: chosen, shown, moved.
     pty.type_bytes(b"5/shop/web.1\r");
-    pty.wait("one replica in each region", |screen| screen.contents().contains("3 of 9"));
+    pty.wait("one replica in each region", |screen| screen.contents().contains("3 of 85"));
     pty.type_bytes(b"m");
     pty.wait_text("MIGRATE");
     pty.type_bytes(b"\r");

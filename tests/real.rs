@@ -18,6 +18,8 @@
 mod bad;
 #[path = "real/bad_traffic.rs"]
 mod bad_traffic;
+#[path = "real/by_hand.rs"]
+mod by_hand;
 #[path = "real/composed.rs"]
 mod composed;
 #[path = "real/entry.rs"]

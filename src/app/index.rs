@@ -89,8 +89,8 @@ impl Index {
                 Owner::Replica(replica) => {
                     slots.entry(replica.key.clone()).or_default().push((&host.name, container));
                 }
-                // Its operation tells of it.
-                Owner::Test(_) => {}
+                // An operation tells of its test, and a host of its proxy.
+                Owner::Test(_) | Owner::Proxy => {}
                 _ => b.other(host.region.clone(), &host.name, container),
             }
         }

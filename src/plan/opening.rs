@@ -6,7 +6,7 @@ use super::{
     links::{entries, links},
     operation,
     routes::Routes,
-    traffic::{absent, behind, fresh},
+    traffic::unready,
     view::ServiceView,
 };
 use crate::{
@@ -30,19 +30,13 @@ pub(crate) fn steps(
     }
     let mut steps = Vec::new();
     for host in routes.carriers(view.key) {
+        let wanted = routes.structures.get(host);
         let (state, detail) = match index.sight(host) {
             Sight::Down { .. } | Sight::Gone => continue,
             Sight::Silent { .. } => (StepState::Waiting, format!("{host} is not seen now")),
-            Sight::Seen(seen) => match fresh(index, seen.proxy.as_ref()) {
-                None => (StepState::Running, absent(host, seen.proxy.as_ref())),
-                Some(proxy) => {
-                    let wanted = routes.structures.get(host).map(crate::model::ProxyStructure::digest);
-                    if wanted.is_some_and(|wanted| wanted != proxy.structure.as_str()) {
-                        (StepState::Running, behind(host, proxy))
-                    } else {
-                        (StepState::Done, "in place".to_owned())
-                    }
-                }
+            Sight::Seen(seen) => match wanted.and_then(|wanted| unready(index, seen, wanted)) {
+                Some(what) => (StepState::Running, what),
+                None => (StepState::Done, "in place".to_owned()),
             },
         };
         let what = Text::new(&format!("set the proxy on {host} for {}", view.key));

@@ -98,7 +98,7 @@ pub(crate) fn is_down(index: &Index<'_>, routes: &Routes<'_>, service: &ServiceK
 }
 
 /// Why a host's proxy is not as its structure wants it, in words.
-pub(crate) fn behind(host: &HostName, proxy: &ProxyView) -> String {
+fn behind(host: &HostName, proxy: &ProxyView) -> String {
     if proxy.problem.is_empty() {
         format!("{host}: its proxy takes its new configuration")
     } else {
@@ -106,12 +106,20 @@ pub(crate) fn behind(host: &HostName, proxy: &ProxyView) -> String {
     }
 }
 
-pub(crate) fn absent(host: &HostName, proxy: Option<&ProxyView>) -> String {
+fn absent(host: &HostName, proxy: Option<&ProxyView>) -> String {
     match proxy {
         // A problem names its host.
         Some(proxy) if !proxy.problem.is_empty() => proxy.problem.to_string(),
         Some(_) => format!("{host}: its proxy answers"),
         None => format!("{host}: its proxy starts"),
+    }
+}
+
+/// What a host's proxy still has to do to be as its structure wants it, in words; none when it is.
+pub(crate) fn unready(index: &Index<'_>, host: &HostView, wanted: &ProxyStructure) -> Option<String> {
+    match fresh(index, host.proxy.as_ref()) {
+        None => Some(absent(&host.name, host.proxy.as_ref())),
+        Some(proxy) => (proxy.structure.as_str() != wanted.digest()).then(|| behind(&host.name, proxy)),
     }
 }
 
@@ -122,7 +130,7 @@ fn has_proxy(view: &HostView) -> bool {
 }
 
 /// What a proxy says, if it said it lately.
-pub(crate) fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
+fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
     proxy.filter(|proxy| since(proxy.at, index.world.now) <= FRESH && !proxy.structure.is_empty())
 }
 
@@ -214,10 +222,7 @@ impl Work<'_, '_> {
     /// there, or none are wanted.
     pub fn links_missing(&self, host: &HostView, stack: &StackName) -> Option<String> {
         let wanted = self.routes.structures.get(&host.name).filter(|_| self.routes.links(&host.name, stack))?;
-        match fresh(self.index, host.proxy.as_ref()) {
-            None => Some(absent(&host.name, host.proxy.as_ref())),
-            Some(proxy) => (proxy.structure.as_str() != wanted.digest()).then(|| behind(&host.name, proxy)),
-        }
+        unready(self.index, host, wanted)
     }
 }
 

@@ -7,12 +7,14 @@
 mod deaths;
 mod exec;
 mod fleet_file;
+mod giving_up;
 mod keepers;
 mod last_words;
 mod lease;
 mod options;
 mod region;
 mod round;
+mod taking_in;
 mod tally;
 mod told;
 

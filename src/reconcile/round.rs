@@ -18,20 +18,19 @@ use tokio_util::sync::CancellationToken;
 use super::{
     deaths, exec,
     fleet_file::FleetFile,
-    keepers, last_words, lease,
+    keepers, lease,
     options::{Options, ReconcileError},
     region::{Ended, Failed, Region},
-    told::entry_of,
 };
 use crate::{
     engine::{Acting, Observer},
     entry::Keeper,
     model::{
-        CommandId, Desired, FailureAction, Fleet, HostChange, HostName, HostUpdate, JournalEntry, Link, Observed,
-        Operation, OperationState, Paused, Progress, RegionName, ReplicaKey,
+        CommandId, Desired, Fleet, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName,
+        ReplicaKey,
     },
     plan::{self, Action, World},
-    store::{Fence, OperationQuery, Store, StoreError},
+    store::{OperationQuery, Store, StoreError},
     text::Text,
 };
 
@@ -60,9 +59,6 @@ const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
 /// A region whose report the store did not take is planned anew after this.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
-
-/// Who pauses an operation that failed.
-const RECONCILER: &str = "the reconciler";
 
 /// A store that fails for so long is given up.
 const STORE_GONE: Duration = Duration::from_secs(10);
@@ -135,26 +131,26 @@ struct Turn {
     fleet_file: Option<FleetFile>,
 }
 
-struct Reconciler {
-    fleet: Arc<Fleet>,
-    store: Arc<dyn Store>,
-    observed: Observed,
-    desired: Arc<Desired>,
-    open: Vec<Operation>,
-    regions: BTreeMap<RegionName, Region>,
-    observer: Observer<Acting>,
+pub(super) struct Reconciler {
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) observed: Observed,
+    pub(super) desired: Arc<Desired>,
+    pub(super) open: Vec<Operation>,
+    pub(super) regions: BTreeMap<RegionName, Region>,
+    pub(super) observer: Observer<Acting>,
     /// Where keepers of proxies tell what they see.
-    tell: mpsc::Sender<HostUpdate>,
+    pub(super) tell: mpsc::Sender<HostUpdate>,
     /// What is wanted was read from the store.
-    is_loaded: bool,
-    permits: BTreeMap<HostName, Arc<Semaphore>>,
+    pub(super) is_loaded: bool,
+    pub(super) permits: BTreeMap<HostName, Arc<Semaphore>>,
     /// Cancelled when a host is lost, so that what hangs with it does not hold its replicas.
-    lost: BTreeMap<HostName, CancellationToken>,
+    pub(super) lost: BTreeMap<HostName, CancellationToken>,
     /// What is wanted by now, for actions that waited for their turn.
-    wanted: watch::Sender<Wanted>,
-    pulling: mpsc::Sender<(HostName, String, u8)>,
-    tasks: JoinSet<Ended>,
-    journal: Vec<(RegionName, JournalEntry)>,
+    pub(super) wanted: watch::Sender<Wanted>,
+    pub(super) pulling: mpsc::Sender<(HostName, String, u8)>,
+    pub(super) tasks: JoinSet<Ended>,
+    pub(super) journal: Vec<(RegionName, JournalEntry)>,
 }
 
 impl Reconciler {
@@ -388,156 +384,6 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Ends an operation that has failed, or lets it roll back where it has changed something, or stand still where its
-    /// service's file says so.
-    async fn give_up(&self, fence: Fence, operation: Operation, verdict: plan::Verdict) -> Result<(), StoreError> {
-        let mut reason = verdict.reason.to_string();
-        if let Some((host, container)) = &verdict.culprit
-            && let Some(reader) = self.observer.reader(host)
-        {
-            let from = self.observed.hosts.get(host).and_then(|host| host.containers.get(container)?.made_from());
-            let revision = from.and_then(|(service, revision)| self.desired.revision(service, revision));
-            reason += &last_words::of(&reader, container, revision.map(|revision| &revision.spec)).await;
-        }
-        let (id, reason, now) = (operation.id, Text::new(&reason), Timestamp::now());
-        // Meanwhile somebody may have paused it, or mended what is wrong and resumed it: that judgement is of before.
-        let known = self.store.operation(id).await?;
-        if known.is_none_or(|known| known.paused.is_some() || known.resumed != operation.resumed) {
-            return Ok(());
-        }
-        let has_begun = verdict.has_begun || operation.progress.values().any(|part| part.done > 0);
-        match verdict.action {
-            FailureAction::Pause => {
-                let paused = Paused { at: now, by: Text::new(RECONCILER), why: reason };
-                self.store.pause(id, paused).await?;
-            }
-            FailureAction::Continue => drop(self.store.leave(fence, id, reason, now).await?),
-            FailureAction::Rollback if has_begun && !matches!(operation.state, OperationState::RollingBack { .. }) => {
-                self.store.roll_back(fence, id, reason, now).await?;
-            }
-            FailureAction::Rollback => drop(self.store.fail(fence, id, reason, now).await?),
-        }
-        Ok(())
-    }
-
-    /// Takes in what an observer tells.
-    fn see(&mut self, mut update: HostUpdate) {
-        let now = Timestamp::now();
-        self.observed.resolve(&mut update);
-        if let HostChange::Container(after) = &update.change {
-            let host = self.observed.hosts.get(&update.host);
-            let before = host.and_then(|host| host.containers.get(&after.id));
-            let region = host.and_then(|host| self.regions.get_mut(&host.region));
-            if let Some(region) = region {
-                deaths::note(&mut region.memory, &update.host, before, after, now);
-            }
-        }
-        if let HostChange::Link(Link::Unknown { .. }) = &update.change
-            && let Some(lost) = self.lost.remove(&update.host)
-        {
-            lost.cancel();
-        }
-        if let HostChange::Proxy(Some(proxy)) = &update.change
-            && let Some(host) = self.observed.hosts.get(&update.host)
-            && let Some(region) = self.regions.get_mut(&host.region)
-        {
-            region.tally.see(&host.region, &update.host, proxy, &self.open);
-            // Operations wait for it, and tell how much came through.
-            region.is_dirty |= !self.open.is_empty();
-        }
-        let matters = match &update.change {
-            HostChange::Usage(_) | HostChange::Event(_) => false,
-            HostChange::Proxy(after) => {
-                let before = self.observed.hosts.get(&update.host).and_then(|host| host.proxy.as_ref());
-                match (before, after) {
-                    (Some(before), Some(after)) => !before.stands_as(after),
-                    (before, after) => before.is_some() || after.is_some(),
-                }
-            }
-            _ => true,
-        };
-        let host = update.host.clone();
-        // A new plan may differ.
-        if self.observed.apply(update) && matters {
-            let region = self.observed.hosts.get(&host).and_then(|host| self.regions.get_mut(&host.region));
-            if let Some(region) = region {
-                region.is_dirty = true;
-            }
-        }
-    }
-
-    fn take_ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
-        let Ok(ended) = ended else {
-            tracing::error!("an action ended without a word; it is planned again");
-            return;
-        };
-        let now = Timestamp::now();
-        // What an earlier holding of the region began is no longer in its books.
-        let Some(region) = self.regions.get_mut(&ended.fence.region).filter(|region| region.fence == ended.fence)
-        else {
-            return;
-        };
-        self.journal.extend(entry_of(&ended, now).map(|entry| (ended.fence.region.clone(), entry)));
-        region.ended(ended, now);
-    }
-
-    fn take_leases(&mut self, held: &lease::Held) {
-        self.regions.retain(|name, region| held.get(name) == Some(&region.fence.epoch));
-        for (name, epoch) in held {
-            self.regions
-                .entry(name.clone())
-                .or_insert_with(|| Region::new(Fence { region: name.clone(), epoch: *epoch }));
-        }
-    }
-
-    async fn poll_store(&mut self, seen: &mut Option<u64>) -> Result<bool, StoreError> {
-        let mut version = self.store.version().await?;
-        if *seen == Some(version) {
-            return Ok(false);
-        }
-        // What is wanted and the commands that want it must be of one moment: a command without its change would look
-        // done, and a change without its command would not wait for its images.
-        let (desired, mut open) = loop {
-            let desired = self.store.desired().await?;
-            let open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
-            let after = self.store.version().await?;
-            if after == version {
-                break (desired, open);
-            }
-            version = after;
-        };
-        open.reverse();
-        let stage = |operation: &Operation| (operation.id, operation.since(), operation.paused.is_some());
-        // One region may wait for another, whose part another process may be doing.
-        let finished = |operations: &[Operation]| -> Vec<(CommandId, RegionName)> {
-            let parts = operations.iter().flat_map(|it| it.progress.iter().map(|(region, part)| (it.id, region, part)));
-            parts.filter(|(.., part)| part.finished).map(|(id, region, _)| (id, region.clone())).collect()
-        };
-        let changed = self.desired.generation != desired.generation
-            || !open.iter().map(stage).eq(self.open.iter().map(stage))
-            || finished(&open) != finished(&self.open);
-        let is_known = |new: &Operation| self.open.iter().any(|old| stage(old) == stage(new));
-        for operation in open.iter().filter(|new| !is_known(new)) {
-            for name in operation.regions() {
-                if let Some(region) = self.regions.get_mut(&name) {
-                    region.begin(operation);
-                }
-            }
-        }
-        self.wanted.send_modify(|wanted| wanted.desired = desired.clone());
-        self.observed.adopt(&desired.adopted);
-        self.is_loaded = true;
-        self.desired = desired;
-        self.open = open;
-        *seen = Some(version);
-        for region in self.regions.values_mut() {
-            let open = &self.open;
-            region.tally.forget(open);
-            region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
-        }
-        Ok(changed)
-    }
-
     /// True when an operation of these regions is open. A store that does not tell asks for nothing.
     async fn is_asked(&self, mine: &BTreeSet<RegionName>) -> bool {
         let query = OperationQuery { open_only: true, ..OperationQuery::default() };
@@ -575,10 +421,10 @@ fn store_fails(since: &mut Option<Instant>, error: StoreError) -> Result<(), Rec
 
 /// What actions that waited for their turn look at before they begin.
 #[derive(Default)]
-struct Wanted {
-    desired: Arc<Desired>,
+pub(super) struct Wanted {
+    pub(super) desired: Arc<Desired>,
     /// By region, replicas whose operation is paused: nothing new begins for them.
-    frozen: BTreeMap<RegionName, BTreeSet<ReplicaKey>>,
+    pub(super) frozen: BTreeMap<RegionName, BTreeSet<ReplicaKey>>,
 }
 
 /// False for what its operation's pause holds, and for the creation of a replica, or the test of a revision, that a later

@@ -1,12 +1,10 @@
 //! What a change takes at the least: the same engines asked by hand, under the same load.
 
-use std::{
-    io::{Read as _, Write as _},
-    os::unix::net::UnixStream,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use super::by_hand;
 
 /// Seconds that an engine needs for one container like those of the stage's services.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,10 +39,12 @@ impl Least {
 }
 
 fn one(socket: &str, image: &str) -> Least {
+    let ask = |method: &str, path: &str, body: &Value| {
+        by_hand::ask(socket, method, path, body, Duration::from_secs(30)).unwrap()
+    };
     let second = 1_000_000_000_u64;
     let began = Instant::now();
     let made = ask(
-        socket,
         "POST",
         "/containers/create",
         &json!({
@@ -57,10 +57,10 @@ fn one(socket: &str, image: &str) -> Least {
         }),
     );
     let id = made["Id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
-    ask(socket, "POST", &format!("/containers/{id}/start"), &Value::Null);
+    ask("POST", &format!("/containers/{id}/start"), &Value::Null);
     let start = began.elapsed().as_secs_f64();
     let is_healthy = || {
-        let told = ask(socket, "GET", &format!("/containers/{id}/json"), &Value::Null);
+        let told = ask("GET", &format!("/containers/{id}/json"), &Value::Null);
         told["State"]["Health"]["Status"] == "healthy"
     };
     while !is_healthy() {
@@ -69,22 +69,7 @@ fn one(socket: &str, image: &str) -> Least {
     }
     let up = began.elapsed().as_secs_f64();
     let began = Instant::now();
-    ask(socket, "POST", &format!("/containers/{id}/stop"), &Value::Null);
-    ask(socket, "DELETE", &format!("/containers/{id}"), &Value::Null);
+    ask("POST", &format!("/containers/{id}/stop"), &Value::Null);
+    ask("DELETE", &format!("/containers/{id}"), &Value::Null);
     Least { start, up, down: began.elapsed().as_secs_f64() }
-}
-
-/// One request to an engine; null where it has nothing to say.
-fn ask(socket: &str, method: &str, path: &str, body: &Value) -> Value {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let head =
-        format!("{method} /v1.41{path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
-    write!(stream, "{head}\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains(" 20"), "{method} {path}: {answer}");
-    serde_json::from_str(body).unwrap_or(Value::Null)
 }

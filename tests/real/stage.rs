@@ -6,9 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{Read, Write},
     net::SocketAddr,
-    os::unix::net::UnixStream,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -21,6 +19,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    by_hand,
     least::Least,
     support::{Fleet, Running, World},
 };
@@ -423,21 +422,12 @@ impl Listed {
     }
 }
 
-/// Asks an engine on its socket, by hand: no client program each time, for this is done often.
+/// Asks an engine for what it has of a fleet.
 fn list(socket: &str, fleet: &str, service: Option<&str>) -> Result<Vec<Listed>, String> {
-    let ask = || -> std::io::Result<Vec<u8>> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        let service = service.map(|service| format!(",%22wharf.service={service}%22")).unwrap_or_default();
-        let filters = format!("%7B%22label%22:[%22wharf.fleet={fleet}%22{service}]%7D");
-        write!(stream, "GET /v1.41/containers/json?all=1&filters={filters} HTTP/1.0\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = String::from_utf8_lossy(&ask().map_err(|error| error.to_string())?).into_owned();
-    let body = answer.split_once("\r\n\r\n").ok_or("no answer")?.1;
-    let all: Vec<Value> = serde_json::from_str(body).map_err(|error| format!("{error}: {body}"))?;
+    let service = service.map(|service| format!(",%22wharf.service={service}%22")).unwrap_or_default();
+    let filters = format!("%7B%22label%22:[%22wharf.fleet={fleet}%22{service}]%7D");
+    let path = format!("/containers/json?all=1&filters={filters}");
+    let all = by_hand::ask(socket, "GET", &path, &Value::Null, Duration::from_secs(2))?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let listed = |one: &Value| Listed {
         id: text(&one["Id"]),
@@ -447,7 +437,7 @@ fn list(socket: &str, fleet: &str, service: Option<&str>) -> Result<Vec<Listed>,
         image: text(&one["Image"]),
         is_proxy: !one["Labels"]["wharf.proxy"].is_null(),
     };
-    Ok(all.iter().map(listed).collect())
+    Ok(all.as_array().into_iter().flatten().map(listed).collect())
 }
 
 /// Watches a service's number of healthy containers until it goes out of scope.

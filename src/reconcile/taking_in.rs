@@ -1,0 +1,134 @@
+//! What comes to the loop: news of hosts and proxies, actions that ended, leases, what was committed to the store.
+
+use jiff::Timestamp;
+
+use super::{
+    deaths, lease,
+    region::{Ended, Region},
+    round::Reconciler,
+    told::entry_of,
+};
+use crate::{
+    model::{CommandId, HostChange, HostUpdate, Link, Operation, RegionName},
+    store::{Fence, OperationQuery, StoreError},
+};
+
+impl Reconciler {
+    /// Takes in what an observer tells.
+    pub(super) fn see(&mut self, mut update: HostUpdate) {
+        let now = Timestamp::now();
+        self.observed.resolve(&mut update);
+        if let HostChange::Container(after) = &update.change {
+            let host = self.observed.hosts.get(&update.host);
+            let before = host.and_then(|host| host.containers.get(&after.id));
+            let region = host.and_then(|host| self.regions.get_mut(&host.region));
+            if let Some(region) = region {
+                deaths::note(&mut region.memory, &update.host, before, after, now);
+            }
+        }
+        if let HostChange::Link(Link::Unknown { .. }) = &update.change
+            && let Some(lost) = self.lost.remove(&update.host)
+        {
+            lost.cancel();
+        }
+        if let HostChange::Proxy(Some(proxy)) = &update.change
+            && let Some(host) = self.observed.hosts.get(&update.host)
+            && let Some(region) = self.regions.get_mut(&host.region)
+        {
+            region.tally.see(&host.region, &update.host, proxy, &self.open);
+            // Operations wait for it, and tell how much came through.
+            region.is_dirty |= !self.open.is_empty();
+        }
+        let matters = match &update.change {
+            HostChange::Usage(_) | HostChange::Event(_) => false,
+            HostChange::Proxy(after) => {
+                let before = self.observed.hosts.get(&update.host).and_then(|host| host.proxy.as_ref());
+                match (before, after) {
+                    (Some(before), Some(after)) => !before.stands_as(after),
+                    (before, after) => before.is_some() || after.is_some(),
+                }
+            }
+            _ => true,
+        };
+        let host = update.host.clone();
+        // A new plan may differ.
+        if self.observed.apply(update) && matters {
+            let region = self.observed.hosts.get(&host).and_then(|host| self.regions.get_mut(&host.region));
+            if let Some(region) = region {
+                region.is_dirty = true;
+            }
+        }
+    }
+
+    pub(super) fn take_ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        let Ok(ended) = ended else {
+            tracing::error!("an action ended without a word; it is planned again");
+            return;
+        };
+        let now = Timestamp::now();
+        // What an earlier holding of the region began is no longer in its books.
+        let Some(region) = self.regions.get_mut(&ended.fence.region).filter(|region| region.fence == ended.fence)
+        else {
+            return;
+        };
+        self.journal.extend(entry_of(&ended, now).map(|entry| (ended.fence.region.clone(), entry)));
+        region.ended(ended, now);
+    }
+
+    pub(super) fn take_leases(&mut self, held: &lease::Held) {
+        self.regions.retain(|name, region| held.get(name) == Some(&region.fence.epoch));
+        for (name, epoch) in held {
+            self.regions
+                .entry(name.clone())
+                .or_insert_with(|| Region::new(Fence { region: name.clone(), epoch: *epoch }));
+        }
+    }
+
+    pub(super) async fn poll_store(&mut self, seen: &mut Option<u64>) -> Result<bool, StoreError> {
+        let mut version = self.store.version().await?;
+        if *seen == Some(version) {
+            return Ok(false);
+        }
+        // What is wanted and the commands that want it must be of one moment: a command without its change would look
+        // done, and a change without its command would not wait for its images.
+        let (desired, mut open) = loop {
+            let desired = self.store.desired().await?;
+            let open = self.store.operations(OperationQuery { open_only: true, ..OperationQuery::default() }).await?;
+            let after = self.store.version().await?;
+            if after == version {
+                break (desired, open);
+            }
+            version = after;
+        };
+        open.reverse();
+        let stage = |operation: &Operation| (operation.id, operation.since(), operation.paused.is_some());
+        // One region may wait for another, whose part another process may be doing.
+        let finished = |operations: &[Operation]| -> Vec<(CommandId, RegionName)> {
+            let parts = operations.iter().flat_map(|it| it.progress.iter().map(|(region, part)| (it.id, region, part)));
+            parts.filter(|(.., part)| part.finished).map(|(id, region, _)| (id, region.clone())).collect()
+        };
+        let changed = self.desired.generation != desired.generation
+            || !open.iter().map(stage).eq(self.open.iter().map(stage))
+            || finished(&open) != finished(&self.open);
+        let is_known = |new: &Operation| self.open.iter().any(|old| stage(old) == stage(new));
+        for operation in open.iter().filter(|new| !is_known(new)) {
+            for name in operation.regions() {
+                if let Some(region) = self.regions.get_mut(&name) {
+                    region.begin(operation);
+                }
+            }
+        }
+        self.wanted.send_modify(|wanted| wanted.desired = desired.clone());
+        self.observed.adopt(&desired.adopted);
+        self.is_loaded = true;
+        self.desired = desired;
+        self.open = open;
+        *seen = Some(version);
+        for region in self.regions.values_mut() {
+            let open = &self.open;
+            region.tally.forget(open);
+            region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
+        }
+        Ok(changed)
+    }
+}
