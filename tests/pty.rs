@@ -64,7 +64,7 @@ async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
         }
     });
     let theme = Theme::from_environment(None).unwrap();
-    let run = tui::run(state, theme, messages, outbox);
+    let run = tui::run(state, theme.into(), messages, outbox);
     if how == "panic" {
         let falls = async {
             tokio::time::sleep(Duration::from_millis(300)).await;

@@ -34,7 +34,7 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
         }
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort | Command::Wide | Command::Mark | Command::MarkAll | Command::Details | Command::CopyRow
-            if state.screen().view == View::Operation =>
+            if !state.screen().view.is_list() =>
         {
             Some("this is not a list".into())
         }

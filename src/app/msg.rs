@@ -98,6 +98,8 @@ pub enum Effect {
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].
     Dump(String),
+    /// These things are newly wrong: ring, notify, run the hook, as far as that is asked for.
+    Alert(Vec<String>),
     /// End an operation.
     Abort(CommandId),
     /// Let an operation stand still.

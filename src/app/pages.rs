@@ -61,6 +61,13 @@ fn row_cells(state: &State, row: usize) -> Vec<String> {
 /// The whole view as text: every row, every column.
 pub fn dump(state: &State) -> String {
     let mut out = format!("{}  {}\n\n", header(state, 200).text().trim(), state.now);
+    if state.screen().view == View::Wall {
+        for line in super::wall::wall(state, 160, state.index.stacks.len() + 60) {
+            out.push_str(line.text().trim_end());
+            out.push('\n');
+        }
+        return out;
+    }
     if state.screen().view == View::Operation {
         for line in operation(state) {
             out.push_str(line.text().trim_end());

@@ -28,6 +28,8 @@ pub enum View {
     Operations,
     /// One operation with its steps.
     Operation,
+    /// What a team reads from five metres away.
+    Wall,
 }
 
 impl View {
@@ -42,11 +44,17 @@ impl View {
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
+            Self::Wall => "wall",
         }
     }
 
+    /// True for what is a table with rows to select.
+    pub fn is_list(self) -> bool {
+        !matches!(self, Self::Operation | Self::Wall)
+    }
+
     /// The views that a digit opens, with that digit.
-    pub const NUMBERED: [(char, Self); 7] = [
+    pub const NUMBERED: [(char, Self); 8] = [
         ('1', Self::Overview),
         ('2', Self::Hosts),
         ('3', Self::Stacks),
@@ -54,6 +62,7 @@ impl View {
         ('5', Self::Replicas),
         ('8', Self::Events),
         ('9', Self::Operations),
+        ('0', Self::Wall),
     ];
 }
 
@@ -148,6 +157,12 @@ pub struct Way {
     here: Trail,
     past: Vec<Trail>,
     future: Vec<Trail>,
+}
+
+impl From<View> for Way {
+    fn from(view: View) -> Self {
+        Self { here: Trail { below: Vec::new(), top: Screen::new(view, Within::All) }, ..Self::default() }
+    }
 }
 
 impl Way {

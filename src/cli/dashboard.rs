@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{Context, Failure, start::Starter};
+use super::{Context, Failure, hook::Hook, keys, start::Starter, theme};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView},
     engine::{ObserveOptions, Observer, Sampling, Watching},
@@ -16,33 +16,16 @@ use crate::{
     model::{Container, FleetName, HostChange, HostName, HostUpdate, Operation, Owner, Paused, RegionName},
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
-    tui,
+    tui::{self, alert::Alerts},
 };
 
-/// How the screen looks, as the command line says.
+/// How the screen looks, sounds and listens, as the command line says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Look {
-    pub ascii: bool,
-    pub theme: Option<String>,
-}
-
-impl Look {
-    /// A theme of that name, or the file at that path.
-    fn theme(&self) -> Result<tui::Theme, Failure> {
-        let wrong = |error: tui::theme::ThemeError| Failure::Input(error.to_string());
-        let file =
-            self.theme.as_deref().filter(|name| name.contains('/') || std::path::Path::new(name).extension().is_some());
-        let mut theme = match file {
-            None => tui::Theme::from_environment(self.theme.as_deref()).map_err(wrong)?,
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Failure::Input(format!("the theme {path} cannot be read: {error}")))?;
-                text.parse().map_err(|error| Failure::Input(format!("{path}: {}", wrong(error))))?
-            }
-        };
-        theme.ascii |= self.ascii;
-        Ok(theme)
-    }
+    pub theme: theme::Source,
+    pub alerts: Alerts,
+    /// Run by a shell for each alert.
+    pub hook: Option<String>,
 }
 
 /// How often the store is asked whether anyone committed.
@@ -96,9 +79,10 @@ async fn show<S: ReadStore + ?Sized>(
     (effects, outbox): (mpsc::Sender<Effect>, mpsc::Receiver<Effect>),
     change: impl Fn(Effect) + Send + 'static,
 ) -> Result<ExitCode, Failure> {
-    let theme = look.theme()?;
+    let (themes, theme) = watch::channel(look.theme.load()?);
     tui::term::hook_panics();
-    let state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
+    let mut state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
+    keys::remap(&mut state);
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::<Watching>::start(&context.fleet, tx.clone(), ObserveOptions::default());
     observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
@@ -107,10 +91,11 @@ async fn show<S: ReadStore + ?Sized>(
         Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell: tx, there: BTreeMap::new() };
     let pumps = [
         tokio::spawn(pump_hosts(updates, watches, inbox.clone())),
-        tokio::spawn(pump_store(store, inbox)),
-        tokio::spawn(run_effects(observer, outbox, change)),
+        tokio::spawn(pump_store(store, inbox.clone())),
+        tokio::spawn(run_effects(observer, outbox, look.hook, change)),
+        tokio::spawn(look.theme.follow(themes, inbox)),
     ];
-    let result = tui::run(state, theme, messages, effects).await;
+    let result = tui::run(state, tui::Look { theme, alerts: look.alerts }, messages, effects).await;
     for pump in pumps {
         pump.abort();
     }
@@ -208,7 +193,13 @@ async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
     view.await.map_err(|error: crate::store::StoreError| Text::new(&error.to_string()))
 }
 
-async fn run_effects(observer: Arc<Observer<Watching>>, mut outbox: mpsc::Receiver<Effect>, change: impl Fn(Effect)) {
+async fn run_effects(
+    observer: Arc<Observer<Watching>>,
+    mut outbox: mpsc::Receiver<Effect>,
+    hook: Option<String>,
+    change: impl Fn(Effect),
+) {
+    let hook = hook.map(Hook::new);
     while let Some(effect) = outbox.recv().await {
         match effect {
             Effect::Resync(host) => observer.resync(&host),
@@ -216,6 +207,7 @@ async fn run_effects(observer: Arc<Observer<Watching>>, mut outbox: mpsc::Receiv
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }
+            Effect::Alert(alerts) => hook.iter().for_each(|hook| hook.run(&alerts)),
             effect if effect.mutates() => change(effect),
             // The terminal's own: handled before they come here.
             _ => {}

@@ -19,6 +19,7 @@ use crate::{
         pages,
         screen::View,
         state::PaneKind,
+        wall::wall,
     },
     text::width,
 };
@@ -38,6 +39,8 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
     if !page(state, theme, buffer) {
         if state.screen().view == View::Operation {
             lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top);
+        } else if state.screen().view == View::Wall {
+            lines(buffer, theme, areas.list, &wall(state, areas.list.w.into(), areas.list.h.into()), 0);
         } else {
             table::draw(state, theme, buffer, areas.list);
         }
@@ -118,7 +121,7 @@ fn below(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::
     let shown = state.screen().top + list_rows(state);
     let below = state.rows.rows.len().saturating_sub(shown);
     let is_covered = matches!(state.overlay, Some(Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_)));
-    if below > 0 && !is_covered && state.screen().view != View::Operation && areas.rule.w >= 40 {
+    if below > 0 && !is_covered && state.screen().view.is_list() && areas.rule.w >= 40 {
         let text = format!(" {below} more below ");
         let w = u16::try_from(text.len()).unwrap_or(0);
         let place = Area { x: areas.rule.w.saturating_sub(w + 2), w, ..areas.rule };

@@ -3,17 +3,19 @@
 //!
 //! [`run`] is the whole of it. [`Frames`] and [`draw::draw`] serve tests and benchmarks as well.
 
+pub mod alert;
 pub mod clipboard;
 pub mod draw;
 mod dump;
 mod frame;
 mod input;
+mod passthrough;
 mod run;
 pub mod term;
 pub mod theme;
 mod writer;
 
 pub use frame::Frames;
-pub use run::{Outcome, run};
+pub use run::{Look, Outcome, run};
 pub use term::TermError;
 pub use theme::Theme;
