@@ -434,3 +434,43 @@ fn operations_come_newest_first() {
     let times: Vec<_> = state.operations().iter().map(|op: &Operation| op.at).collect();
     assert_eq!(times, [before(72), before(9_000)]);
 }
+
+/// A range goes from the row that was marked last to where the cursor is, in either direction.
+#[test]
+fn ranges_are_marked_from_the_last_mark() {
+    let mut state = usual();
+    type_keys(&mut state, "5v");
+    assert_eq!(state.screen().marks.len(), 1, "without a mark it is one row");
+    type_keys(&mut state, "jjjv");
+    assert_eq!(state.screen().marks.len(), 4);
+    type_keys(&mut state, "jj<space>kkkkv");
+    assert_eq!(state.screen().marks.len(), 6, "{:?}", state.screen().marks);
+    type_keys(&mut state, "<esc>jv");
+    assert_eq!(state.screen().marks.len(), 1, "the old range is forgotten with its marks");
+}
+
+/// What a filter with names keeps, and what it says where a view does not know the name.
+#[test]
+fn typed_terms_keep_what_they_say() {
+    let kept = |keys: &str| {
+        let mut state = usual();
+        type_keys(&mut state, keys);
+        (state.rows.rows.len(), state.rows.of, state.rows.filter_error.clone())
+    };
+    let (all, ..) = kept("5");
+    let (west, ..) = kept("5/region=west<enter>");
+    let (others, ..) = kept("5/region!=west<enter>");
+    assert!(west > 0 && others > 0 && west + others == all, "{west} + {others} of {all}");
+    assert_eq!(kept("5/!region=west<enter>").0, others);
+    let (failed, ..) = kept("5/state=failed<enter>");
+    let (well, ..) = kept("5/state=ok,changing,unknown,stopped<enter>");
+    assert!(failed > 0 && failed + well == all, "{failed} + {well} of {all}");
+    assert_eq!(kept("5/region=west<space>search<enter>").0, 2);
+    let (rows, of, error) = kept("2/cpu>-<enter>");
+    assert_eq!((rows, of), (9, 9), "{error:?}");
+    assert!(error.unwrap().contains("`-` is no number"));
+    let (rows, of, error) = kept("4/by=ana<enter>");
+    assert_eq!(rows, of, "what means nothing hides nothing");
+    assert!(error.unwrap().starts_with("`by` is not known here; state, region, stack, service"));
+    assert_eq!(kept("4/=nothing<enter>").2, None);
+}

@@ -33,7 +33,13 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
             Some("one at a time: esc takes the marks away".into())
         }
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
-        Command::Sort | Command::Wide | Command::Mark | Command::MarkAll | Command::Details | Command::CopyRow
+        Command::Sort
+        | Command::Wide
+        | Command::Mark
+        | Command::MarkRange
+        | Command::MarkAll
+        | Command::Details
+        | Command::CopyRow
             if !state.screen().view.is_list() =>
         {
             Some("this is not a list".into())

@@ -187,7 +187,7 @@ registry! {
     Wall "wall" ["0"] [Everywhere] None looks 0 "wall" "What a team reads from five metres away: figures, what is wrong, stacks by regions.";
     Help "help" ["?"] [Everywhere] None looks 99 "help" "All keys of this view.";
     Palette "palette" [":"] [Everywhere] None looks 98 "command" "Every command by name, with what it would act on.";
-    Filter "filter" ["/"] [Everywhere] None looks 97 "filter" "Show only rows that match: words, `!word` for rows without it, `~pattern` for a regular expression.";
+    Filter "filter" ["/"] [Everywhere] None looks 97 "filter" "Show only rows that match: words, `!word` for rows without it, `~pattern` for a regular expression, `cpu>80 region=eu state!=running` for what has a name.";
     Faults "faults-only" ["!"] [Everywhere] None looks 0 "faults only" "Show only what is not well.";
     Back "back" ["esc"] [Everywhere] None looks 0 "back" "One level back: marks, then filter, then view.";
     Leave "leave" ["q"] [Everywhere] None looks 0 "back, quit" "One view back; at the first view, quit.";
@@ -217,6 +217,7 @@ registry! {
     Left "left" ["h" "left"] [List] None looks 0 "left" "Columns to the left; in services the region to the left.";
     Right "right" ["l" "right"] [List] None looks 0 "right" "Columns to the right; in services the region to the right.";
     Mark "mark" ["space"] [List] Row looks 0 "mark" "Mark the row; what edits a draft then acts on all marked rows.";
+    MarkRange "mark-range" ["v"] [List] Row looks 0 "mark range" "Mark all rows from the one that was marked last to this one.";
     MarkAll "mark-all" ["*"] [List] None looks 0 "mark all" "Mark all rows that are shown, or none.";
     Sort "sort" ["S"] [List] None looks 0 "sort" "Choose the column to sort by.";
     Invert "invert" ["I"] [List] None looks 0 "invert" "Turn the order round.";

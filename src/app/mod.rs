@@ -36,6 +36,7 @@ mod settle;
 pub mod state;
 pub mod status;
 pub mod table;
+pub mod term;
 mod update;
 pub mod views;
 pub mod wall;

@@ -127,6 +127,8 @@ pub struct Screen {
     pub top: usize,
     /// Marked objects.
     pub marks: BTreeSet<Id>,
+    /// The row that was marked last: where a range begins.
+    pub anchor: Option<Id>,
 }
 
 impl Screen {

@@ -263,6 +263,8 @@ pub struct Rows {
     pub natural: Vec<usize>,
     /// What is wrong with the filter.
     pub filter_error: Option<String>,
+    /// The words of the filter, to be shown where they stand.
+    pub matched: Vec<String>,
 }
 
 /// A cell's text as a line.

@@ -85,6 +85,22 @@ pub enum ContainerState {
     Other(Text),
 }
 
+impl ContainerState {
+    /// One word, as the engine says it.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited { .. } => "exited",
+            Self::Dead => "dead",
+            Self::Other(word) => word.as_str(),
+        }
+    }
+}
+
 /// State of a container's health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -67,6 +67,7 @@ pub(super) fn run(state: &mut State, command: Command) -> bool {
         Command::Details => pane(state, PaneKind::Details),
         Command::Spec => pane(state, PaneKind::Spec),
         Command::Mark => mark(state),
+        Command::MarkRange => mark_range(state),
         Command::MarkAll => mark_all(state),
         Command::Invert => {
             let screen = state.way.here_mut();
@@ -191,12 +192,28 @@ fn pane(state: &mut State, kind: PaneKind) {
 fn mark(state: &mut State) {
     if let Some(id) = state.selected().cloned() {
         let screen = state.way.here_mut();
+        screen.anchor = Some(id.clone());
         if !screen.marks.remove(&id) {
             screen.marks.insert(id);
         }
         let next = screen.row + 1;
         step(state, next, 1);
     }
+}
+
+fn mark_range(state: &mut State) {
+    let rows = &state.rows.rows;
+    let here = state.screen().row;
+    let anchor = state.screen().anchor.clone().filter(|_| !state.screen().marks.is_empty());
+    let from = anchor
+        .and_then(|anchor| rows.iter().position(|row| views::id(state, *row).as_ref() == Some(&anchor)))
+        .unwrap_or(here);
+    let range = rows.get(from.min(here)..=from.max(here)).unwrap_or_default();
+    let ids: Vec<Id> = range.iter().filter_map(|row| views::id(state, *row)).collect();
+    let last = state.selected().cloned();
+    let screen = state.way.here_mut();
+    screen.marks.extend(ids);
+    screen.anchor = last;
 }
 
 fn mark_all(state: &mut State) {

@@ -2,6 +2,7 @@
 
 pub(super) mod common;
 mod events;
+mod fields;
 mod hosts;
 mod operations;
 mod replicas;
@@ -35,8 +36,17 @@ pub fn rows(state: &State) -> Rows {
         View::Operation | View::Wall => Vec::new(),
     };
     let of = all.len();
-    let filter = Filter::new(&screen.filter);
-    let mut rows = filter.keep(all, |row| haystack(state, *row));
+    let filter = Filter::new(&screen.filter, fields::is_field);
+    let stranger = filter.fields().find(|name| !fields::is_known(state, name));
+    let filter_error = filter.error.clone().or_else(|| {
+        stranger.map(|name| format!("`{name}` is not known here; {} are", fields::names(state).join(", ")))
+    });
+    // A filter that means nothing here hides nothing.
+    let mut rows = if stranger.is_some() {
+        all
+    } else {
+        filter.keep(all, |row| haystack(state, *row), |row, name| fields::value(state, *row, name))
+    };
     if screen.faults {
         rows.retain(|row| is_fault(state, *row));
     }
@@ -62,7 +72,8 @@ pub fn rows(state: &State) -> Rows {
                 .unwrap_or(0)
         })
         .collect();
-    Rows { rows, of, columns, natural, filter_error: filter.error }
+    let matched = filter.marks().map(str::to_owned).collect();
+    Rows { rows, of, columns, natural, filter_error, matched }
 }
 
 /// The columns of the screen on top.

@@ -6,7 +6,6 @@ use super::{fill, line, lines};
 use crate::{
     app::{
         State, access_region,
-        filter::Filter,
         layout::Area,
         line::{Line, Role, Span},
         pages,
@@ -51,7 +50,7 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
     }
     // Nobody sits at a wall.
     let selects = state.mode != crate::app::Mode::Watch;
-    let marks: Vec<String> = Filter::new(&screen.filter).marks().map(str::to_owned).collect();
+    let marks = &state.rows.matched;
     for (offset, row) in (0..rows).zip(state.rows.rows.iter().skip(screen.top)) {
         let place = Area { y: y + offset, h: 1, ..area };
         let here = screen.top + usize::from(offset) == screen.row;
