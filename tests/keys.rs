@@ -449,6 +449,29 @@ fn ranges_are_marked_from_the_last_mark() {
     assert_eq!(state.screen().marks.len(), 1, "the old range is forgotten with its marks");
 }
 
+/// Order and columns of a view are kept for the next time it is opened, also in another process.
+#[test]
+fn how_views_are_liked_is_remembered() {
+    let mut state = usual();
+    let remembered = |effects: Vec<Effect>| {
+        effects
+            .into_iter()
+            .filter_map(|effect| if let Effect::Remember(prefs) = effect { Some(prefs) } else { None })
+            .last()
+    };
+    let prefs = remembered(type_keys(&mut state, "5wI"));
+    type_keys(&mut state, "4");
+    assert!(!state.screen().wide, "another view is another matter");
+    type_keys(&mut state, "5");
+    assert!(state.screen().wide && state.screen().inverted);
+    assert!(remembered(type_keys(&mut state, "45jj[]")).is_none(), "moving about changes nothing");
+    let text = toml::to_string(&prefs.unwrap()).unwrap();
+    let mut next = usual();
+    next.like(toml::from_str(&text).unwrap());
+    type_keys(&mut next, "4<enter>");
+    assert!(next.screen().wide && next.screen().inverted, "{text}");
+}
+
 /// What a filter with names keeps, and what it says where a view does not know the name.
 #[test]
 fn typed_terms_keep_what_they_say() {

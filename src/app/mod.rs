@@ -29,6 +29,7 @@ pub mod pages;
 pub mod phases;
 pub mod picker;
 pub mod planning;
+pub mod prefs;
 pub mod rows;
 pub mod screen;
 pub mod series;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::key::Key;
+use super::{key::Key, prefs::Prefs};
 use crate::{
     model::{
         CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, Operation, Proposal, RegionName,
@@ -98,6 +98,8 @@ pub enum Effect {
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].
     Dump(String),
+    /// Keep how views are liked, for the next time.
+    Remember(Prefs),
     /// These things are newly wrong: ring, notify, run the hook, as far as that is asked for.
     Alert(Vec<String>),
     /// End an operation.

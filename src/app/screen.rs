@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ids::{Id, ServiceId, StackId},
     table::Col,
@@ -9,7 +11,8 @@ use super::{
 use crate::model::{CommandId, HostName, RegionName};
 
 /// The views.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum View {
     /// Stacks by region, what is wrong, what is going on.
     #[default]

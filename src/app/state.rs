@@ -20,6 +20,7 @@ use super::{
     news::{Events, News},
     overlay::Overlay,
     planning::Planned,
+    prefs::Prefs,
     rows::ReplicaRow,
     screen::{Screen, View, Way},
     table::Rows,
@@ -146,6 +147,8 @@ pub struct State {
     pub(super) sent: VecDeque<Changes>,
     /// The line for the operator.
     pub notice: Option<Notice>,
+    /// How views are liked.
+    pub prefs: Prefs,
     /// Which key means what.
     pub keymap: Keymap,
     pub(super) dirty: Dirty,
@@ -189,6 +192,7 @@ impl State {
             plan_version: 0,
             sent: VecDeque::new(),
             notice: None,
+            prefs: Prefs::default(),
             keymap: Keymap::standard(mode),
             dirty: Dirty { index: true, rows: true, news: true, plan: false },
             sampled: Vec::new(),
@@ -198,6 +202,14 @@ impl State {
         };
         state.settle();
         state
+    }
+
+    /// Takes what was remembered of views.
+    pub fn like(&mut self, prefs: Prefs) {
+        let here = self.way.here_mut();
+        *here = prefs.screen(here.clone());
+        self.prefs = prefs;
+        self.reorder();
     }
 
     /// Says something that is wrong, from before the first frame.

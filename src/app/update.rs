@@ -15,6 +15,7 @@ use super::{
     line::Mark,
     msg::{Effect, Mode, Msg, Redraw, StoreView, Update},
     overlay::Overlay,
+    prefs::ViewPrefs,
     screen::View,
     state::State,
     table::Col,
@@ -38,7 +39,11 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
     let redraw = match msg {
         Msg::Key(key) => {
             effects.extend(state.settle_view());
+            let (view, liked) = (state.screen().view, ViewPrefs::of(state.screen()));
             effects.extend(keys::key(state, key));
+            if state.screen().view == view && ViewPrefs::of(state.screen()) != liked {
+                effects.extend(remember(state));
+            }
             effects.extend(state.settle_view());
             Redraw::Now
         }
@@ -85,6 +90,12 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
         effects.retain(|effect| !effect.mutates());
     }
     Update { effects, redraw }
+}
+
+/// Keeps how this view is liked.
+fn remember(state: &mut State) -> Option<Effect> {
+    let screen = state.way.here().clone();
+    state.prefs.remember(&screen).then(|| Effect::Remember(state.prefs.clone()))
 }
 
 fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{Context, Failure, hook::Hook, keys, start::Starter, theme};
+use super::{Context, Failure, hook::Hook, keys, liked, start::Starter, theme};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView},
     engine::{ObserveOptions, Observer, Sampling, Watching},
@@ -83,6 +83,10 @@ async fn show<S: ReadStore + ?Sized>(
     tui::term::hook_panics();
     let mut state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     keys::remap(&mut state);
+    // What is on a wall is for all.
+    if mode != Mode::Watch {
+        state.like(liked::load());
+    }
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::<Watching>::start(&context.fleet, tx.clone(), ObserveOptions::default());
     observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
@@ -207,6 +211,7 @@ async fn run_effects(
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }
+            Effect::Remember(prefs) => liked::save(&prefs),
             Effect::Alert(alerts) => hook.iter().for_each(|hook| hook.run(&alerts)),
             effect if effect.mutates() => change(effect),
             // The terminal's own: handled before they come here.

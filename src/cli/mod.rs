@@ -14,6 +14,7 @@ mod hook;
 mod host;
 mod json;
 mod keys;
+mod liked;
 mod logs;
 mod look;
 mod manual;

@@ -17,7 +17,7 @@ use crate::app::{
 
 /// Goes to a view of its own.
 pub(super) fn go(state: &mut State, view: View) {
-    state.way.go(Screen::new(view, Within::All));
+    state.way.go(state.prefs.screen(Screen::new(view, Within::All)));
     state.pane = None;
     state.reorder();
 }
@@ -33,7 +33,7 @@ pub(super) fn up(state: &mut State) -> bool {
 }
 
 fn down(state: &mut State, view: View, within: Within) {
-    state.way.down(Screen::new(view, within));
+    state.way.down(state.prefs.screen(Screen::new(view, within)));
     state.pane = None;
     state.reorder();
 }
