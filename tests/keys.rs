@@ -472,6 +472,32 @@ fn how_views_are_liked_is_remembered() {
     assert!(next.screen().wide && next.screen().inverted, "{text}");
 }
 
+/// The tour says what to press, and goes on when that was done, in whatever order.
+#[test]
+fn the_tour_goes_on_when_something_was_done() {
+    let mut state = usual();
+    let line = |state: &State| {
+        let shown = text(&screen(state, &Theme::named("default").unwrap()));
+        shown.lines().find(|line| line.contains("TOUR")).map(str::to_owned)
+    };
+    type_keys(&mut state, ":tour<enter>");
+    assert!(line(&state).unwrap().starts_with(" TOUR 1/6  4 shows every service"), "{:?}", line(&state));
+    type_keys(&mut state, "3");
+    assert!(line(&state).unwrap().contains("1/6"));
+    type_keys(&mut state, "4");
+    assert!(line(&state).unwrap().contains("2/6  + + ask for two"));
+    type_keys(&mut state, "++");
+    assert!(line(&state).unwrap().contains("3/6  . shows what"));
+    type_keys(&mut state, ".");
+    assert!(line(&state).unwrap().contains("4/6  enter accepts"), "it is seen below the plan too");
+    type_keys(&mut state, "<esc>:tour<enter>");
+    assert_eq!(line(&state), None);
+    // All done already: over at once.
+    let mut state = World::usual().with_operation(OperationState::Running).state(Mode::Normal, (120, 40));
+    type_keys(&mut state, ":tour<enter>4+.<esc>9<enter>0");
+    assert_eq!(line(&state), None);
+}
+
 /// What a filter with names keeps, and what it says where a view does not know the name.
 #[test]
 fn typed_terms_keep_what_they_say() {

@@ -199,6 +199,7 @@ registry! {
     Undo "undo" ["z"] [Everywhere] None drafts 0 "undo" "Take the last step of the draft back.";
     Redo "redo" ["Z"] [Everywhere] None drafts 0 "redo" "Put it in again.";
     DropDraft "drop-draft" [] [Everywhere] None drafts 0 "drop draft" "Throw the whole draft away. `undo` brings it back.";
+    Tour "tour" [] [Everywhere] None looks 0 "tour" "A short tour, one line at a time; again to end it.";
     Freeze "freeze" ["P"] [Everywhere] None looks 0 "freeze" "Hold the picture still while data goes on arriving; press again to go on.";
     NextPane "next-pane" ["tab"] [Everywhere] None looks 0 "next pane" "Move keys to the details pane and back.";
     Resync "resync" ["ctrl-r"] [Everywhere] Host looks 0 "list again" "Ask the selected row's host for everything again.";

@@ -57,6 +57,8 @@ pub struct Layout {
     pub running: Area,
     /// What the draft comes to.
     pub plan_bar: Area,
+    /// What the tour says.
+    pub tour: Area,
     /// Keys, inputs, notices.
     pub hints: Area,
 }
@@ -74,6 +76,9 @@ pub fn layout(state: &State) -> Layout {
     }
     if h >= 20 {
         out.rule = rest.take_top(1);
+    }
+    if state.tour.is_some() && h >= 8 {
+        out.tour = rest.take_bottom(1);
     }
     if !state.draft.is_empty() && h >= 6 {
         out.plan_bar = rest.take_bottom(1);
@@ -123,7 +128,8 @@ pub fn page_area(state: &State) -> Area {
         return areas.list;
     }
     let (y, w) = (areas.header.h + areas.rule.h, state.size.0);
-    Area { x: 0, y, w, h: areas.hints.y.saturating_sub(y) }
+    let end = if areas.tour.is_empty() { areas.hints.y } else { areas.tour.y };
+    Area { x: 0, y, w, h: end.saturating_sub(y) }
 }
 
 /// Rows of the list that fit, without its head.

@@ -38,6 +38,7 @@ pub mod state;
 pub mod status;
 pub mod table;
 pub mod term;
+pub mod tour;
 mod update;
 pub mod views;
 pub mod wall;

@@ -24,6 +24,7 @@ use super::{
     rows::ReplicaRow,
     screen::{Screen, View, Way},
     table::Rows,
+    tour::Tour,
 };
 use crate::{
     model::{Container, ContainerId, Fleet, HostName, HostView, Link, Observed, Operation},
@@ -147,6 +148,8 @@ pub struct State {
     pub(super) sent: VecDeque<Changes>,
     /// The line for the operator.
     pub notice: Option<Notice>,
+    /// The tour, while somebody takes it.
+    pub tour: Option<Tour>,
     /// How views are liked.
     pub prefs: Prefs,
     /// Which key means what.
@@ -192,6 +195,7 @@ impl State {
             plan_version: 0,
             sent: VecDeque::new(),
             notice: None,
+            tour: None,
             prefs: Prefs::default(),
             keymap: Keymap::standard(mode),
             dirty: Dirty { index: true, rows: true, news: true, plan: false },

@@ -79,10 +79,13 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
         }
         Msg::Tick(now) => tick(state, now),
         Msg::Shown => {
+            let tour = state.tour.and_then(|tour| tour.go_on(state));
+            let goes_on = tour != state.tour;
+            state.tour = tour;
             if let Some(Overlay::Plan(page)) = &mut state.overlay {
                 page.shown = Some(state.plan_version);
             }
-            Redraw::No
+            if goes_on { Redraw::Soon } else { Redraw::No }
         }
     };
     // The last defence: whatever a key did, a screen that only looks changes nothing.

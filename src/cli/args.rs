@@ -134,6 +134,9 @@ pub struct DemoArgs {
     /// Open read-only, as `wharf watch` does
     #[arg(long)]
     pub watch: bool,
+    /// Without the tour
+    #[arg(long)]
+    pub no_tour: bool,
 }
 
 /// `wharf watch`.

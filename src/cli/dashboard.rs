@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Context, Failure, hook::Hook, keys, liked, start::Starter, theme};
 use crate::{
-    app::{Effect, Mode, Msg, State, StoreView},
+    app::{Effect, Mode, Msg, State, StoreView, tour::Tour},
     engine::{ObserveOptions, Observer, Sampling, Watching},
     entry::Watch,
     model::{Container, FleetName, HostChange, HostName, HostUpdate, Operation, Owner, Paused, RegionName},
@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Look {
     pub theme: theme::Source,
     pub alerts: Alerts,
+    /// Begin with the tour.
+    pub tour: bool,
     /// Run by a shell for each alert.
     pub hook: Option<String>,
 }
@@ -83,6 +85,7 @@ async fn show<S: ReadStore + ?Sized>(
     tui::term::hook_panics();
     let mut state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     keys::remap(&mut state);
+    state.tour = look.tour.then(Tour::default);
     // What is on a wall is for all.
     if mode != Mode::Watch {
         state.like(liked::load());

@@ -62,7 +62,9 @@ pub(super) async fn run(args: DemoArgs, look: Look) -> Result<ExitCode, Failure>
     } else if args.watch {
         dashboard::watch(context, look).await
     } else {
-        dashboard::act(context, store, look, Mode::Demo).await
+        // Large fleets are for measuring.
+        let tour = !args.no_tour && args.hosts.is_none();
+        dashboard::act(context, store, Look { tour, ..look }, Mode::Demo).await
     };
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), reconciler).await;

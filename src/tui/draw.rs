@@ -50,6 +50,9 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
             fill(buffer, areas.plan_bar, theme.bar());
         }
     }
+    if let Some(tour) = state.tour {
+        line(buffer, theme, areas.tour, 0, &tour.line(state));
+    }
     line(buffer, theme, areas.hints, 0, &pages::hints(state, cells));
     let mut cursor = float::draw(state, theme, buffer);
     if let Some(Overlay::Filter { input, .. }) = &state.overlay

@@ -9,6 +9,7 @@ use crate::app::{
     msg::{Effect, Redraw},
     overlay::Overlay,
     state::State,
+    tour::Tour,
 };
 
 /// Takes a key in.
@@ -69,6 +70,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::Copy | Command::CopyRow => return navigate::copy(state, command == Command::CopyRow),
         Command::Freeze => navigate::freeze(state),
+        Command::Tour => state.tour = if state.tour.is_some() { None } else { Some(Tour::default()) },
         _ => {
             if !navigate::run(state, command) {
                 return edit::run(state, command);
