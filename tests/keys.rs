@@ -394,7 +394,9 @@ fn alerts_are_told_once() {
     let mut state = World::usual().state(Mode::Watch, (120, 40));
     let alerts = |state: &mut State, seconds: i64, msg: Option<Msg>| -> Vec<String> {
         update(state, Msg::Tick(now() + jiff::SignedDuration::from_secs(seconds)));
-        msg.into_iter().for_each(|msg| drop(update(state, msg)));
+        if let Some(msg) = msg {
+            update(state, msg);
+        }
         let effects = state.settle();
         effects
             .into_iter()

@@ -25,7 +25,7 @@ impl Size {
 /// Five rows of pixels; a bit each, the leftmost the highest of the width.
 type Glyph = (u8, [u8; 5]);
 
-/// The letter's pixels. What has none is a box, so that it is seen to be there.
+/// The letter's pixels. What has none is a block, so that it is seen to be there.
 fn glyph(c: char) -> Glyph {
     match c.to_ascii_uppercase() {
         '0' => (3, [0b111, 0b101, 0b101, 0b101, 0b111]),
@@ -75,7 +75,7 @@ fn glyph(c: char) -> Glyph {
         '+' => (3, [0, 0b010, 0b111, 0b010, 0]),
         '?' => (3, [0b111, 0b001, 0b011, 0b000, 0b010]),
         '!' => (1, [1, 1, 1, 0, 1]),
-        _ => (3, [0b111, 0b101, 0b101, 0b101, 0b111]),
+        _ => (3, [0b111, 0b111, 0b111, 0b111, 0b111]),
     }
 }
 
@@ -100,20 +100,25 @@ pub(super) fn large(text: &str, size: Size) -> Vec<String> {
             line.extend((0..wide).rev().map(|bit| bits >> bit & 1 == 1));
         }
     }
-    let [a, b, c, d, e, f] = pixels;
-    let full = |line: Vec<bool>| line.into_iter().map(|on| if on { "██" } else { "  " }).collect();
-    let half = |(upper, lower): (Vec<bool>, Vec<bool>)| {
-        let cell = |(upper, lower)| match (upper, lower) {
-            (true, true) => '█',
-            (true, false) => '▀',
-            (false, true) => '▄',
-            (false, false) => ' ',
-        };
-        upper.into_iter().zip(lower).map(cell).collect()
+    let full = |line: &Vec<bool>| line.iter().map(|on| if *on { "██" } else { "  " }).collect();
+    let half = |pair: &[Vec<bool>]| {
+        let (upper, lower) = (pair.first(), pair.get(1));
+        let lower = lower.into_iter().flatten();
+        upper
+            .into_iter()
+            .flatten()
+            .zip(lower)
+            .map(|pixels| match pixels {
+                (true, true) => '█',
+                (true, false) => '▀',
+                (false, true) => '▄',
+                (false, false) => ' ',
+            })
+            .collect()
     };
     match size {
-        Size::Full => [a, b, c, d, e].into_iter().map(full).collect(),
-        Size::Half => [(a, b), (c, d), (e, f)].into_iter().map(half).collect(),
+        Size::Full => pixels.iter().take(size.rows()).map(full).collect(),
+        Size::Half => pixels.chunks(2).map(half).collect(),
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn matrix(state: &State, cells: usize, rows: usize) -> Vec<Line> {
     let shares = shares(state, cells);
     let per_page = rows - 1;
     let pages: Vec<&[StackRow]> = stacks.chunks(per_page).collect();
-    let wrong = |page: &[StackRow]| page.iter().any(|stack| is_wrong(stack));
+    let wrong = |page: &[StackRow]| page.iter().any(is_wrong);
     let at = page_at(&pages.iter().map(|page| wrong(page)).collect::<Vec<_>>(), state.now.as_second());
     let mut lines = vec![head(state, &shares, (pages.len() > 1).then_some((at + 1, pages.len())))];
     lines.extend(pages.get(at).into_iter().flat_map(|page| page.iter()).map(|stack| row(state, stack, &shares)));

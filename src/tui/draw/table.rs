@@ -72,7 +72,7 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
             }
             let mut cell = fitted(views::cell(state, *row, column.col), column, *cells);
             if at == 0 && !marks.is_empty() {
-                cell = highlighted(cell, &marks);
+                cell = highlighted(cell, marks);
             }
             if here && cursor.map(Col::RegionCell) == Some(column.col) {
                 cell = under_cursor(cell);
