@@ -34,7 +34,7 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
         }
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort | Command::Wide | Command::Mark | Command::MarkAll | Command::Details | Command::CopyRow
-            if state.screen().view == View::Operation =>
+            if !state.screen().view.is_list() =>
         {
             Some("this is not a list".into())
         }
@@ -67,7 +67,7 @@ fn target_refused(state: &State, target: Target, command: Command) -> Option<Str
                 };
             }
             if target == Target::Place && places(state).is_empty() {
-                return Some("select a service and a region: `h` and `l` move between regions".into());
+                return Some("select a service and a region: `←` and `→` move between regions".into());
             }
             None
         }

@@ -20,6 +20,7 @@ pub mod key;
 pub mod keymap;
 pub mod layout;
 pub mod line;
+pub mod logs;
 pub mod msg;
 pub mod news;
 pub mod overlay;

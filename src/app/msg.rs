@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::key::Key;
 use crate::{
     model::{
-        CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, Operation, Proposal, RegionName,
+        CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery, Operation,
+        Proposal, RegionName,
     },
     text::Text,
 };
@@ -71,6 +72,8 @@ pub enum Msg {
     Store(Arc<StoreView>),
     /// The store could not be read.
     StoreFailed(Text),
+    /// Lines of what is followed.
+    Logs(Box<LogBatch>),
     /// The answer to an [`Effect::Apply`], in the order of the effects.
     Applied(Result<Box<Operation>, Text>),
     /// What the shell wants to say in one line, such as the outcome of a copy or dump.
@@ -94,6 +97,10 @@ pub enum Effect {
     Reconnect(HostName),
     /// These containers are on the screen: sample them fast, the others slowly.
     Sample(Vec<(HostName, ContainerId)>),
+    /// Follow what these containers print, and nothing else. Answered by [`Msg::Logs`], again and again.
+    Follow(LogQuery),
+    /// Follow nothing any more.
+    Unfollow,
     /// Put text into the clipboard of the terminal.
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ids::{Id, ServiceId, StackId},
+    ids::{Id, ReplicaId, ServiceId, StackId},
     table::Col,
 };
 use crate::model::{CommandId, HostName, RegionName};
@@ -22,6 +22,8 @@ pub enum View {
     Services,
     /// Replicas.
     Replicas,
+    /// What containers print.
+    Logs,
     /// Events and journal.
     Events,
     /// Operations.
@@ -39,19 +41,26 @@ impl View {
             Self::Stacks => "stacks",
             Self::Services => "services",
             Self::Replicas => "replicas",
+            Self::Logs => "logs",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
         }
     }
 
+    /// True for a view with rows that stand for objects.
+    pub fn is_list(self) -> bool {
+        !matches!(self, Self::Operation | Self::Logs)
+    }
+
     /// The views that a digit opens, with that digit.
-    pub const NUMBERED: [(char, Self); 7] = [
+    pub const NUMBERED: [(char, Self); 8] = [
         ('1', Self::Overview),
         ('2', Self::Hosts),
         ('3', Self::Stacks),
         ('4', Self::Services),
         ('5', Self::Replicas),
+        ('7', Self::Logs),
         ('8', Self::Events),
         ('9', Self::Operations),
     ];
@@ -71,6 +80,8 @@ pub enum Within {
     Stack(StackId),
     /// One service.
     Service(ServiceId),
+    /// One replica.
+    Replica(ReplicaId),
     /// One operation.
     Operation(CommandId),
 }
@@ -84,6 +95,8 @@ impl Within {
             Self::Host(name) => name.to_string(),
             Self::Stack(id) => id.name().to_owned(),
             Self::Service(id) => id.to_string(),
+            Self::Replica(ReplicaId::Slot(key)) => key.to_string(),
+            Self::Replica(ReplicaId::Container(_, id)) => id.0.as_str().chars().take(12).collect(),
             Self::Operation(id) => id.short(),
         })
     }

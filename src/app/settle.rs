@@ -30,6 +30,7 @@ impl State {
             super::balance::look(self);
             self.dirty.rows = true;
             self.dirty.news = true;
+            self.dirty.logs = true;
         }
     }
 
@@ -55,7 +56,9 @@ impl State {
             self.work_out_picker();
         }
         self.keep_in_sight();
-        self.sample()
+        let mut effects = self.sample();
+        effects.extend(self.sync_logs());
+        effects
     }
 
     /// Makes the rows again; between two settings in order they keep their places.
@@ -114,7 +117,7 @@ impl State {
         let rows = layout::list_rows(self);
         let count = self.rows.rows.len();
         let screen = self.way.here_mut();
-        if screen.view == View::Operation {
+        if !screen.view.is_list() {
             return;
         }
         if rows == 0 {

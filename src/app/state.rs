@@ -14,6 +14,7 @@ use super::{
     index::Index,
     keymap::Keymap,
     line::Mark,
+    logs::{self, Logs},
     msg::{Mode, StoreView},
     news::{Events, News},
     overlay::Overlay,
@@ -77,6 +78,7 @@ pub(super) struct Dirty {
     pub rows: bool,
     pub news: bool,
     pub plan: bool,
+    pub logs: bool,
 }
 
 /// Everything that the screen is drawn from.
@@ -119,6 +121,12 @@ pub struct State {
     pub way: Way,
     /// The rows of the screen on top.
     pub rows: Rows,
+    /// What is followed, while the logs view is on top.
+    pub logs: Option<Box<Logs>>,
+    /// From when on the logs that are opened next begin.
+    pub(super) logs_from: logs::From,
+    /// Counts what was followed.
+    pub(super) log_generation: u64,
     /// What floats above.
     pub overlay: Option<Overlay>,
     /// The pane beside the list.
@@ -165,6 +173,9 @@ impl State {
             faults: Vec::new(),
             way: Way::default(),
             rows: Rows::default(),
+            logs: None,
+            logs_from: logs::From::default(),
+            log_generation: 0,
             overlay: None,
             pane: None,
             draft: Draft::default(),
@@ -173,7 +184,7 @@ impl State {
             sent: VecDeque::new(),
             notice: None,
             keymap: Keymap::standard(mode),
-            dirty: Dirty { index: true, rows: true, news: true, plan: false },
+            dirty: Dirty { index: true, rows: true, news: true, plan: false, logs: false },
             sampled: Vec::new(),
             last_rows: now,
             last_draw_tick: now,

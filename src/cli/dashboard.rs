@@ -11,9 +11,9 @@ use tokio::{
 use super::{Context, Failure, start::Starter};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView},
-    engine::{ObserveOptions, Observer, Sampling, Watching},
+    engine::{Follower, ObserveOptions, Observer, Sampling, Watching},
     entry::Watch,
-    model::{Container, FleetName, HostChange, HostName, HostUpdate, Operation, Owner, Paused, RegionName},
+    model::{Container, FleetName, HostChange, HostName, HostUpdate, LogBatch, Operation, Owner, Paused, RegionName},
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
     tui,
@@ -56,6 +56,9 @@ const CARE: Duration = Duration::from_secs(1);
 
 /// Updates of hosts are handed over together, at most so often: the screen shows ten frames a second at most.
 const GATHER: Duration = Duration::from_millis(30);
+
+/// Batches of lines on their way to the screen; the follower holds what does not fit.
+const BATCHES: usize = 2;
 
 /// The slow round of statistics for everything that is not on the screen.
 const SLOW_STATS: Duration = Duration::from_secs(30);
@@ -105,10 +108,14 @@ async fn show<S: ReadStore + ?Sized>(
     let observer = Arc::new(observer);
     let watches =
         Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell: tx, there: BTreeMap::new() };
+    let (lines, batches) = mpsc::channel(BATCHES);
+    let readers = observer.clone();
+    let follower = Follower::new(move |host| readers.reader(host), lines);
     let pumps = [
         tokio::spawn(pump_hosts(updates, watches, inbox.clone())),
-        tokio::spawn(pump_store(store, inbox)),
-        tokio::spawn(run_effects(observer, outbox, change)),
+        tokio::spawn(pump_store(store, inbox.clone())),
+        tokio::spawn(pump_logs(batches, inbox)),
+        tokio::spawn(run_effects(observer, follower, outbox, change)),
     ];
     let result = tui::run(state, theme, messages, effects).await;
     for pump in pumps {
@@ -155,6 +162,14 @@ async fn pump_hosts(mut updates: mpsc::Receiver<HostUpdate>, mut watches: Watche
             batch.push(update);
         }
         if inbox.send(Msg::Hosts(batch)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn pump_logs(mut batches: mpsc::Receiver<LogBatch>, inbox: mpsc::Sender<Msg>) {
+    while let Some(batch) = batches.recv().await {
+        if inbox.send(Msg::Logs(Box::new(batch))).await.is_err() {
             return;
         }
     }
@@ -208,11 +223,18 @@ async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
     view.await.map_err(|error: crate::store::StoreError| Text::new(&error.to_string()))
 }
 
-async fn run_effects(observer: Arc<Observer<Watching>>, mut outbox: mpsc::Receiver<Effect>, change: impl Fn(Effect)) {
+async fn run_effects(
+    observer: Arc<Observer<Watching>>,
+    mut follower: Follower,
+    mut outbox: mpsc::Receiver<Effect>,
+    change: impl Fn(Effect),
+) {
     while let Some(effect) = outbox.recv().await {
         match effect {
             Effect::Resync(host) => observer.resync(&host),
             Effect::Reconnect(host) => observer.reconnect(&host),
+            Effect::Follow(query) => follower.follow(query),
+            Effect::Unfollow => follower.stop(),
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }

@@ -66,6 +66,8 @@ pub enum Behaviour {
     Sick,
     /// Ignores the stop signal: every stop takes the whole grace time and ends with 137.
     Stubborn,
+    /// Prints so many lines a second.
+    Chatty(u32),
 }
 
 impl Behaviour {

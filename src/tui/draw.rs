@@ -36,10 +36,10 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
     rule(buffer, theme, areas.rule);
     below(state, theme, buffer, &areas);
     if !page(state, theme, buffer) {
-        if state.screen().view == View::Operation {
-            lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top);
-        } else {
-            table::draw(state, theme, buffer, areas.list);
+        match state.screen().view {
+            View::Operation => lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top),
+            View::Logs => lines(buffer, theme, areas.list, &pages::logs(state), 0),
+            _ => table::draw(state, theme, buffer, areas.list),
         }
         panes(state, theme, buffer, &areas);
         if !areas.plan_bar.is_empty() {
@@ -118,7 +118,7 @@ fn below(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::
     let shown = state.screen().top + list_rows(state);
     let below = state.rows.rows.len().saturating_sub(shown);
     let is_covered = matches!(state.overlay, Some(Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_)));
-    if below > 0 && !is_covered && state.screen().view != View::Operation && areas.rule.w >= 40 {
+    if below > 0 && !is_covered && state.screen().view.is_list() && areas.rule.w >= 40 {
         let text = format!(" {below} more below ");
         let w = u16::try_from(text.len()).unwrap_or(0);
         let place = Area { x: areas.rule.w.saturating_sub(w + 2), w, ..areas.rule };

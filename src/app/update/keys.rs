@@ -1,6 +1,6 @@
 //! A key: to what floats above, else to the command that it stands for.
 
-use super::{edit, leave, navigate, overlays};
+use super::{edit, leave, logs, navigate, overlays};
 use crate::app::{
     command::Command,
     input::Input,
@@ -39,6 +39,9 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
     if let Some(view) = command.view() {
         navigate::go(state, view);
         return Vec::new();
+    }
+    if let Some(effects) = logs::run(state, command) {
+        return effects;
     }
     match command {
         Command::Help => state.overlay = Some(Overlay::Help { top: 0 }),
