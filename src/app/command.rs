@@ -213,6 +213,8 @@ registry! {
     EventsOf "events-of" ["e"] [List] Row looks 0 "events of it" "What was told about it.";
     LogsOf "logs-of" ["l"] [Stacks Hosts Services Replicas Events] Row looks 15 "logs" "What its containers print, merged, as it comes.";
     Previous "previous-life" ["p"] [Replicas Logs] None looks 0 "previous life" "What a replica's process printed before it last started; again for the present one.";
+    Shell "shell" ["E"] [Replicas] Row drafts 8 "shell" "A shell in the replica's container, in this terminal; the dashboard comes back when it ends.";
+    Attach "attach" ["a"] [Replicas] Row drafts 0 "attach" "This terminal for the container's own process; ctrl-p ctrl-q comes back.";
     Autoscroll "autoscroll" ["s"] [Logs] None looks 1 "autoscroll" "Show new lines as they come, or stand still; scrolling up stands still.";
     PauseLogs "pause-logs" ["space"] [Logs] None looks 2 "pause" "Read nothing for now; again goes on where it was.";
     Wrap "wrap" ["w"] [Logs] None looks 3 "wrap" "Long lines in several rows, or cut at the edge.";

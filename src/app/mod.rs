@@ -37,7 +37,7 @@ pub mod table;
 mod update;
 pub mod views;
 
-pub use msg::{Effect, Mode, Msg, Redraw, StoreView, Update};
+pub use msg::{Effect, Mode, Msg, Redraw, StoreView, Update, Visit};
 pub use state::State;
 pub use update::update;
 

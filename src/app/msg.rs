@@ -9,7 +9,7 @@ use super::key::Key;
 use crate::{
     model::{
         CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery, Operation,
-        Proposal, RegionName,
+        Proposal, RegionName, ServiceKey,
     },
     text::Text,
 };
@@ -86,6 +86,22 @@ pub enum Msg {
     Shown,
 }
 
+/// A container that gets the terminal for a while. That changes nothing that is wanted, but a container can be changed
+/// from its inside: who only looks may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// On which host.
+    pub host: HostName,
+    /// Which.
+    pub container: ContainerId,
+    /// Its name, for people.
+    pub name: String,
+    /// The service that it is of, for ours.
+    pub service: Option<ServiceKey>,
+    /// Its own process is talked with, instead of a shell beside it.
+    pub attach: bool,
+}
+
 /// What the shell shall do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -105,6 +121,8 @@ pub enum Effect {
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].
     Dump(String),
+    /// Give the terminal to a container, and take it back when that ends. Answered by [`Msg::Say`] or [`Msg::Failed`].
+    Visit(Visit),
     /// End an operation.
     Abort(CommandId),
     /// Let an operation stand still.
@@ -122,7 +140,7 @@ pub enum Effect {
 impl Effect {
     /// True when it changes something outside of this program.
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Apply(_) | Self::Abort(_) | Self::Pause(_) | Self::Resume(_))
+        matches!(self, Self::Apply(_) | Self::Visit(_) | Self::Abort(_) | Self::Pause(_) | Self::Resume(_))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod adopt;
 mod auth;
+mod console;
 mod convert;
 mod create;
 mod dial;
@@ -38,6 +39,7 @@ mod wire;
 mod tests;
 
 pub use adopt::Found;
+pub use console::{Console, Control, Conversation, Piece, Talker};
 pub use create::CreateRequest;
 pub use dial::MemoryDial;
 pub use error::{EngineError, ErrorKind};
@@ -46,8 +48,8 @@ pub use follow::Follower;
 pub use handle::Handle;
 pub use logs::LogOptions;
 pub use network::{network_name, volume_name};
-pub use observe::{Acting, ObserveOptions, Observer, Sampling, Watching};
-pub use open::{open, open_memory, open_reader};
+pub use observe::{Acting, Attending, ObserveOptions, Observer, Sampling, Watching};
+pub use open::{open, open_console, open_memory, open_reader};
 pub use proxy::{Answers, ProxyFound, ProxyQuestion, ProxyRequest, Questions, Worker};
 pub use pull::PullProgress;
 pub use reader::{DiskUse, NetworkInfo, Reader, VolumeInfo};

@@ -128,7 +128,12 @@ fn job(container: &Container, started: Timestamp) -> Vec<Line> {
 
 /// When the next line after `after` is due.
 fn next_due(container: &Container, after: Timestamp) -> Option<Timestamp> {
-    let ahead = clock::plus(after, LOOK_AHEAD);
+    // Of one that prints a lot, only the last kept lines of a time are made: looking far would miss the next.
+    let far = match container.behaviour {
+        Behaviour::Chatty(rate) => Duration::from_millis(1) + Duration::from_secs(1) / rate.max(1),
+        _ => LOOK_AHEAD,
+    };
+    let ahead = clock::plus(after, far);
     lines(container, after, ahead).first().map(|line| line.at)
 }
 
@@ -205,6 +210,14 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
 }
 
 impl Engine {
+    /// Makes a container behave in another way from now on.
+    pub fn behave(&self, name: &str, behaviour: Behaviour) -> bool {
+        let mut state = self.lock();
+        let Ok(container) = state.container_mut(name) else { return false };
+        container.behaviour = behaviour;
+        true
+    }
+
     /// Makes a container say a line now, on top of what it says by itself.
     pub fn say(&self, name: &str, stderr: bool, text: &str) -> bool {
         let mut state = self.lock();

@@ -11,9 +11,11 @@ mod input;
 mod run;
 pub mod term;
 pub mod theme;
+mod visit;
 mod writer;
 
 pub use frame::Frames;
-pub use run::{Outcome, run};
+pub use run::{Outcome, run, run_with};
 pub use term::TermError;
 pub use theme::Theme;
+pub use visit::{Visit, visit};

@@ -315,6 +315,10 @@ pub fn log_text(state: &State) -> String {
 /// The menu of sources.
 pub fn sources(state: &State) -> Vec<Line> {
     let Some(logs) = &state.logs else { return Vec::new() };
+    let keys =
+        [("space", "on, off"), ("o", "only this one, all")].into_iter().fold(Line::new(), |line, (key, what)| {
+            line.with(Role::Key, format!(" {key}")).with(Role::Dim, format!(" {what} "))
+        });
     logs.sources
         .iter()
         .map(|(number, source)| {
@@ -328,5 +332,6 @@ pub fn sources(state: &State) -> Vec<Line> {
                 .with(Role::Source(Sources::look(number)), pad_right(&source.name, logs.sources.wide))
                 .with(Role::Dim, format!("  {} · {state} ", source.host))
         })
+        .chain([keys])
         .collect()
 }

@@ -6,7 +6,7 @@ use crate::app::{
     input::Input,
     key::Key,
     line::Mark,
-    msg::{Effect, Redraw},
+    msg::{Effect, Redraw, Visit},
     overlay::Overlay,
     state::State,
 };
@@ -69,6 +69,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Reconnect => {
             return crate::app::access::host(state).map(Effect::Reconnect).into_iter().collect();
         }
+        Command::Shell | Command::Attach => return visit(state, command == Command::Attach),
         Command::Copy | Command::CopyRow => return navigate::copy(state, command == Command::CopyRow),
         Command::Freeze => navigate::freeze(state),
         _ => {
@@ -78,4 +79,18 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Asks for the terminal to be given to the selected replica's container.
+fn visit(state: &mut State, attach: bool) -> Vec<Effect> {
+    let Some((host, container)) = crate::app::access::container(state) else { return Vec::new() };
+    let visit = Visit {
+        host: host.clone(),
+        container: container.id.clone(),
+        name: container.name.to_string(),
+        service: container.made_from().map(|(service, _)| service.clone()),
+        attach,
+    };
+    state.say(Mark::Ok, format!("opening {} …", visit.name));
+    vec![Effect::Visit(visit)]
 }

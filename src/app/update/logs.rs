@@ -24,7 +24,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Option<Vec<Effect>> {
         Command::Logs => {
             let within = of_selected(state).unwrap_or_else(|| state.screen().within.clone());
             if state.screen().view != View::Logs {
-                state.way.go(Screen::new(View::Logs, within));
+                // Digits mean times in logs: the way back is escape, as from everywhere below a list.
+                state.way.down(Screen::new(View::Logs, within));
                 state.pane = None;
             }
             return Some(Vec::new());

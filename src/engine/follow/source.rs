@@ -14,7 +14,7 @@ use crate::{
         error::{ErrorKind, Fault},
         http::late,
         logs::{LogOptions, Source as Log},
-        reader::{Reader, inspected},
+        reader::{Reader, another, inspected},
         session::Session,
     },
     model::{ContainerId, LogBegin, LogChange, LogEntry, LogLine},
@@ -118,11 +118,8 @@ impl Source {
         };
         let Some(session) = session else {
             // Said once; from here on it is waited for.
-            drop(current.changed().await);
-            return match current.borrow().clone() {
-                Ok(_) => End::Lost(Fault::new(ErrorKind::Unreachable, "connected again", "")),
-                Err(fault) => End::Lost(fault),
-            };
+            let fault = another(&mut current).await;
+            return End::Lost(fault.unwrap_or_else(|| Fault::new(ErrorKind::Unreachable, "connected again", "")));
         };
         let (mut log, mut skip, most) = match self.open(&session).await {
             Ok(opened) => opened,
@@ -138,8 +135,7 @@ impl Source {
                 biased;
                 line = log.next() => line,
                 // The observer minds the connection: one beat for all streams of a host.
-                _ = current.changed() => {
-                    let fault = current.borrow().as_ref().err().cloned();
+                fault = another(&mut current) => {
                     return End::Lost(fault.unwrap_or_else(|| Fault::new(ErrorKind::LostAnswer, "connected anew", "")));
                 }
             };

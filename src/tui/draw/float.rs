@@ -53,7 +53,7 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<
             say(state, theme, buffer, "REMOVE", &pages::remove(stack, service.as_ref(), &input.text()))
         }
         Overlay::Sources { at } => {
-            choose(state, theme, buffer, "SOURCES   space on, off   o only this one", &pages::sources(state), *at);
+            choose(state, theme, buffer, "SOURCES", &pages::sources(state), *at);
             None
         }
         Overlay::Abort { id } => say(state, theme, buffer, "ABORT", &pages::abort(state, *id)),
