@@ -13,7 +13,7 @@ use support::{
     screen::{screen, text, type_keys},
 };
 use wharf::{
-    app::{Effect, Mode, Msg, State, ids::Id, key::Key, overlay::Overlay, screen::View, update},
+    app::{Effect, Mode, Msg, Redraw, State, ids::Id, key::Key, overlay::Overlay, screen::View, update},
     model::{EngineEvent, HostChange, HostUpdate, Intent, Operation, OperationState, Paused},
     text::Text,
     tui::Theme,
@@ -370,6 +370,49 @@ fn a_wall_knows_no_action() {
         );
         type_keys(&mut state, "<esc><esc>");
     }
+}
+
+/// Who looked something up at the wall and went away leaves the wall behind.
+#[test]
+fn a_wall_that_is_left_alone_goes_back_to_its_page() {
+    let mut state = World::usual().state(Mode::Watch, (120, 40));
+    assert_eq!(state.screen().view, View::Wall);
+    type_keys(&mut state, "4?");
+    let later = |seconds: i64| Msg::Tick(now() + jiff::SignedDuration::from_secs(seconds));
+    update(&mut state, later(100));
+    assert_eq!(state.screen().view, View::Services);
+    assert_eq!(update(&mut state, later(130)).redraw, Redraw::Soon);
+    assert!(state.screen().view == View::Wall && state.overlay.is_none());
+    // An operator who thinks is not sent anywhere.
+    let mut state = World::usual().state(Mode::Normal, (120, 40));
+    type_keys(&mut state, "4");
+    update(&mut state, later(9_000));
+    assert_eq!(state.screen().view, View::Services);
+}
+
+/// What was wrong when the screen opened is no alert; what gets wrong later is one, once.
+#[test]
+fn alerts_are_told_once() {
+    let mut state = World::usual().state(Mode::Watch, (120, 40));
+    let alerts = |state: &mut State, seconds: i64, msg: Option<Msg>| -> Vec<String> {
+        update(state, Msg::Tick(now() + jiff::SignedDuration::from_secs(seconds)));
+        msg.into_iter().for_each(|msg| drop(update(state, msg)));
+        let effects = state.settle();
+        effects
+            .into_iter()
+            .flat_map(|effect| if let Effect::Alert(alerts) = effect { alerts } else { Vec::new() })
+            .collect()
+    };
+    assert!(!state.faults.is_empty(), "the usual world has something wrong");
+    assert_eq!(
+        alerts(&mut state, 5, Some(unseen("w-1", 1, "gone"))),
+        Vec::<String>::new(),
+        "it has just begun to look"
+    );
+    let told = alerts(&mut state, 60, Some(unseen("w-2", 1, "no route to host")));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("w-2 (west): not seen for"), "{told:?}");
+    assert_eq!(alerts(&mut state, 70, Some(unseen("w-2", 11, "no route to host"))), Vec::<String>::new());
 }
 
 #[test]

@@ -69,7 +69,7 @@ async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
         }
     });
     let theme = Theme::from_environment(None).unwrap();
-    let run = tui::run_with(state, theme, messages, outbox, come);
+    let run = tui::run_with(state, theme.into(), messages, outbox, come);
     if how == "panic" {
         let falls = async {
             tokio::time::sleep(Duration::from_millis(300)).await;

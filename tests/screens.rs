@@ -79,6 +79,7 @@ fn moving(size: (u16, u16)) -> State {
 fn what_moves_at_three_sizes() {
     for (name, keys) in [
         ("traffic-overview", ""),
+        ("wall", "0"),
         ("traffic-services", "4"),
         ("traffic-replicas", "5"),
         ("traffic-details", "4d"),
@@ -219,7 +220,7 @@ fn without_colours_states_and_selection_still_show() {
 fn ascii_only_where_the_terminal_knows_no_more() {
     let mut theme = theme();
     theme.ascii = true;
-    for keys in ["", "4+++.", "9<enter>", "?", "2d", "4<right>m", "4B", "2D"] {
+    for keys in ["", "0", "4+++.", "9<enter>", "?", "2d", "4<right>m", "4B", "2D"] {
         let mut state = if keys.ends_with('m') || keys.ends_with('B') { moving((100, 30)) } else { day((100, 30)) };
         type_keys(&mut state, keys);
         let shown = text(&screen(&state, &theme));
@@ -245,7 +246,9 @@ fn hostile() -> World {
 #[test]
 fn wide_and_hostile_names_stay_in_their_columns() {
     for size in [(80, 24), (41, 12)] {
-        for (name, keys) in [("hostile-services", "4"), ("hostile-replicas", "5"), ("hostile-overview", "")] {
+        for (name, keys) in
+            [("hostile-services", "4"), ("hostile-replicas", "5"), ("hostile-overview", ""), ("hostile-wall", "0")]
+        {
             let mut state = hostile().state(Mode::Normal, size);
             type_keys(&mut state, keys);
             let buffer = screen(&state, &theme());
@@ -258,9 +261,10 @@ fn wide_and_hostile_names_stay_in_their_columns() {
 #[test]
 fn small_terminals_lose_parts_and_never_break() {
     for size in [(20, 5), (40, 10), (20, 3), (10, 2), (1, 1), (0, 0), (200, 1), (1, 60)] {
-        for keys in
-            ["", "2", "4+++", "4+.", "5d", "9<enter>", "?", ":", "4s", "4=", "/a", "4m", "5m", "4B", "3B", "2D", "2b"]
-        {
+        for keys in [
+            "", "0", "2", "4+++", "4+.", "5d", "9<enter>", "?", ":", "4s", "4=", "/a", "4m", "5m", "4B", "3B", "2D",
+            "2b",
+        ] {
             let mut state = day(size);
             type_keys(&mut state, keys);
             screen(&state, &theme());

@@ -45,6 +45,28 @@ impl Scope {
         Self::Picker,
     ];
 
+    /// Its name in key files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::List => "list",
+            Self::Stacks => "stacks",
+            Self::Hosts => "hosts",
+            Self::Services => "services",
+            Self::Replicas => "replicas",
+            Self::Logs => "logs",
+            Self::Events => "events",
+            Self::Operations => "operations",
+            Self::Plan => "plan",
+            Self::Picker => "choice",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+
     /// Its heading in help.
     pub fn title(self) -> &'static str {
         match self {
@@ -72,6 +94,7 @@ impl Scope {
             View::Logs => Self::Logs,
             View::Events => Self::Events,
             View::Operations | View::Operation => Self::Operations,
+            View::Wall => Self::Everywhere,
         }
     }
 }
@@ -168,6 +191,7 @@ registry! {
     Logs "logs" ["7"] [Everywhere] None looks 0 "logs" "What the selected row's containers print, merged, as it comes.";
     Events "events" ["8"] [Everywhere] None looks 0 "events" "What engines and reconcilers told, newest first.";
     Operations "operations" ["9"] [Everywhere] None looks 0 "operations" "What was asked for, and how far it is.";
+    Wall "wall" ["0"] [Everywhere] None looks 0 "wall" "What a team reads from five metres away: figures, what is wrong, stacks by regions.";
     Help "help" ["?"] [Everywhere] None looks 99 "help" "All keys of this view.";
     Palette "palette" [":"] [Everywhere] None looks 98 "command" "Every command by name, with what it would act on.";
     Filter "filter" ["/"] [Everywhere] None looks 97 "filter" "Show only rows that match: words, `!word` for rows without it, `~pattern` for a regular expression.";
@@ -269,6 +293,7 @@ impl Command {
             Self::Replicas => View::Replicas,
             Self::Events => View::Events,
             Self::Operations => View::Operations,
+            Self::Wall => View::Wall,
             _ => return None,
         })
     }

@@ -40,7 +40,7 @@ impl Flow {
     }
 
     /// The sum; times weigh by requests.
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         let (a, b) = (self.requests.unwrap_or_default(), other.requests.unwrap_or_default());
         if a + b > 0.0 {
             let mean = (self.answer_ms as f64).mul_add(a, other.answer_ms as f64 * b) / (a + b);
@@ -131,6 +131,11 @@ impl Sums {
     /// Of a stack's services together; none where no proxy carries one.
     pub fn stack(&self, name: &StackName) -> Option<&Flow> {
         self.stacks.get(name)
+    }
+
+    /// All stacks that proxies carry something of.
+    pub fn stacks(&self) -> impl Iterator<Item = (&StackName, &Flow)> {
+        self.stacks.iter()
     }
 
     /// Of one container; none where no proxy sends it anything.

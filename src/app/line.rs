@@ -1,6 +1,6 @@
 //! Text with meaning: what the pure side hands to drawing. A role becomes a colour or a weight in the theme.
 
-use crate::text::{Ink, width};
+use crate::text::{Ink, fit, width};
 
 /// What a piece of text means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,6 +136,31 @@ impl Line {
     pub fn pad_to(&mut self, cells: usize) {
         let missing = cells.saturating_sub(self.width());
         self.push(Role::Plain, " ".repeat(missing));
+    }
+
+    /// At most `cells` cells of it; what is cut ends in `…`.
+    #[must_use]
+    pub fn cut(mut self, cells: usize) -> Self {
+        if self.width() <= cells {
+            return self;
+        }
+        let mut room = cells;
+        let mut kept = Vec::new();
+        for span in self.spans {
+            let wide = width(&span.text);
+            // One cell is left for the mark.
+            if wide < room {
+                room -= wide;
+                kept.push(span);
+                continue;
+            }
+            // Longer than what is left by something, so that it ends in the mark.
+            let text = fit(&format!("{}  ", span.text), room);
+            kept.push(Span { text, ..span });
+            break;
+        }
+        self.spans = kept;
+        self
     }
 
     /// The text alone.

@@ -6,6 +6,7 @@
 //! [`pages`] everything else that is shown, both as text with meaning, without colours.
 
 mod access;
+pub mod alarms;
 pub mod balance;
 pub mod command;
 pub mod draft;
@@ -13,6 +14,7 @@ pub mod drains;
 pub mod faults;
 pub mod filter;
 pub mod flow;
+pub mod history;
 pub mod ids;
 pub mod index;
 pub mod input;
@@ -30,12 +32,14 @@ pub mod picker;
 pub mod planning;
 pub mod rows;
 pub mod screen;
+pub mod series;
 mod settle;
 pub mod state;
 pub mod status;
 pub mod table;
 mod update;
 pub mod views;
+pub mod wall;
 
 pub use msg::{Effect, Mode, Msg, Redraw, StoreView, Update, Visit};
 pub use state::State;

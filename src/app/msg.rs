@@ -123,6 +123,8 @@ pub enum Effect {
     Dump(String),
     /// Give the terminal to a container, and take it back when that ends. Answered by [`Msg::Say`] or [`Msg::Failed`].
     Visit(Visit),
+    /// These things are newly wrong: ring, notify, run the hook, as far as that is asked for.
+    Alert(Vec<String>),
     /// End an operation.
     Abort(CommandId),
     /// Let an operation stand still.

@@ -67,6 +67,13 @@ pub fn dump(state: &State) -> String {
         out.push_str(&log_text(state));
         return out;
     }
+    if state.screen().view == View::Wall {
+        for line in super::wall::wall(state, 160, state.index.stacks.len() + 60) {
+            out.push_str(line.text().trim_end());
+            out.push('\n');
+        }
+        return out;
+    }
     if state.screen().view == View::Operation {
         for line in operation(state) {
             out.push_str(line.text().trim_end());

@@ -30,6 +30,8 @@ pub enum View {
     Operations,
     /// One operation with its steps.
     Operation,
+    /// What a team reads from five metres away.
+    Wall,
 }
 
 impl View {
@@ -45,16 +47,17 @@ impl View {
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
+            Self::Wall => "wall",
         }
     }
 
-    /// True for a view with rows that stand for objects.
+    /// True for what is a table with rows to select.
     pub fn is_list(self) -> bool {
-        !matches!(self, Self::Operation | Self::Logs)
+        !matches!(self, Self::Operation | Self::Logs | Self::Wall)
     }
 
     /// The views that a digit opens, with that digit.
-    pub const NUMBERED: [(char, Self); 8] = [
+    pub const NUMBERED: [(char, Self); 9] = [
         ('1', Self::Overview),
         ('2', Self::Hosts),
         ('3', Self::Stacks),
@@ -63,6 +66,7 @@ impl View {
         ('7', Self::Logs),
         ('8', Self::Events),
         ('9', Self::Operations),
+        ('0', Self::Wall),
     ];
 }
 
@@ -161,6 +165,12 @@ pub struct Way {
     here: Trail,
     past: Vec<Trail>,
     future: Vec<Trail>,
+}
+
+impl From<View> for Way {
+    fn from(view: View) -> Self {
+        Self { here: Trail { below: Vec::new(), top: Screen::new(view, Within::All) }, ..Self::default() }
+    }
 }
 
 impl Way {

@@ -17,21 +17,39 @@ impl State {
     /// Brings everything up to date that depends on what changed. Cheap when nothing did.
     pub fn settle(&mut self) -> Vec<Effect> {
         self.flows.settle(self.now);
-        self.count();
-        self.settle_view()
+        self.history.note(self.now, self.flows.sums());
+        let mut effects = self.count();
+        effects.extend(self.settle_view());
+        effects
     }
 
     /// Counts everything anew when what is seen or wanted changed. In a large fleet this is the dear part, so an
     /// answer to a key does not wait for it: the data comes with its own next frame.
-    fn count(&mut self) {
-        if std::mem::take(&mut self.dirty.index) {
-            self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
-            self.faults = faults::faults(self);
-            super::balance::look(self);
-            self.dirty.rows = true;
-            self.dirty.news = true;
-            self.dirty.logs = true;
+    fn count(&mut self) -> Vec<Effect> {
+        if !std::mem::take(&mut self.dirty.index) {
+            return Vec::new();
         }
+        self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
+        self.faults = faults::faults(self);
+        super::balance::look(self);
+        self.dirty.rows = true;
+        self.dirty.news = true;
+        self.dirty.logs = true;
+        self.alert()
+    }
+
+    /// Tells what is newly wrong. What is found while hosts are reached for the first time is the state of things, and no
+    /// news.
+    fn alert(&mut self) -> Vec<Effect> {
+        let new = self.alarms.look(&self.faults, self.now);
+        if new.is_empty() || self.is_starting() || self.now < self.settled_at {
+            return Vec::new();
+        }
+        let words = |fault: &&faults::Fault| {
+            let place = if fault.place.is_empty() { String::new() } else { format!(" ({})", fault.place) };
+            format!("{}{place}: {}", fault.about, fault.what)
+        };
+        vec![Effect::Alert(new.iter().map(words).collect())]
     }
 
     /// True when counting is due.

@@ -1,15 +1,17 @@
 //! Everything that the screen is drawn from.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
+    alarms::Alarms,
     balance::Uneven,
     command::{Command, Scope},
     draft::{Changes, Draft},
     faults::Fault,
     flow::{Flows, Sums},
+    history::History,
     ids::Id,
     index::Index,
     keymap::Keymap,
@@ -20,7 +22,7 @@ use super::{
     overlay::Overlay,
     planning::Planned,
     rows::ReplicaRow,
-    screen::{Screen, Way},
+    screen::{Screen, View, Way},
     table::Rows,
 };
 use crate::{
@@ -28,6 +30,9 @@ use crate::{
     plan::World,
     text::Text,
 };
+
+/// Nothing is an alert so long after the start: what is found then was so before.
+const QUIET_START: Duration = Duration::from_secs(15);
 
 /// The pane beside or below the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +122,14 @@ pub struct State {
     pub index: Index,
     /// What is wrong.
     pub faults: Vec<Fault>,
+    /// Since when.
+    pub alarms: Alarms,
+    /// The last hour of what came through.
+    pub history: History,
+    /// Alerts are given from then on.
+    pub(super) settled_at: Timestamp,
+    /// The last key, for a wall that goes back to its page.
+    pub(super) last_key: Timestamp,
     /// Where the operator is.
     pub way: Way,
     /// The rows of the screen on top.
@@ -171,7 +184,11 @@ impl State {
             news: Vec::new(),
             index: Index::default(),
             faults: Vec::new(),
-            way: Way::default(),
+            alarms: Alarms::default(),
+            history: History::default(),
+            settled_at: now.checked_add(QUIET_START).unwrap_or(now),
+            last_key: now,
+            way: Way::from(if mode == Mode::Watch { View::Wall } else { View::Overview }),
             rows: Rows::default(),
             logs: None,
             logs_from: logs::From::default(),
@@ -192,6 +209,11 @@ impl State {
         };
         state.settle();
         state
+    }
+
+    /// Says something that is wrong, from before the first frame.
+    pub fn warn(&mut self, text: String) {
+        self.say(Mark::Failed, text);
     }
 
     /// What is shown: what is seen now, or the picture held still.

@@ -14,8 +14,9 @@ use jiff::{Timestamp, ToSpan};
 
 use super::{
     line::Mark,
-    msg::{Effect, Msg, Redraw, StoreView, Update},
+    msg::{Effect, Mode, Msg, Redraw, StoreView, Update},
     overlay::Overlay,
+    screen::View,
     state::State,
     table::Col,
 };
@@ -23,6 +24,14 @@ use crate::model::{Generation, HostChange, HostUpdate, Operation};
 
 /// Without anything else to show, ages and the clock are looked at this often.
 const QUIET_SECONDS: i64 = 10;
+
+/// A wall screen goes back to its own page so long after the last key.
+const ALONE_SECONDS: i64 = 120;
+
+/// The last key of someone who has left by now came before this.
+fn left_alone(now: Timestamp) -> Timestamp {
+    now.checked_sub(ALONE_SECONDS.seconds()).unwrap_or(Timestamp::MIN)
+}
 
 /// Takes one message in.
 pub fn update(state: &mut State, msg: Msg) -> Update {
@@ -96,7 +105,7 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
             HostChange::Event(event) => {
                 state.events.push(event);
                 state.dirty.news = true;
-                seen |= state.screen().view == super::screen::View::Events;
+                seen |= state.screen().view == View::Events;
             }
             HostChange::Usage(_) => seen |= state.live.apply(update),
             HostChange::Proxy(ref proxy) => {
@@ -125,9 +134,8 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
 
 /// True where something of proxies can be seen.
 fn shows_traffic(state: &State) -> bool {
-    use super::screen::View;
     match state.screen().view {
-        View::Overview | View::Stacks | View::Services | View::Replicas | View::Operation => true,
+        View::Overview | View::Stacks | View::Services | View::Replicas | View::Operation | View::Wall => true,
         View::Hosts | View::Events | View::Operations | View::Logs => state.pane.is_some(),
     }
 }
@@ -228,6 +236,14 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
         state.dirty.index = true;
         return Redraw::Soon;
     }
+    if state.mode == Mode::Watch && state.screen().view != View::Wall && state.last_key < left_alone(now) {
+        // Somebody looked something up on the wall and went away.
+        state.way = View::Wall.into();
+        state.overlay = None;
+        state.pane = None;
+        state.dirty.rows = true;
+        return Redraw::Soon;
+    }
     let minute = |at: Timestamp| at.as_second().div_euclid(60);
     let mut redraw = if state.flows.is_due(now) { Redraw::Soon } else { Redraw::No };
     if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {
@@ -237,7 +253,9 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
     let quiet = state.last_draw_tick.checked_add(QUIET_SECONDS.seconds()).is_ok_and(|due| due <= now);
     let whole_second = before.as_second() != now.as_second();
     let busy = state.focused && whole_second && state.running().next().is_some();
-    if quiet || busy || minute(before) != minute(now) {
+    // Its clock shows seconds: who looks up knows that it lives.
+    let wall = whole_second && state.screen().view == View::Wall;
+    if quiet || busy || wall || minute(before) != minute(now) {
         if quiet {
             state.last_draw_tick = now;
             // Ages are part of what is wrong; everything else reads the time when it is drawn.

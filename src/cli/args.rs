@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::tui::alert::{Alerts, Notify};
 
 /// Terminal operations dashboard for fleets of Docker hosts.
 #[derive(Debug, Parser)]
@@ -28,7 +30,7 @@ pub struct Cli {
     #[arg(long, global = true, env = "WHARF_ASCII", value_parser = clap::builder::FalseyValueParser::new())]
     pub ascii: bool,
 
-    /// Theme: default, dark, light, high-contrast, no-color, or a file
+    /// Theme: default, dark, light, high-contrast, color-blind, no-color, one of ~/.config/wharf/themes, or a file
     #[arg(long, global = true, env = "WHARF_THEME", value_name = "NAME")]
     pub theme: Option<String>,
 
@@ -97,6 +99,8 @@ pub enum Command {
     Host(HostCommand),
     /// Check each host and say how to mend what is wrong
     Doctor(OutputArgs),
+    /// List the dashboard's commands with their keys, also those of your keys.toml
+    Keys,
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -143,6 +147,35 @@ pub struct WatchArgs {
     /// With --once: one JSON document
     #[arg(long, requires = "once")]
     pub json: bool,
+    /// Ring the bell when something is newly wrong
+    #[arg(long)]
+    pub bell: bool,
+    /// Send a notification of the desktop then, by the sequence that the terminal knows
+    #[arg(long, value_name = "HOW")]
+    pub notify: Option<NotifyKind>,
+    /// Run a shell command then; it finds the words in $WHARF_ALERTS
+    #[arg(long, value_name = "COMMAND")]
+    pub on_alert: Option<String>,
+}
+
+impl WatchArgs {
+    /// The look of the screen with what these say of alerts.
+    pub(super) fn look(self, look: super::dashboard::Look) -> super::dashboard::Look {
+        let notify = self.notify.map(|kind| match kind {
+            NotifyKind::Osc9 => Notify::Osc9,
+            NotifyKind::Osc777 => Notify::Osc777,
+        });
+        super::dashboard::Look { alerts: Alerts { bell: self.bell, notify }, hook: self.on_alert, ..look }
+    }
+}
+
+/// How a terminal is asked for a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NotifyKind {
+    /// iTerm2, Windows Terminal, WezTerm, kitty, ghostty
+    Osc9,
+    /// rxvt-unicode, foot, GNOME's terminal
+    Osc777,
 }
 
 /// `wharf ps`.

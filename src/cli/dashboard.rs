@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{Context, Failure, start::Starter};
+use super::{Context, Failure, hook::Hook, keys, start::Starter, theme};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView},
     engine::{Attending, Follower, ObserveOptions, Observer, Sampling, Watching},
@@ -16,33 +16,16 @@ use crate::{
     model::{Container, FleetName, HostChange, HostName, HostUpdate, LogBatch, Operation, Owner, Paused, RegionName},
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
-    tui,
+    tui::{self, alert::Alerts},
 };
 
-/// How the screen looks, as the command line says.
+/// How the screen looks, sounds and listens, as the command line says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Look {
-    pub ascii: bool,
-    pub theme: Option<String>,
-}
-
-impl Look {
-    /// A theme of that name, or the file at that path.
-    fn theme(&self) -> Result<tui::Theme, Failure> {
-        let wrong = |error: tui::theme::ThemeError| Failure::Input(error.to_string());
-        let file =
-            self.theme.as_deref().filter(|name| name.contains('/') || std::path::Path::new(name).extension().is_some());
-        let mut theme = match file {
-            None => tui::Theme::from_environment(self.theme.as_deref()).map_err(wrong)?,
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Failure::Input(format!("the theme {path} cannot be read: {error}")))?;
-                text.parse().map_err(|error| Failure::Input(format!("{path}: {}", wrong(error))))?
-            }
-        };
-        theme.ascii |= self.ascii;
-        Ok(theme)
-    }
+    pub theme: theme::Source,
+    pub alerts: Alerts,
+    /// Run by a shell for each alert.
+    pub hook: Option<String>,
 }
 
 /// How often the store is asked whether anyone committed.
@@ -111,9 +94,10 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
     (effects, outbox): (mpsc::Sender<Effect>, mpsc::Receiver<Effect>),
     change: impl Fn(Effect) + Send + 'static,
 ) -> Result<ExitCode, Failure> {
-    let theme = look.theme()?;
+    let (themes, theme) = watch::channel(look.theme.load()?);
     tui::term::hook_panics();
-    let state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
+    let mut state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
+    keys::remap(&mut state);
     observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
     let watches =
         Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell, there: BTreeMap::new() };
@@ -123,10 +107,12 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
     let pumps = [
         tokio::spawn(pump_hosts(updates, watches, inbox.clone())),
         tokio::spawn(pump_store(store, inbox.clone())),
-        tokio::spawn(pump_logs(batches, inbox)),
-        tokio::spawn(run_effects(observer, follower, outbox, change)),
+        tokio::spawn(pump_logs(batches, inbox.clone())),
+        tokio::spawn(run_effects(observer, follower, outbox, look.hook, change)),
+        tokio::spawn(look.theme.follow(themes, inbox)),
     ];
-    let result = tui::run_with(state, theme, messages, effects, visits).await;
+    let look = tui::Look { theme, alerts: look.alerts };
+    let result = tui::run_with(state, look, messages, effects, visits).await;
     for pump in pumps {
         pump.abort();
     }
@@ -248,8 +234,10 @@ async fn run_effects<Right>(
     observer: Arc<Observer<Right>>,
     mut follower: Follower,
     mut outbox: mpsc::Receiver<Effect>,
+    hook: Option<String>,
     change: impl Fn(Effect),
 ) {
+    let hook = hook.map(Hook::new);
     while let Some(effect) = outbox.recv().await {
         match effect {
             Effect::Resync(host) => observer.resync(&host),
@@ -259,6 +247,7 @@ async fn run_effects<Right>(
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }
+            Effect::Alert(alerts) => hook.iter().for_each(|hook| hook.run(&alerts)),
             effect if effect.mutates() => change(effect),
             // The terminal's own: handled before they come here.
             _ => {}

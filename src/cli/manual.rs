@@ -1,10 +1,11 @@
 //! Completions and the man page, from the same definitions that parse the arguments.
 
-use std::process::ExitCode;
+use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Command;
 
 use super::{Failure, print};
+use crate::app::command::{REGISTRY, Scope};
 
 /// `wharf completions SHELL`.
 pub(super) fn completions(shell: clap_complete::Shell, command: &mut Command) -> ExitCode {
@@ -27,6 +28,22 @@ pub(super) fn man(command: Command) -> Result<ExitCode, Failure> {
         man.render_description_section(&mut buffer).map_err(failed)?;
         man.render_options_section(&mut buffer).map_err(failed)?;
     }
+    buffer.extend_from_slice(keys().as_bytes());
     print::out(&String::from_utf8_lossy(&buffer));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The dashboard's keys, scope by scope.
+fn keys() -> String {
+    let plain = |text: &str| text.replace('\\', "\\e").replace('-', "\\-");
+    let mut out = String::from(".SH KEYS OF THE DASHBOARD\n");
+    for scope in Scope::ALL {
+        let _ = writeln!(out, ".SS {}", scope.title());
+        for entry in REGISTRY.iter().filter(|entry| entry.scopes.contains(&scope) && !entry.keys.is_empty()) {
+            let keys: Vec<String> = entry.keys.iter().map(|key| plain(key)).collect();
+            // A line that begins with a point or an apostrophe would be a request to the formatter.
+            let _ = writeln!(out, ".TP\n\\&\\fB{}\\fR\n\\&{}", keys.join("  "), plain(entry.help));
+        }
+    }
+    out
 }

@@ -11,8 +11,10 @@ mod doctor;
 mod exec;
 mod failure;
 mod hold;
+mod hook;
 mod host;
 mod json;
+mod keys;
 mod logs;
 mod look;
 mod manual;
@@ -25,6 +27,7 @@ mod replicas;
 mod serve;
 mod start;
 mod targets;
+mod theme;
 mod visit;
 mod wait;
 
@@ -71,13 +74,13 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let look = dashboard::Look { ascii: cli.ascii, theme: cli.theme.clone() };
+    let look = || dashboard::Look { theme: theme::Source::new(cli.theme.clone(), cli.ascii), ..Default::default() };
     let context = || Context::load(cli.fleet.as_deref());
     match cli.command {
-        None => dashboard::open(context()?, look).await,
-        Some(Command::Demo(args)) => demo::run(args, look).await,
+        None => dashboard::open(context()?, look()).await,
+        Some(Command::Demo(args)) => demo::run(args, look()).await,
         Some(Command::Watch(args)) if args.once => read::overview(context()?, args.json).await,
-        Some(Command::Watch(_)) => dashboard::watch(context()?, look).await,
+        Some(Command::Watch(args)) => dashboard::watch(context()?, args.look(look())).await,
         Some(Command::Hosts(output)) => read::hosts(context()?, output).await,
         Some(Command::Stacks(output)) => read::stacks(context()?, output).await,
         Some(Command::Ps(args)) => replicas::ps(context()?, args).await,
@@ -105,6 +108,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Host(HostCommand::Import { output, contexts })) => host::import(output.as_deref(), &contexts),
         Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
         Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
+        Some(Command::Keys) => keys::run(),
         Some(Command::Man) => manual::man(Cli::command()),
     }
 }

@@ -3,6 +3,7 @@
 //! [`Fleet`] is what the file says, [`Desired`] what shall be, [`Observed`] what is seen, an [`Operation`] how a
 //! command turns the first into the second.
 
+mod address;
 mod adopt;
 mod command;
 mod container;
@@ -18,6 +19,7 @@ mod spec_diff;
 mod spec_parts;
 mod update;
 
+pub use address::free_address;
 pub use adopt::*;
 pub use command::*;
 pub use container::*;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Refusal, links::links};
-use crate::model::{Desired, Fleet, ServiceKey, ServiceName, StackSpec};
+use crate::model::{Desired, Fleet, ServiceKey, ServiceName, StackSpec, free_address};
 
 /// The addresses of a stack's services: those that they have, and the lowest free ones for those that have none.
 pub(crate) fn addresses(
@@ -17,7 +17,6 @@ pub(crate) fn addresses(
     let have = desired.stacks.get(&stack.name).map(|shared| &shared.addresses);
     let mut used: BTreeSet<Ipv4Addr> =
         desired.stacks.values().flat_map(|shared| shared.addresses.values().copied()).collect();
-    let mut free = pool(&fleet.link_pool);
     let mut addresses = BTreeMap::new();
     // A service alone has nobody to be reached by; containers that know an address go on using it.
     let is_reached = |name: &ServiceName| stack.services.len() > 1 || have.is_some_and(|have| have.contains_key(name));
@@ -25,7 +24,7 @@ pub(crate) fn addresses(
     for (name, _) in linked {
         let address = match have.and_then(|have| have.get(name)) {
             Some(address) => *address,
-            None => free.find(|address| !used.contains(address)).ok_or_else(|| {
+            None => free_address(&fleet.link_pool, &used).ok_or_else(|| {
                 let pool = &fleet.link_pool;
                 Refusal::Invalid(format!(
                     "no virtual address of {pool} is free for {}/{name}: set a larger range as `links` under [proxy] in the fleet file",
@@ -47,28 +46,4 @@ pub(crate) fn addresses(
         }
     }
     Ok(addresses)
-}
-
-/// The addresses of a range in CIDR form, without its first, which names the range, and its last.
-fn pool(cidr: &str) -> impl Iterator<Item = Ipv4Addr> + use<> {
-    let parsed = cidr.split_once('/').and_then(|(first, prefix)| {
-        let first: Ipv4Addr = first.parse().ok()?;
-        let prefix: u32 = prefix.parse().ok().filter(|prefix| (1..=30).contains(prefix))?;
-        Some((first.to_bits(), 1_u32 << (32 - prefix)))
-    });
-    let (first, size) = parsed.unwrap_or_default();
-    (1..size.saturating_sub(1)).map(move |at| Ipv4Addr::from_bits(first.saturating_add(at)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_without_its_ends() {
-        let all: Vec<String> = pool("10.211.0.0/29").map(|address| address.to_string()).collect();
-        assert_eq!(all.len(), 6);
-        assert_eq!((all[0].as_str(), all[5].as_str()), ("10.211.0.1", "10.211.0.6"));
-        assert_eq!(pool("nonsense").count(), 0);
-    }
 }

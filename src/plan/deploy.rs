@@ -9,9 +9,9 @@ use super::{
     Plan, Refusal, World, addresses,
     describe::{Change, describe},
     eligible::Books,
-    entry, held, images,
-    links::links,
-    lookup,
+    entry,
+    exposed::is_silent,
+    held, images, lookup,
     refit::{complete, refit},
     rollback, scale,
 };
@@ -206,9 +206,9 @@ impl Draft<'_, '_> {
             let how = other.depends_on.get(&key.service).map(|dependency| dependency.condition);
             how.is_some_and(|condition| condition != Condition::ServiceCompletedSuccessfully)
         };
-        if links(spec).is_empty() && spec.network_mode.is_none() && self.stack.services.values().any(needed_by) {
+        if is_silent(spec) && self.stack.services.values().any(needed_by) {
             self.warnings.push(format!(
-                "{key} exposes no port, nor does its image as far as a host has it, so other hosts do not reach it: name what it listens on under `expose`"
+                "{key} names no port: once its image is there, what that exposes is reached from other hosts, and nothing when it exposes none; `expose` says it for sure"
             ));
         }
     }

@@ -12,8 +12,12 @@ pub fn silent(stack: &StackSpec) -> Vec<ServiceName> {
     if stack.services.len() < 2 {
         return Vec::new();
     }
-    let is_silent = |spec: &ServiceSpec| links(spec).is_empty() && spec.network_mode.is_none();
     stack.services.iter().filter(|(_, spec)| is_silent(spec)).map(|(name, _)| name.clone()).collect()
+}
+
+/// True when a spec names no port at which others reach the service through proxies, though it has a network of its own.
+pub(crate) fn is_silent(spec: &ServiceSpec) -> bool {
+    links(spec).is_empty() && spec.network_mode.is_none()
 }
 
 /// Lets the silent services of a stack expose what their images do, as far as hosts know it. What runs and does not

@@ -26,6 +26,7 @@ mod held;
 mod host;
 mod images;
 mod index;
+mod learn;
 mod links;
 mod lookup;
 mod migrate;

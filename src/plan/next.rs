@@ -83,7 +83,7 @@ impl<'w, 'a> Work<'w, 'a> {
                 Action::Tidy { host, stack } => {
                     tidying.insert((host, stack));
                 }
-                Action::Pull { .. } | Action::Test { .. } | Action::Clear { .. } => {}
+                Action::Pull { .. } | Action::Learn { .. } | Action::Test { .. } | Action::Clear { .. } => {}
             }
         }
         let mut given_up = BTreeMap::new();
@@ -226,6 +226,7 @@ fn reason(reason: &str) -> String {
 fn verb(action: &Action) -> String {
     match action {
         Action::Pull { image, .. } => format!("pull of {}", super::images::short(image)),
+        Action::Learn { service, revision, .. } => format!("reading what the image of {service} r{revision} exposes"),
         Action::Test { service, revision, .. } => format!("test of {service} r{revision}"),
         Action::Clear { service, .. } => format!("removing the test of {service}"),
         Action::Create { .. } => "create".into(),

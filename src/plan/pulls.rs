@@ -1,10 +1,11 @@
-//! Images first: nothing changes before every target has them.
+//! Images first: nothing changes before every target has them, and before it is known where they listen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, images,
     index::Sight,
+    learn,
     next::Work,
     operation,
     view::{ServiceView, SlotView},
@@ -87,11 +88,14 @@ pub(crate) fn pull(work: &mut Work<'_, '_>) -> Gates {
             }
         }
     }
-    for operation in work.operations {
+    let operations = work.operations;
+    for operation in operations {
         let services: Vec<&ServiceKey> = operation::services(operation, work.index.region).collect();
         let lacks = services.iter().any(|key| lacking.get(*key).is_some_and(|missing| !missing.is_empty()));
-        if lacks && !operation::has_begun(work.index, work.views, operation) {
+        let asked = learn::questions(work, operation);
+        if (lacks || !asked.is_empty()) && !operation::has_begun(work.index, work.views, operation) {
             gates.closed.extend(services.into_iter().cloned());
+            learn::ask(work, &gates, asked);
         }
     }
     gates

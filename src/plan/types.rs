@@ -204,6 +204,15 @@ pub enum Action {
         /// For which service.
         service: ServiceKey,
     },
+    /// Read which ports an image exposes, for a revision that names none and of which nothing runs yet.
+    Learn {
+        /// Where the image is.
+        host: HostName,
+        /// Of which service.
+        service: ServiceKey,
+        /// Which revision.
+        revision: RevisionNo,
+    },
     /// Create and start the container that runs the test of a revision.
     Test {
         /// Where.
@@ -265,6 +274,7 @@ impl Action {
     pub fn host(&self) -> &HostName {
         match self {
             Self::Pull { host, .. }
+            | Self::Learn { host, .. }
             | Self::Test { host, .. }
             | Self::Clear { host, .. }
             | Self::Create { host, .. }
@@ -297,6 +307,9 @@ pub struct Memory {
     pub pulling: BTreeMap<(HostName, String), u8>,
     /// Pulls that succeeded, per host and image, in case the image list is late.
     pub pulled: BTreeSet<(HostName, String)>,
+    /// Which TCP ports images expose, for revisions that name none: put in when an [`Action::Learn`] succeeds. Where
+    /// there are any, the store is told first, so that they are soon in the revision itself.
+    pub learned: BTreeMap<(ServiceKey, RevisionNo), BTreeSet<u16>>,
     /// Failed actions: how often in a row, the last time, and what the engine said.
     pub failures: BTreeMap<Action, Failure>,
     /// When replicas died, per service and host, within the last five minutes.

@@ -6,26 +6,28 @@ use tokio::sync::mpsc;
 
 use crate::{
     engine::{CreateRequest, EngineError, Handle, NetworkInfo, PullProgress},
-    model::{ContainerId, Defaults, Desired, Fleet, HostName, RegionName, ReplicaKey, RevisionNo, Slot, label},
+    model::{ContainerId, Defaults, Desired, Fleet, HostName, ReplicaKey, RevisionNo, ServiceKey, Slot, label},
     plan::Action,
+    store::{Fence, Learned, Store},
     text::Text,
 };
 
-use super::region::Failed;
+use super::region::{Done, Failed};
 
 /// What an action needs to know beside itself.
 pub(super) struct Job {
     pub fleet: Arc<Fleet>,
     pub desired: Arc<Desired>,
-    pub region: RegionName,
+    pub store: Arc<dyn Store>,
+    pub fence: Fence,
     pub action: Action,
     /// Where to tell how far a pull is, in percent.
     pub pulling: mpsc::Sender<(HostName, String, u8)>,
 }
 
 /// Does it. Gives the container that was made or ended.
-pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId>, Failed> {
-    let region = job.fleet.region(&job.region);
+pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Done, Failed> {
+    let region = job.fleet.region(&job.fence.region);
     let defaults = region.map(|region| region.defaults.clone()).unwrap_or_default();
     match &job.action {
         Action::Pull { image, host, .. } => {
@@ -42,23 +44,24 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
                     )));
                 }
             }
-            Ok(None)
+            Ok(Done::Nothing)
         }
+        Action::Learn { host, service, revision } => learn(job, handle, host, service, *revision).await,
         Action::Create { host, replica, revision } => {
-            Box::pin(make(job, handle, &defaults, host, (replica, *revision), false)).await.map(Some)
+            Box::pin(make(job, handle, &defaults, host, (replica, *revision), false)).await.map(Done::Container)
         }
         Action::Test { host, service, revision } => {
             // It has no slot; where it shares another service's namespaces, those of the first will do.
-            let any = ReplicaKey { region: job.region.clone(), service: service.clone(), slot: Slot(1) };
-            Box::pin(make(job, handle, &defaults, host, (&any, *revision), true)).await.map(Some)
+            let any = ReplicaKey { region: job.fence.region.clone(), service: service.clone(), slot: Slot(1) };
+            Box::pin(make(job, handle, &defaults, host, (&any, *revision), true)).await.map(Done::Container)
         }
         Action::Clear { container, .. } => {
             handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
-            Ok(Some(container.clone()))
+            Ok(Done::Container(container.clone()))
         }
         Action::Start { container, .. } => {
             start(handle, container).await?;
-            Ok(Some(container.clone()))
+            Ok(Done::Container(container.clone()))
         }
         Action::Stop { replica, container, .. } => {
             let spec_grace = job
@@ -72,7 +75,7 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
                 .await
                 .or_else(|error| gone_is_fine(&error))?;
             handle.remove(container, true).await.or_else(|error| gone_is_fine(&error))?;
-            Ok(Some(container.clone()))
+            Ok(Done::Container(container.clone()))
         }
         Action::Tidy { stack, .. } => {
             let labelled = |network: &NetworkInfo, label: &str, value: &str| {
@@ -88,9 +91,30 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Option<ContainerId
                         .or_else(|error| gone_is_fine(&error))?;
                 }
             }
-            Ok(None)
+            Ok(Done::Nothing)
         }
     }
+}
+
+/// Reads which ports an image exposes. Where there are any, the store is told, before anything is made that knows them.
+async fn learn(
+    job: &Job,
+    handle: &Handle,
+    host: &HostName,
+    service: &ServiceKey,
+    revision: RevisionNo,
+) -> Result<Done, Failed> {
+    let Some(wanted) = job.desired.revision(service, revision) else {
+        return Err(lost("its revision is no longer kept"));
+    };
+    let found = handle.exposed(&wanted.image).await.map_err(|error| failed(&error))?;
+    let ports = found.ok_or_else(|| lost(&format!("{host} has not the image {} any more", wanted.image)))?;
+    if !ports.is_empty() {
+        let learned = Learned { service: service.clone(), revision, ports: ports.clone() };
+        let told = job.store.complete(job.fence.clone(), learned, job.fleet.link_pool.clone()).await;
+        told.map_err(|error| lost(&error.to_string()))?;
+    }
+    Ok(Done::Ports(ports))
 }
 
 /// Makes the container of a replica, or of its revision's test, and starts it.

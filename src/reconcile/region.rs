@@ -66,7 +66,7 @@ fn is_seen(action: &Action, container: Option<&Container>) -> bool {
         Action::Create { .. } | Action::Test { .. } => state.is_some_and(|state| *state != ContainerState::Created),
         // One that was started and has ended again at once looks as before: that is sorted out by time.
         Action::Start { .. } => !matches!(state, Some(ContainerState::Created | ContainerState::Exited { .. })),
-        Action::Pull { .. } | Action::Tidy { .. } => true,
+        Action::Pull { .. } | Action::Learn { .. } | Action::Tidy { .. } => true,
     }
 }
 
@@ -80,7 +80,17 @@ pub(super) struct Ended {
     pub fence: Fence,
     pub action: Action,
     /// None: it was never begun.
-    pub result: Option<Result<Option<ContainerId>, Failed>>,
+    pub result: Option<Result<Done, Failed>>,
+}
+
+/// What came of an action.
+pub(super) enum Done {
+    /// Nothing that could be pointed at.
+    Nothing,
+    /// The container that was made or ended.
+    Container(ContainerId),
+    /// TCP ports that an image exposes.
+    Ports(BTreeSet<u16>),
 }
 
 /// Why an action failed.
@@ -120,7 +130,9 @@ impl Region {
             Action::Create { replica, .. } | Action::Start { replica, .. } | Action::Stop { replica, .. } => {
                 !concerns(&replica.service)
             }
-            Action::Test { service, .. } | Action::Clear { service, .. } => !concerns(service),
+            Action::Learn { service, .. } | Action::Test { service, .. } | Action::Clear { service, .. } => {
+                !concerns(service)
+            }
             Action::Tidy { stack, .. } => !operation.after.keys().any(|service| service.stack == *stack),
         });
     }
@@ -149,7 +161,7 @@ impl Region {
         self.is_dirty = true;
         match result {
             None => drop(self.memory.in_flight.remove(&action)),
-            Some(Ok(container)) => {
+            Some(Ok(done)) => {
                 self.memory.failures.remove(&action);
                 if let Action::Pull { host, image, .. } = &action {
                     self.memory.pulling.remove(&(host.clone(), image.clone()));
@@ -158,18 +170,21 @@ impl Region {
                 if let Action::Tidy { host, stack } = &action {
                     self.memory.tidied.insert((host.clone(), stack.clone()));
                 }
-                if let Some(container) = container {
+                if let Done::Container(container) = done {
                     let host = action.host().clone();
                     self.settling.insert(action, Settling { host, container, ended: now, asked: false });
-                } else {
-                    self.memory.in_flight.remove(&action);
+                    return;
+                }
+                self.memory.in_flight.remove(&action);
+                if let (Action::Learn { service, revision, .. }, Done::Ports(ports)) = (action, done) {
+                    self.memory.learned.insert((service, revision), ports);
                 }
             }
             Some(Err(failed)) => {
                 let times = self.memory.failures.get(&action).map_or(0, |failure| failure.times) + 1;
                 self.memory.in_flight.remove(&action);
                 let Failed { error, is_final, is_hosts } = failed;
-                if let Action::Create { host, .. } | Action::Test { host, .. } = &action {
+                if let Action::Create { host, .. } | Action::Test { host, .. } | Action::Learn { host, .. } = &action {
                     // Somebody may have removed the image since it was pulled: the host's list says so.
                     self.memory.pulled.retain(|(at, _)| at != host);
                 }

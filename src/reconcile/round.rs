@@ -345,13 +345,14 @@ impl Reconciler {
             let job = exec::Job {
                 fleet: self.fleet.clone(),
                 desired: self.desired.clone(),
-                region: name.clone(),
+                store: self.store.clone(),
+                fence: region.fence.clone(),
                 action,
                 pulling: self.pulling.clone(),
             };
             let handle = self.observer.handle(job.action.host());
             let permits = self.permits.get(job.action.host()).cloned();
-            let (fence, held) = (region.fence.clone(), region.held.clone());
+            let held = region.held.clone();
             let lost = self.lost.entry(job.action.host().clone()).or_default().clone();
             let wanted = self.wanted.subscribe();
             self.tasks.spawn(async move {
@@ -378,7 +379,7 @@ impl Reconciler {
                             }))
                         }
                     };
-                Ended { fence, action: job.action, result }
+                Ended { fence: job.fence, action: job.action, result }
             });
         }
         Ok(())
@@ -436,7 +437,7 @@ fn is_wanted(job: &exec::Job, wanted: &Wanted) -> bool {
         return false;
     }
     if let Action::Test { service, revision, .. } = &job.action {
-        let assignment = wanted.desired.assignment(service, &job.region);
+        let assignment = wanted.desired.assignment(service, &job.fence.region);
         return assignment.is_some_and(|wanted| wanted.slots.values().any(|place| place.revision == *revision));
     }
     let Action::Create { host, replica, revision } = &job.action else { return true };

@@ -10,6 +10,9 @@ pub(super) fn entry_of(ended: &Ended, at: Timestamp) -> Option<JournalEntry> {
     let result = ended.result.as_ref()?;
     let (what, service) = match &ended.action {
         Action::Pull { image, service, .. } => (format!("pull {image}"), Some(service.clone())),
+        Action::Learn { service, revision, .. } => {
+            (format!("read what the image of {service} r{revision} exposes"), Some(service.clone()))
+        }
         Action::Test { service, revision, .. } => (format!("test {service} at r{revision}"), Some(service.clone())),
         Action::Clear { service, .. } => (format!("remove the test of {service}"), Some(service.clone())),
         Action::Create { replica, revision, .. } => {

@@ -57,14 +57,15 @@ impl Image {
         })
     }
 
-    fn inspect_json(&self) -> Value {
+    fn inspect_json(&self, exposed: Vec<String>) -> Value {
         let layer = |n: u8| Value::from(format!("sha256:{}", num::sha256(&format!("{} layer {n}", self.id))));
+        let exposed: serde_json::Map<String, Value> = exposed.into_iter().map(|port| (port, json!({}))).collect();
         json!({
             "Id": self.id.as_ref(), "RepoTags": self.tags, "RepoDigests": self.digests, "Parent": "", "Comment": "",
             "Created": self.created.to_string(), "Container": "", "DockerVersion": "", "Author": "",
             "Config": {
                 "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false, "AttachStderr": false,
-                "Tty": false, "OpenStdin": false, "StdinOnce": false,
+                "Tty": false, "OpenStdin": false, "StdinOnce": false, "ExposedPorts": exposed,
                 "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
                 "Cmd": ["/entrypoint.sh"], "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null,
                 "OnBuild": null, "Labels": null,
@@ -165,7 +166,9 @@ impl Engine {
     }
 
     pub(super) fn image_inspect(&self, name: &str) -> Answer {
-        self.lock().image(name).map(|image| reply::ok(&image.inspect_json())).ok_or_else(|| {
+        let state = self.lock();
+        let inspect = |image: &Image| reply::ok(&image.inspect_json(state.script.exposes(&image.name, &image.tag)));
+        state.image(name).map(inspect).ok_or_else(|| {
             let plain = no_image(name);
             Refusal { message: format!("no such image: {name}: {}", plain.message), ..plain }
         })

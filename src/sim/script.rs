@@ -181,6 +181,8 @@ pub struct Script {
     pub missing: BTreeSet<String>,
     /// How containers of an image (`name:tag` or `name`) behave here, before what the tag itself says.
     pub behaviours: BTreeMap<String, Behaviour>,
+    /// The TCP ports that images (`name:tag` or `name`) expose.
+    pub exposed: BTreeMap<String, BTreeSet<u16>>,
     /// Pulls fail while they extract: no space left on device.
     pub disk_full: bool,
     /// Event streams stay open and say nothing.
@@ -247,6 +249,12 @@ impl Script {
     pub(super) fn error_share(&self, name: &str, tag: &str) -> f64 {
         let told = self.errors.get(&format!("{name}:{tag}")).or_else(|| self.errors.get(name));
         told.copied().unwrap_or_default().clamp(0.0, 1.0)
+    }
+
+    /// The TCP ports that `name:tag` exposes, as Docker writes them.
+    pub(super) fn exposes(&self, name: &str, tag: &str) -> Vec<String> {
+        let told = self.exposed.get(&format!("{name}:{tag}")).or_else(|| self.exposed.get(name));
+        told.into_iter().flatten().map(|port| format!("{port}/tcp")).collect()
     }
 
     /// How a container of `name:tag` behaves here.

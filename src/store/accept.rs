@@ -113,7 +113,7 @@ fn append(tx: &Tx<'_>, revision: &Revision, at: Timestamp) -> Result<(), Fault> 
         .optional()?;
     let last: Option<Revision> = last.map(|body| from_json("revision", &body)).transpose()?;
     let no = conflict::next_revision(last.as_ref(), revision, at)?;
-    tx.sql.prepare_cached("INSERT INTO revision VALUES (?, ?, ?)")?.execute(params![
+    tx.sql.prepare_cached("INSERT INTO revision (service, no, body) VALUES (?, ?, ?)")?.execute(params![
         revision.service.to_string(),
         no.0,
         to_json(revision)?

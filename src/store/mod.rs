@@ -15,6 +15,7 @@
 
 mod accept;
 mod clock;
+mod complete;
 mod conflict;
 mod drain;
 mod error;
@@ -33,7 +34,7 @@ mod sqlite;
 mod tests;
 mod worker;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -48,7 +49,7 @@ pub use sqlite::Sqlite;
 use crate::{
     model::{
         CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Paused, Place, Progress, Proposal, RegionName,
-        ReplicaKey, ServiceKey, StackName,
+        ReplicaKey, RevisionNo, ServiceKey, StackName,
     },
     text::Text,
 };
@@ -99,6 +100,17 @@ pub struct Fence {
     pub epoch: Epoch,
 }
 
+/// What an image says of a revision whose file does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learned {
+    /// The service.
+    pub service: ServiceKey,
+    /// Its revision.
+    pub revision: RevisionNo,
+    /// The TCP ports on which it listens; not empty.
+    pub ports: BTreeSet<u16>,
+}
+
 /// Reads of the store. None of them waits for a writer.
 pub trait ReadStore: Send + Sync + 'static {
     /// The accepted state. Cheap when nothing changed: the same `Arc` comes again.
@@ -147,6 +159,10 @@ pub trait Store: ReadStore {
     /// Moves one slot to another host, as a new generation. False when the slot is gone or wants another revision
     /// by now, so that the caller must look again.
     fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool>;
+    /// Notes which TCP ports a revision listens on, as its image says, and gives its service a virtual address out of
+    /// `pool` (CIDR) where it has none. Only for a revision that names no port and of which nothing runs yet: it is the
+    /// one thing that a revision learns after it was appended. False: it is not kept any more.
+    fn complete(&self, fence: Fence, learned: Learned, pool: String) -> Answer<'_, bool>;
     /// Ends an operation by an operator's will. What it still decides is put back, as in [`Store::fail`]. An
     /// operation that is final already: [`StoreError::Final`].
     fn abort(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation>;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Who changes things without an operator's word.
-const RECONCILER: &str = "the reconciler";
+pub(super) const RECONCILER: &str = "the reconciler";
 
 /// Writes the region's progress; what has finished everywhere is converged.
 pub(super) fn report(tx: &Tx<'_>, region: &RegionName, progress: &[(CommandId, Progress)]) -> Result<(), Fault> {

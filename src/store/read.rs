@@ -40,7 +40,8 @@ pub(super) fn generation(db: &Connection) -> Result<Generation, Fault> {
     Ok(Generation(unsigned(generation)))
 }
 
-/// All of the accepted state. Revisions that `known` has are taken from there: they never change.
+/// All of the accepted state. Revisions that `known` has are taken from there: they never change, but for what their
+/// image tells before anything runs of them.
 pub(super) fn desired(db: &Connection, known: &Desired) -> Result<Desired, Fault> {
     let mut desired = Desired { generation: generation(db)?, ..Desired::default() };
     each(db, "SELECT service, region, body FROM assignment", &[], |row| {
@@ -51,11 +52,13 @@ pub(super) fn desired(db: &Connection, known: &Desired) -> Result<Desired, Fault
         Ok(())
     })?;
     let mut body = db.prepare_cached("SELECT body FROM revision WHERE service = ? AND no = ?")?;
-    each(db, "SELECT service, no FROM revision", &[], |row| {
+    each(db, "SELECT service, no, is_completed FROM revision", &[], |row| {
         let name: String = row.get(0)?;
         let service: ServiceKey = parse("service", &name)?;
         let no = RevisionNo(row.get(1)?);
-        let revision = if let Some(revision) = known.revision(&service, no) {
+        let is_completed: bool = row.get(2)?;
+        let known = known.revision(&service, no).filter(|known| !is_completed || !known.spec.expose.is_empty());
+        let revision = if let Some(revision) = known {
             Arc::clone(revision)
         } else {
             let body: String = body.query_row(params![name, no.0], |row| row.get(0))?;

@@ -10,13 +10,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// The newest schema that this program knows.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// "whrf", in the file's header.
 const APPLICATION: i64 = 0x7768_7266;
 
 /// Step N makes schema N+1 out of schema N. Steps are never edited, only appended.
-const MIGRATIONS: [&str; 3] = [FIRST, PAUSES, ADOPTED];
+const MIGRATIONS: [&str; 4] = [FIRST, PAUSES, ADOPTED, COMPLETED];
 
 const FIRST: &str = "
 CREATE TABLE state (
@@ -121,6 +121,10 @@ CREATE TABLE adopted (
     body TEXT NOT NULL,          -- which replica it is
     PRIMARY KEY (host, container)
 ) WITHOUT ROWID;
+";
+
+const COMPLETED: &str = "
+ALTER TABLE revision ADD COLUMN is_completed INTEGER NOT NULL DEFAULT 0;   -- its image told it more than its file did
 ";
 
 /// The file's schema; 0 for an empty file. Refuses files of other programs and of newer schemas.

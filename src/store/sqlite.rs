@@ -8,8 +8,9 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Answer, Fence, JournalQuery, OperationQuery, Options, ReadStore, SqliteReader, Store, StoreError, accept,
+    Answer, Fence, JournalQuery, Learned, OperationQuery, Options, ReadStore, SqliteReader, Store, StoreError, accept,
     clock::Clock,
+    complete,
     error::Fault,
     files, lease,
     open::{Tx, Writer},
@@ -146,6 +147,10 @@ impl Store for Sqlite {
 
     fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool> {
         self.fenced(fence, move |tx, fence| outcome::replace(tx, &fence.region, &replica, &place, &why))
+    }
+
+    fn complete(&self, fence: Fence, learned: Learned, pool: String) -> Answer<'_, bool> {
+        self.fenced(fence, move |tx, fence| complete::complete(tx, &fence.region, &learned, &pool))
     }
 
     fn abort(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation> {

@@ -2,6 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use super::passthrough::{here, wrapped};
+
 /// Longest sequence that terminals take, by common practice.
 const LONGEST: usize = 74_994;
 
@@ -11,21 +13,12 @@ pub fn sequence(text: &str, tmux: bool, screen: bool) -> Option<Vec<u8>> {
     if data.len() > LONGEST {
         return None;
     }
-    let plain = format!("\x1b]52;c;{data}\x07");
-    Some(
-        match (tmux, screen) {
-            (true, _) => format!("\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")),
-            (_, true) => format!("\x1bP{plain}\x1b\\"),
-            _ => plain,
-        }
-        .into_bytes(),
-    )
+    Some(wrapped(&format!("\x1b]52;c;{data}\x07"), tmux, screen))
 }
 
 /// [`sequence`] for the terminal that the environment tells of.
 pub fn for_this_terminal(text: &str) -> Option<Vec<u8>> {
-    let tmux = std::env::var_os("TMUX").is_some();
-    let screen = std::env::var("TERM").is_ok_and(|term| term.starts_with("screen"));
+    let (tmux, screen) = here();
     sequence(text, tmux, screen)
 }
 

@@ -19,6 +19,7 @@ use crate::{
         pages,
         screen::View,
         state::PaneKind,
+        wall::wall,
     },
     text::width,
 };
@@ -39,6 +40,9 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
         match state.screen().view {
             View::Operation => lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top),
             View::Logs => lines(buffer, theme, areas.list, &pages::logs(state), 0),
+            View::Wall => {
+                lines(buffer, theme, areas.list, &wall(state, areas.list.w.into(), areas.list.h.into()), 0);
+            }
             _ => table::draw(state, theme, buffer, areas.list),
         }
         panes(state, theme, buffer, &areas);

@@ -3,11 +3,13 @@
 //!
 //! [`run`] is the whole of it. [`Frames`] and [`draw::draw`] serve tests and benchmarks as well.
 
+pub mod alert;
 pub mod clipboard;
 pub mod draw;
 mod dump;
 mod frame;
 mod input;
+mod passthrough;
 mod run;
 pub mod term;
 pub mod theme;
@@ -15,7 +17,7 @@ mod visit;
 mod writer;
 
 pub use frame::Frames;
-pub use run::{Outcome, run, run_with};
+pub use run::{Look, Outcome, run, run_with};
 pub use term::TermError;
 pub use theme::Theme;
 pub use visit::{Visit, visit};

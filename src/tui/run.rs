@@ -7,11 +7,12 @@ use futures::{FutureExt, StreamExt};
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 
 use super::{
+    alert::Alerts,
     clipboard, dump,
     frame::Frames,
     input,
@@ -53,6 +54,22 @@ const BATCH: usize = 256;
 /// The frame under way may hold up leaving so long.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How the screen looks and sounds.
+#[derive(Debug)]
+pub struct Look {
+    /// The theme; a new one is shown at once.
+    pub theme: watch::Receiver<Theme>,
+    /// How alerts are told.
+    pub alerts: Alerts,
+}
+
+impl From<Theme> for Look {
+    /// A theme that stays, and no sound.
+    fn from(theme: Theme) -> Self {
+        Self { theme: watch::channel(theme).1, alerts: Alerts::default() }
+    }
+}
+
 pub(super) struct Signals {
     pub(super) hangup: Signal,
     pub(super) terminate: Signal,
@@ -79,6 +96,7 @@ const LET_GO: Duration = Duration::from_millis(1);
 struct Loop {
     state: State,
     theme: Theme,
+    alerts: Alerts,
     frames: Frames,
     writer: Writer,
     outbox: mpsc::Sender<Effect>,
@@ -99,17 +117,17 @@ struct Loop {
 /// Call [`term::hook_panics`] before.
 pub async fn run(
     state: State,
-    theme: Theme,
+    look: Look,
     inbox: mpsc::Receiver<Msg>,
     outbox: mpsc::Sender<Effect>,
 ) -> Result<Outcome, TermError> {
-    run_with(state, theme, inbox, outbox, mpsc::channel(1).1).await
+    run_with(state, look, inbox, outbox, mpsc::channel(1).1).await
 }
 
 /// [`run`], with visits that are given the terminal when they come.
 pub async fn run_with(
     mut state: State,
-    theme: Theme,
+    look: Look,
     inbox: mpsc::Receiver<Msg>,
     outbox: mpsc::Sender<Effect>,
     visits: mpsc::Receiver<Visit>,
@@ -121,7 +139,8 @@ pub async fn run_with(
     let writer = Writer::start(term::output()?)?;
     let ui = Loop {
         state,
-        theme,
+        theme: look.theme.borrow().clone(),
+        alerts: look.alerts,
         frames: Frames::default(),
         writer,
         outbox,
@@ -134,7 +153,7 @@ pub async fn run_with(
         suspend: false,
         quit: false,
     };
-    let outcome = ui.turn(inbox, visits, signals).await;
+    let outcome = ui.turn(inbox, visits, signals, look.theme).await;
     drop(guard);
     outcome
 }
@@ -145,6 +164,7 @@ impl Loop {
         mut inbox: mpsc::Receiver<Msg>,
         mut visits: mpsc::Receiver<Visit>,
         mut signals: Signals,
+        mut themes: watch::Receiver<Theme>,
     ) -> Result<Outcome, TermError> {
         let (w, h) = crossterm::terminal::size()?;
         self.take(Msg::Resize(w, h));
@@ -216,6 +236,10 @@ impl Loop {
                     None => open = false,
                 },
                 Some(come) = visits.recv() => visit = Some(come),
+                Ok(()) = themes.changed() => {
+                    self.theme = themes.borrow_and_update().clone();
+                    self.repaint();
+                }
                 () = self.writer.done() => {}
                 () = sleep_until(frame_due), if waits => {}
                 () = sleep_until(next_tick) => {
@@ -243,6 +267,12 @@ impl Loop {
             Effect::Quit => self.quit = true,
             Effect::Suspend => self.suspend = true,
             Effect::Repaint => self.repaint(),
+            Effect::Alert(alerts) => {
+                self.extra.extend(self.alerts.for_this_terminal(&alerts));
+                self.redraw = self.redraw.max(Redraw::Soon);
+                // Only a hook would like to know, and it is not worth a word that it does not.
+                let _ = self.outbox.try_send(Effect::Alert(alerts));
+            }
             Effect::Copy(text) => match clipboard::for_this_terminal(&text) {
                 Some(sequence) => {
                     self.extra.extend(sequence);

@@ -10,11 +10,12 @@ use crate::{
 };
 
 /// The themes that come with the program, by name.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     ("default", include_str!("../../themes/default.toml")),
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
     ("high-contrast", include_str!("../../themes/high-contrast.toml")),
+    ("color-blind", include_str!("../../themes/color-blind.toml")),
     ("no-color", include_str!("../../themes/no-color.toml")),
 ];
 
@@ -32,7 +33,7 @@ const SOURCES: [&str; 6] = ["source-1", "source-2", "source-3", "source-4", "sou
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ThemeError {
     /// There is no theme of that name.
-    #[error("there is no theme `{0}`; there are default, dark, light, high-contrast and no-color")]
+    #[error("there is no theme `{0}`; there are default, dark, light, high-contrast, color-blind and no-color")]
     Unknown(String),
     /// It is not TOML.
     #[error("the theme cannot be read: {0}")]
@@ -61,6 +62,8 @@ pub struct Theme {
     coloured: bool,
     /// Only characters that every font and terminal has.
     pub ascii: bool,
+    /// The environment asked for no colours: no other theme is to be taken.
+    pub is_forced: bool,
 }
 
 impl Theme {
@@ -75,8 +78,9 @@ impl Theme {
     /// UTF-8.
     pub fn from_environment(wanted: Option<&str>) -> Result<Self, ThemeError> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let name = if set("NO_COLOR").is_some() { "no-color" } else { wanted.unwrap_or("default") };
-        let mut theme = Self::named(name)?;
+        let is_forced = set("NO_COLOR").is_some();
+        let name = if is_forced { "no-color" } else { wanted.unwrap_or("default") };
+        let mut theme = Self { is_forced, ..Self::named(name)? };
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
         theme.ascii = locale.is_some_and(|locale| {
             let lower = locale.to_lowercase();
@@ -175,7 +179,7 @@ impl FromStr for Theme {
             .map(|(role, words)| Ok((role.clone(), style(&role, &words)?)))
             .collect::<Result<BTreeMap<String, Style>, _>>()?;
         let coloured = styles.values().any(|style: &Style| style.fg.is_some() || style.bg.is_some());
-        Ok(Self { styles, coloured, ascii: false })
+        Ok(Self { styles, coloured, ascii: false, is_forced: false })
     }
 }
 
@@ -234,7 +238,15 @@ pub fn ascii(symbol: &str) -> Option<&'static str> {
         "▸" | "→" | "›" | "╸" => ">",
         "·" | "–" | "─" => "-",
         "…" | "▏" => "_",
-        "━" => "=",
+        "━" | "▄" => "=",
+        "▁" => "_",
+        "▂" => ".",
+        "▃" => "-",
+        "▅" => "+",
+        "▆" => "*",
+        "▇" => "%",
+        "█" => "#",
+        "▀" => "\"",
         "│" => "|",
         "┌" | "┐" | "└" | "┘" | "├" | "┤" => "+",
         "↑" => "^",

@@ -1,6 +1,10 @@
 //! A fleet without engines: desired, observed and memory, where an action has its effect at once.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use wharf::{
@@ -186,6 +190,10 @@ impl Fake {
                 let (tags, digests) = if pinned { (vec![], vec![image]) } else { (vec![image], vec![]) };
                 let image = Image { id: Text::new("sha256:1"), tags, digests, size: 1 };
                 self.observed.hosts.get_mut(&host_name).unwrap().images.push(image);
+            }
+            Action::Learn { service, revision, .. } => {
+                let at = (service.clone(), *revision);
+                assert!(self.memory.learned.insert(at, BTreeSet::new()).is_none(), "asked twice");
             }
             Action::Test { service, revision, .. } => {
                 let region = self.observed.hosts[&host_name].region.clone();

@@ -51,6 +51,7 @@ pub fn spec<'a>(words: impl Iterator<Item = &'a str>) -> ServiceSpec {
                 protocol: Protocol::Tcp,
                 mode: if key == "port" { PortMode::Host } else { PortMode::Ingress },
             }),
+            "expose" => spec.expose.push(ExposedPort { port: value.parse().unwrap(), protocol: Protocol::Tcp }),
             "volume" => spec.mounts.push(Mount {
                 target: "/data".into(),
                 source: MountSource::Volume { name: value.into(), nocopy: false, subpath: None },

@@ -107,6 +107,7 @@ impl Case {
                 let action = self.action(&mut words);
                 self.fake.memory.in_flight.insert(action);
             }
+            "landed" => self.fake.memory.in_flight.clear(),
             "failed" => {
                 let action = self.action(&mut words);
                 let mut failure = Failure {
@@ -137,6 +138,11 @@ impl Case {
             "pulled" => {
                 let pair = (words.next().unwrap().parse().unwrap(), words.next().unwrap().to_owned());
                 self.fake.memory.pulled.insert(pair);
+            }
+            "learned" => {
+                let which = (key(words.next().unwrap()), revision_no(words.next().unwrap()));
+                let ports = words.map(|port| port.parse().unwrap()).collect();
+                self.fake.memory.learned.insert(which, ports);
             }
             kind @ ("op" | "deploy-op" | "drain-op") => {
                 let at = self.fake.ago(words.next().unwrap().parse().unwrap());
@@ -333,6 +339,9 @@ impl Case {
         }
         if verb == "test" {
             return Action::Test { host, service: key(what), revision: revision_no(words.next().unwrap()) };
+        }
+        if verb == "learn" {
+            return Action::Learn { host, service: key(what), revision: revision_no(words.next().unwrap()) };
         }
         let replica = replica(what, &view.region);
         let revision = revision_no(words.next().unwrap());

@@ -42,6 +42,7 @@ pub fn action(action: &Action) -> String {
         Action::Create { host, replica, revision } => format!("{host} create {replica} r{revision}"),
         Action::Start { host, replica, .. } => format!("{host} start {replica}"),
         Action::Stop { host, replica, why, .. } => format!("{host} stop {replica} ({why})"),
+        Action::Learn { host, service, revision } => format!("{host} learn {service} r{revision}"),
         Action::Tidy { host, stack } => format!("{host} tidy {stack}"),
     }
 }

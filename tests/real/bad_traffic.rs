@@ -101,6 +101,7 @@ enum Job {
     Release,
     RollBack,
     Migrate,
+    Rebalance,
     Drain,
 }
 
@@ -124,6 +125,11 @@ impl Job {
                 owned(&["rollback", "shop/web", "--to", "1", "--yes"])
             }
             Self::Migrate => owned(&["migrate", "shop/web", "--from", "h2", "--to", "h1", "--yes"]),
+            Self::Rebalance => {
+                // Where the migration was given up, there is nothing to spread yet.
+                drop(stage.fleet.wharf(&["migrate", "shop/web", "--from", "h2", "--to", "h1", "--yes"]));
+                owned(&["rebalance", "--yes"])
+            }
             Self::Drain => {
                 stage.fleet.ok(&["rebalance", "--yes"]);
                 owned(&["drain", "h2", "--yes"])
@@ -136,7 +142,7 @@ impl Job {
 /// h2, which is drained, and of h3, where things break.
 fn broken_in_the_middle(name: &str, break_it: impl Fn(&Stage), may_fail: impl Fn(&Counts, jiff::Timestamp) -> bool) {
     let stage = Stage::new(name, &shop("1", 3, ""));
-    for job in [Job::Scale, Job::Release, Job::RollBack, Job::Migrate, Job::Drain] {
+    for job in [Job::Scale, Job::Release, Job::RollBack, Job::Migrate, Job::Rebalance, Job::Drain] {
         let args = job.args(&stage);
         let before = stage.ids(EVERYWHERE, None);
         let load = stage.load(&["h1"]);

@@ -114,14 +114,35 @@ fn adopted_ports() {
     stage.act(&["rm", "legacy", "--yes"]);
 }
 
-/// A service whose file names no port is reached from all hosts where its image says it listens.
+/// A service whose file names no port is reached from all hosts where its image says it listens, whether a host had that
+/// image when the plan was made or none had it.
 #[test]
 fn exposed_by_the_image() {
-    World::get().docker("h1", &["pull", "-q", &World::get().image("1")]);
     let text = shop("1", 3, "").replace("    expose: [\"8080\"]\n", "");
     assert!(!text.contains("expose:"));
-    let mut stage = Stage::new("t-expose", &text);
-    stage.row("what an image exposes", EVERYWHERE, 5.0, |_| std::thread::sleep(Duration::from_secs(5)));
-    let again = stage.fleet.compose("shop.yaml", &text);
-    stage.fleet.ok(&["deploy", "-f", &again, "--stack", "shop", "--dry-run"]);
+    let world = World::get();
+    for is_there in [false, true] {
+        for host in EVERYWHERE {
+            forget(&world, host, &world.image("1"));
+        }
+        if is_there {
+            world.docker("h1", &["pull", "-q", &world.image("1")]);
+        }
+        let mut stage = Stage::new("t-expose", &text);
+        let row = if is_there { "what an image exposes" } else { "what an image exposes that no host had" };
+        stage.row(row, EVERYWHERE, 5.0, |_| std::thread::sleep(Duration::from_secs(5)));
+        let again = stage.fleet.compose("shop.yaml", &text);
+        stage.fleet.ok(&["deploy", "-f", &again, "--stack", "shop", "--dry-run"]);
+    }
+}
+
+/// Removes an image and its digests from a host.
+fn forget(world: &World, host: &str, image: &str) {
+    let (repository, _) = image.rsplit_once(':').unwrap();
+    let found = world.docker(host, &["images", "-q", repository]);
+    let ids: std::collections::BTreeSet<&str> = found.split_whitespace().collect();
+    for id in ids {
+        world.docker(host, &["rmi", "-f", id]);
+    }
+    assert_eq!(world.docker(host, &["images", "-q", repository]), "");
 }

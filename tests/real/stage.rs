@@ -100,8 +100,19 @@ impl Stage {
 
     /// The same for a text that names files, which `fill` puts beside it.
     pub fn with_files(name: &str, text: &str, fill: impl FnOnce(&std::path::Path)) -> Self {
-        let world = World::get();
-        let fleet = Fleet::tuned(name, &fs::read_to_string(world.var("WORLD_FLEET")).unwrap(), DEFAULTS);
+        Self::in_fleet(name, &fs::read_to_string(World::get().var("WORLD_FLEET")).unwrap(), text, fill)
+    }
+
+    /// The same where h3 is a region of its own, `west`.
+    pub fn in_two_regions(name: &str, text: &str) -> Self {
+        let fleet = fs::read_to_string(World::get().var("WORLD_FLEET")).unwrap();
+        let h3 = "[[region.host]]\nname = \"h3\"";
+        assert!(fleet.contains(h3));
+        Self::in_fleet(name, &fleet.replace(h3, &format!("[[region]]\nname = \"west\"\n\n{h3}")), text, |_| ())
+    }
+
+    fn in_fleet(name: &str, fleet: &str, text: &str, fill: impl FnOnce(&std::path::Path)) -> Self {
+        let fleet = Fleet::tuned(name, fleet, DEFAULTS);
         let stage = Self { fleet, killing: false, keeper: None };
         fill(stage.fleet.dir.path());
         stage.release(text);

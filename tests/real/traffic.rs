@@ -162,6 +162,27 @@ fn rebalance() {
     stage.row_killed("rebalance", EVERYWHERE, act);
 }
 
+/// From a region to another: the one that is left keeps all it has until the other has all of it, and its entry and its
+/// inner links work from then on. Clients are led from entry to entry by what stands before them.
+#[test]
+fn migrate_to_another_region() {
+    let text = shop("1", 3, "regions: [east, west]\n      replicas: { east: 3, west: 0 }")
+        .replace("    x-wharf: { check:", "    x-wharf: { regions: [east, west], check:")
+        .replace(
+            "    image: IMAGE:1\n    deploy: { placement",
+            "    image: IMAGE:1\n    x-wharf: { regions: [east] }\n    deploy: { placement",
+        );
+    let mut stage = Stage::in_two_regions("t-far", &text);
+    let floor = stage.floor("web", EVERYWHERE, 3);
+    stage.act(&["migrate", "shop/web", "--from", "east", "--to", "west", "--yes"]);
+    assert_eq!((stage.healthy(&["h1", "h2"], "web"), stage.healthy(&["h3"], "web")), (0, 3));
+    stage.row("after migrating to another region", &["h3"], 0.0, |_| std::thread::sleep(Duration::from_secs(3)));
+    stage.act(&["migrate", "shop/web", "--from", "west", "--to", "east", "--yes"]);
+    assert_eq!((stage.healthy(&["h1", "h2"], "web"), stage.healthy(&["h3"], "web")), (3, 0));
+    stage.row("after migrating back", &["h1", "h2"], 0.0, |_| std::thread::sleep(Duration::from_secs(3)));
+    floor.held();
+}
+
 /// Another image in the fleet file: a reconciler that runs reads it again, and replaces the proxies one after the other.
 #[test]
 fn proxy_replacement() {

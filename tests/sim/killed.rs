@@ -8,16 +8,16 @@ use std::{
 use wharf::{
     model::{
         CommandId, Desired, Epoch, JournalEntry, Lease, Operation, Paused, Place, Progress, Proposal, RegionName,
-        ReplicaKey,
+        ReplicaKey, ServiceKey,
     },
     sim::{Glimpse, Span},
-    store::{Answer, Fence, JournalQuery, OperationQuery, ReadStore, Store, StoreError},
+    store::{Answer, Fence, JournalQuery, Learned, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
 };
 
 use super::{
     reconciler::Reconciler,
-    support::{Setup, Sim, others, shop},
+    support::{Setup, Sim, others, service, shop, stack},
 };
 
 /// Kills reconcilers at random moments until the operation has ended.
@@ -61,6 +61,36 @@ async fn whoever_comes_next_goes_on() {
     let operation = sim.scale("shop/web", 4).await;
     killed += carried_out_by_many(&sim, &operation, &mut rng).await;
     sim.converged(&operation).await;
+    assert!(killed > 0, "nobody was killed: the test proves nothing");
+    sim.close().await;
+}
+
+/// Whoever learned what an image exposes dies before it is written, after, or while others are made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_image_exposes_is_learned_by_whoever_comes_next() {
+    let sim = Setup::new(3).short_lease().start().await;
+    sim.fleet.script_all(|script| {
+        script.latency = Span::ms(2).plus(3);
+        script.pull = Span::ms(60).plus(60);
+        script.create = Span::ms(60).plus(60);
+        script.start = Span::ms(60).plus(60);
+        script.exposed.insert("api".to_owned(), [8080].into());
+    });
+    let mut rng = fastrand::Rng::with_seed(11);
+    let mut killed = 0;
+    for tag in 1..=2 {
+        let silent = stack("shop", [("web", service("app:1", 4)), ("api", service(&format!("api:{tag}"), 16))]);
+        let operation = sim.deploy(&silent).await;
+        killed += carried_out_by_many(&sim, &operation, &mut rng).await;
+        sim.converged(&operation).await;
+        let desired = sim.desired().await;
+        let ports = |service: &str| {
+            let latest = desired.latest(&service.parse::<ServiceKey>().unwrap()).unwrap();
+            latest.spec.expose.iter().map(|port| port.port).collect::<Vec<_>>()
+        };
+        assert_eq!((ports("shop/api"), ports("shop/web")), (vec![8080], vec![]), "{tag}");
+        assert_eq!(desired.stacks["shop"].addresses.len(), 1, "{tag}");
+    }
     assert!(killed > 0, "nobody was killed: the test proves nothing");
     sim.close().await;
 }
@@ -222,6 +252,9 @@ impl Store for Cuttable {
     }
     fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool> {
         self.ask(self.store.replace(fence, replica, place, why))
+    }
+    fn complete(&self, fence: Fence, learned: Learned, pool: String) -> Answer<'_, bool> {
+        self.ask(self.store.complete(fence, learned, pool))
     }
     fn abort(&self, id: CommandId, by: Text, at: jiff::Timestamp) -> Answer<'_, Operation> {
         self.ask(self.store.abort(id, by, at))

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use wharf::{
-    model::{Deploy, ExposedPort, Port, PortMode, Protocol, RolloutSpec, ServiceSpec, StackSpec, label},
+    model::{Deploy, ExposedPort, Port, PortMode, Protocol, RolloutSpec, ServiceKey, ServiceSpec, StackSpec, label},
     sim::{Ledger, Link, Misstep, ProxyScript, Span, Wrong},
 };
 
@@ -327,4 +327,24 @@ async fn histories() {
         }
     }
     assert!(failed.is_empty(), "seeds that failed: {failed:?} (see above; WHARF_SEED=N plays one again)");
+}
+
+/// No host has the images, and the file names no port: what the images expose is known before anything is made, so the
+/// first containers already reach each other over hosts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_images_expose_is_reached_from_the_first_deploy_on() {
+    let sim = begin(Setup::new(3), 150).await;
+    sim.fleet.script_all(|script| drop(script.exposed.insert("api".to_owned(), [8080].into())));
+    let _reconciler = Reconciler::start(&sim, "one");
+    let silent = |tag: &str| stack("shop", [("web", on_edge("app:1", 3)), ("api", checked(&format!("api:{tag}"), 2))]);
+    for tag in ["1", "2"] {
+        let operation = sim.deploy(&silent(tag)).await;
+        sim.converged(&operation).await;
+        let desired = sim.desired().await;
+        let spec = &desired.latest(&"shop/api".parse::<ServiceKey>().unwrap()).unwrap().spec;
+        assert_eq!(spec.expose, [ExposedPort { port: 8080, protocol: Protocol::Tcp }], "{tag}");
+        assert!(desired.stacks["shop"].addresses.contains_key("api"));
+        flows(&sim, API).await;
+        clean(&sim, &format!("deployed {tag}")).await;
+    }
 }

@@ -69,6 +69,7 @@ pub enum Times {
 
 impl Times {
     /// The next one.
+    #[must_use]
     pub fn next(self) -> Self {
         match self {
             Self::Off => Self::Local,

@@ -22,6 +22,7 @@ pub enum Form {
 
 impl Form {
     /// The next one.
+    #[must_use]
     pub fn next(self) -> Self {
         match self {
             Self::Only => Self::Around,

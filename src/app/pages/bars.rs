@@ -39,7 +39,8 @@ pub fn header(state: &State, cells: usize) -> Line {
     left.push(Role::Plain, "  ");
     left.push(Role::Strong, state.fleet.name.as_str());
     let screens: Vec<_> = state.way.screens().collect();
-    if screens.len() > 1 || state.screen().view != View::Overview || state.screen().within != Within::All {
+    let is_first = matches!(state.screen().view, View::Overview | View::Wall);
+    if screens.len() > 1 || !is_first || state.screen().within != Within::All {
         for screen in &screens {
             left.push(Role::Dim, " › ");
             if let Some(name) = screen.within.name() {
@@ -64,7 +65,7 @@ pub fn header(state: &State, cells: usize) -> Line {
     if !screen.marks.is_empty() {
         left.push(Role::Match, format!("  {} marked", screen.marks.len()));
     }
-    if screen.view == View::Overview && screens.len() == 1 {
+    if matches!(screen.view, View::Overview | View::Wall) && screens.len() == 1 {
         let plural = |n: usize, one: &str| format!("{} {one}{}", count(n as u64), if n == 1 { "" } else { "s" });
         let hosts = state.fleet.hosts().count();
         let facts = [
@@ -100,7 +101,9 @@ fn header_right(state: &State, cells: usize) -> Line {
         right.extend(reconcilers(state));
     }
     if cells >= 30 {
-        let clock: String = state.clock(state.now).chars().take(5).collect();
+        // Seconds only where each second is drawn anyway.
+        let shown = if state.screen().view == View::Wall { 8 } else { 5 };
+        let clock: String = state.clock(state.now).chars().take(shown).collect();
         right.push(Role::Plain, format!("{clock} "));
     }
     right
@@ -290,7 +293,7 @@ pub fn hints(state: &State, cells: usize) -> Line {
         );
     }
     if state.mode == Mode::Watch && state.overlay.is_none() {
-        return Line::of(Role::Dim, format!(" {}", state.fleet.origin));
+        return both(Line::of(Role::Dim, format!(" {}", state.fleet.origin)), crate::app::wall::data_age(state), cells);
     }
     if state.overlay.is_none() && state.pane.is_some_and(|pane| pane.focused) {
         let mut line = Line::of(Role::Plain, " ");
@@ -386,6 +389,6 @@ pub fn empty(state: &State) -> Vec<Line> {
         View::Hosts => vec![say("The fleet file names no hosts."), say(&state.fleet.origin)],
         View::Events => vec![say("Nothing was told since this screen began.")],
         View::Operations => vec![say("Nothing was asked for yet. `+` on a service drafts a first change.")],
-        View::Operation | View::Logs => Vec::new(),
+        View::Operation | View::Logs | View::Wall => Vec::new(),
     }
 }

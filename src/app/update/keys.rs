@@ -15,6 +15,7 @@ use crate::app::{
 pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
     // A notice goes with the next key; a new one may come with it.
     state.notice = None;
+    state.last_key = state.now;
     if state.overlay.is_some() {
         return overlays::key(state, key);
     }

@@ -84,11 +84,10 @@ fn in_logs(
         Command::PageUp => logs.scroll(1 - page, rows, cells),
         Command::PageDown => logs.scroll(page - 1, rows, cells),
         Command::Top => logs.first(),
-        Command::Bottom => logs.window.follow = true,
         Command::Left => logs.window.sideways(-SIDEWAYS),
         Command::Right => logs.window.sideways(SIDEWAYS),
         Command::Autoscroll if logs.window.follow => logs.stand(rows, cells),
-        Command::Autoscroll => logs.window.follow = true,
+        Command::Bottom | Command::Autoscroll => logs.window.follow = true,
         Command::Freeze => {
             logs.stand(rows, cells);
             return None;

@@ -102,7 +102,7 @@ fn step(state: &mut State, row: usize, by: isize) {
         pane.top = pane.top.saturating_add_signed(by);
         return clamp_pane(state);
     }
-    if state.screen().view == View::Operation {
+    if !state.screen().view.is_list() {
         let lines = pages::operation(state).len();
         let rows = usize::from(layout::layout(state).list.h);
         let screen = state.way.here_mut();

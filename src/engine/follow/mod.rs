@@ -26,9 +26,12 @@ use crate::model::{HostName, LogBatch, LogBegin, LogQuery};
 /// Logs of one host that are opened at the same time.
 const OPENED_AT_ONCE: usize = 8;
 
+/// Gives what can be asked of a host.
+type Readers = Box<dyn Fn(&HostName) -> Option<Reader> + Send>;
+
 /// Follows what the last query names. Dropped, it ends.
 pub struct Follower {
-    readers: Box<dyn Fn(&HostName) -> Option<Reader> + Send>,
+    readers: Readers,
     tell: mpsc::Sender<LogBatch>,
     running: Option<Running>,
 }

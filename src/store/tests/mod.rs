@@ -1,6 +1,7 @@
 //! Tests of the store, and short words for writing them.
 
 mod accepting;
+mod completing;
 mod drains;
 mod file;
 mod laws;

@@ -1,0 +1,123 @@
+//! What comes through, and how much of what is wanted is there: large digits with the last hour below.
+
+use super::font::{Size, large, width};
+use crate::{
+    app::{
+        history::STEPS,
+        line::{Line, Mark, Role},
+        series::spark,
+        state::State,
+    },
+    text::{count, percent},
+};
+
+/// One number with its name.
+struct Figure {
+    name: &'static str,
+    value: String,
+    role: Role,
+    past: Vec<Option<f64>>,
+}
+
+/// Rows of the screen from which on digits are five rows high, and three.
+const TALL: usize = 44;
+const LOW: usize = 16;
+/// Failed requests in percent from which on it is bad.
+const FAILS: f64 = 1.0;
+
+/// The figures side by side: name, digits, last hour, and an empty line.
+pub(super) fn head(state: &State, cells: usize, rows: usize) -> Vec<Line> {
+    let figures = figures(state);
+    let column = cells.saturating_sub(1) / figures.len().max(1);
+    let fits = |size| figures.iter().all(|figure| width(&figure.value, size) + 2 <= column);
+    let size = match rows {
+        TALL.. if fits(Size::Full) => Size::Full,
+        LOW.. if fits(Size::Half) => Size::Half,
+        _ => return vec![in_words(&figures), Line::new()],
+    };
+    let mut lines = vec![Line::new(); size.rows() + 3];
+    let mut row_of = |row: usize, at: usize, piece: Line| {
+        if let Some(line) = lines.get_mut(row) {
+            line.pad_to(1 + at * column);
+            line.extend(piece);
+        }
+    };
+    for (at, figure) in figures.iter().enumerate() {
+        row_of(0, at, Line::of(Role::Head, figure.name));
+        for (row, text) in large(&figure.value, size).into_iter().enumerate() {
+            row_of(row + 1, at, Line::of(figure.role, text));
+        }
+        let room = column.saturating_sub(2).min(STEPS);
+        let past = figure.past.get(figure.past.len().saturating_sub(room)..).unwrap_or_default();
+        row_of(size.rows() + 1, at, spark(past, Role::Dim));
+    }
+    lines
+}
+
+/// On a small screen: the same in one line.
+fn in_words(figures: &[Figure]) -> Line {
+    let mut line = Line::of(Role::Plain, " ");
+    for figure in figures {
+        line.push(figure.role, figure.value.as_str());
+        line.push(Role::Dim, format!(" {}   ", figure.name.to_lowercase()));
+    }
+    line
+}
+
+fn figures(state: &State) -> Vec<Figure> {
+    let total = &state.index.total;
+    let mut figures = vec![Figure {
+        name: "REPLICAS",
+        value: if total.wanted == 0 {
+            count(state.index.replicas.len() as u64)
+        } else {
+            format!("{}/{}", total.healthy, total.wanted)
+        },
+        role: match total.mark() {
+            _ if total.wanted == 0 => Role::Strong,
+            Mark::Ok | Mark::Stopped => Role::Strong,
+            mark => Role::Mark(mark),
+        },
+        past: Vec::new(),
+    }];
+    let flow = state.flows().total();
+    let Some(requests) = flow.requests else { return figures };
+    let past = |series: &crate::app::series::Series| series.last(STEPS, state.now);
+    let failed = flow.failed_percent();
+    let nothing = || "–".to_owned();
+    figures.extend([
+        Figure {
+            name: "REQUESTS A SECOND",
+            value: rounded(requests),
+            role: Role::Strong,
+            past: past(&state.history.requests),
+        },
+        Figure {
+            name: "FAILED %",
+            value: failed.map_or_else(
+                nothing,
+                |share| {
+                    if share < 9.95 { format!("{share:.2}") } else { percent(share) }
+                },
+            ),
+            role: match failed {
+                Some(FAILS..) => Role::Mark(Mark::Failed),
+                Some(0.005..) => Role::Mark(Mark::Changing),
+                _ => Role::Strong,
+            },
+            past: past(&state.history.failed),
+        },
+        Figure {
+            name: "MEAN ms",
+            value: flow.answer().map_or_else(nothing, count),
+            role: Role::Strong,
+            past: past(&state.history.answer),
+        },
+    ]);
+    figures
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is not negative")]
+fn rounded(rate: f64) -> String {
+    count(rate.round() as u64)
+}
