@@ -9,7 +9,7 @@ use wharf::{
         Connect, Container, Defaults, Fleet, Host, HostChange, HostName, LogBatch, LogBegin, LogChange, LogQuery,
         LogSource, Region,
     },
-    sim::{self, Behaviour, Engine, Link},
+    sim::{self, Engine, Link},
 };
 
 use crate::support::PATIENCE;
@@ -122,25 +122,6 @@ async fn no_line_is_lost_or_doubled_when_a_connection_breaks_or_following_pauses
     follower.follow(stage.query(LogBegin::Tail(10), false));
     stage.say("said five");
     assert_eq!(until(&mut batches, "said five").await.0, ["said four", "said five"]);
-}
-
-#[tokio::test]
-async fn what_comes_too_fast_is_let_go_and_counted() {
-    let stage = stage().await;
-    assert!(stage.engine.behave(stage.container.name.as_str(), Behaviour::Chatty(50_000)));
-    let (_follower, mut batches) = stage.follow(LogBegin::Tail(1_000));
-    // Nobody takes batches for a while.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let (mut lines, mut dropped) = (0, 0);
-    let begun = tokio::time::Instant::now();
-    while begun.elapsed() < Duration::from_secs(1) {
-        let batch = tokio::time::timeout(PATIENCE, batches.recv()).await.unwrap().unwrap();
-        assert!(batch.lines.len() <= 20_000, "{}", batch.lines.len());
-        assert!(batch.lines.is_sorted_by_key(|line| line.at));
-        lines += batch.lines.len();
-        dropped += batch.dropped;
-    }
-    assert!(lines > 5_000 && dropped > 0, "{lines} {dropped}");
 }
 
 async fn shell(stage: &Stage) -> Conversation {
