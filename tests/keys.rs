@@ -1,6 +1,8 @@
 //! Keys in, state and effects out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
+#[path = "keys/logs.rs"]
+mod logs;
 #[path = "keys/moves.rs"]
 mod moves;
 mod support;
@@ -39,7 +41,7 @@ fn keys_lead_to_effects() {
     for (keys, effects) in [
         // The way in a peak: find, three more, look, apply.
         ("4/pay<enter>+++.<enter>", vec!["wharf scale payments/api=9@east"]),
-        ("4/pay<enter>l++h+.<enter>", vec!["wharf scale payments/api=7@east payments/api=8@west"]),
+        ("4/pay<enter><right>++h+.<enter>", vec!["wharf scale payments/api=7@east payments/api=8@west"]),
         ("4=12<enter>.<enter>", vec!["wharf scale payments/api=12@east"]),
         ("4---------.<enter>", vec!["wharf scale payments/api=0@east"]),
         ("4+++zz.<enter>", vec!["wharf scale payments/api=7@east"]),
@@ -104,7 +106,7 @@ fn keys_lead_to_places() {
         ("2e", "hosts e-1/events"),
         (":hosts<enter>", "hosts"),
         ("4/zzz<esc>", "services"),
-        ("67", "overview"),
+        ("6", "overview"),
     ] {
         let mut state = usual();
         type_keys(&mut state, keys);
@@ -234,7 +236,7 @@ fn a_refused_change_stays_in_the_draft() {
 fn an_accepted_change_shows_at_once() {
     let mut world = World::usual();
     let mut state = world.state(Mode::Normal, (120, 40));
-    type_keys(&mut state, "4l+.<enter>");
+    type_keys(&mut state, "4<right>+.<enter>");
     world = world.with_operation(OperationState::Accepted);
     let mut operation = world.operations[0].clone();
     operation.generation.0 += 1;

@@ -49,12 +49,17 @@ async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
     let (inbox, messages) = tokio::sync::mpsc::channel(64);
     let (outbox, mut effects) = tokio::sync::mpsc::channel(64);
     let how = std::env::var("WHARF_TEST_PTY").unwrap();
+    let (visits, come) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
         inbox.send(Msg::Store(world.store())).await.unwrap();
         inbox.send(Msg::Hosts(world.updates())).await.unwrap();
         while let Some(effect) = effects.recv().await {
             let answer = match effect {
                 Effect::Reconnect(_) => unseen("e-2", 42, "the test took it away"),
+                Effect::Visit(_) => {
+                    visits.send(rude()).await.unwrap();
+                    continue;
+                }
                 Effect::Resync(_) => panic!("a task fell over"),
                 Effect::Apply(_) => Msg::Applied(Err(Text::new("ben was faster."))),
                 _ => continue,
@@ -64,7 +69,7 @@ async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
         }
     });
     let theme = Theme::from_environment(None).unwrap();
-    let run = tui::run(state, theme.into(), messages, outbox);
+    let run = tui::run_with(state, theme.into(), messages, outbox, come);
     if how == "panic" {
         let falls = async {
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -76,6 +81,44 @@ async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
         }
     }
     run.await
+}
+
+/// A visit that takes the terminal's modes, prints half a character, and is gone.
+fn rude() -> tui::Visit {
+    let (input, mut keys) = tokio::sync::mpsc::channel::<Vec<u8>>(8);
+    let (shows, output) = tokio::sync::mpsc::channel(8);
+    let (size, _) = tokio::sync::watch::channel((80, 24));
+    let (say, said) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        shows.send(b"\x1b[?1049h\x1b[?1000h\x1b[?1006h\x1b[?1h\x1b[31mrude shell\r\n".to_vec()).await.unwrap();
+        let typed = keys.recv().await.unwrap();
+        shows.send([b"typed ", &typed[..], b"\r\n\xe6\xb8\x1b[3"].concat()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(shows);
+        say.send(Msg::Failed(Text::new("e-1: the connection broke"))).unwrap();
+    });
+    tui::Visit { title: "wharf: a shell\r\n".into(), input, output, size, said, detaches: false }
+}
+
+#[test]
+fn a_shell_whose_link_is_lost_leaves_the_terminal_as_it_was() {
+    let mut pty = start();
+    pty.type_bytes(b"5E");
+    pty.wait_text("rude shell");
+    pty.type_bytes(b"q");
+    pty.wait("the dashboard again", |screen| {
+        screen.contents().contains("the connection broke")
+            && screen.alternate_screen()
+            && screen.hide_cursor()
+            && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+            && !screen.application_cursor()
+    });
+    pty.type_bytes(b"4");
+    pty.wait_text("SERVICE");
+    pty.type_bytes(b"qq");
+    assert!(pty.exit().success());
+    pty.assert_clean();
+    assert!(!pty.is_raw());
 }
 
 fn start_with(how: &str, env: &[(&str, &str)]) -> Pty {
@@ -266,6 +309,40 @@ fn a_copied_name_goes_through_the_terminal() {
     pty.wait("the sequence", |_| pty.raw().windows(sequence.len()).any(|window| window == sequence));
     pty.type_bytes(b"q");
     assert!(pty.exit().success());
+}
+
+#[test]
+fn a_shell_in_the_demo_fleet() {
+    let (mut pty, _home) = demo(30);
+    pty.type_bytes(b"5/shop/web.1\r");
+    pty.wait("one replica in each region", |screen| screen.contents().contains("3 of 85"));
+    pty.type_bytes(b"E");
+    pty.wait("a prompt on the first screen", |screen| {
+        screen.contents().contains("/ # ") && !screen.alternate_screen() && !screen.hide_cursor()
+    });
+    pty.type_bytes(b"hostname\r");
+    pty.wait("its answer", |screen| screen.contents().matches("/ # ").count() == 2);
+    pty.resize(33, 100);
+    // The size takes its own way to the engine, beside the keys: it is asked for until it is there.
+    for _ in 0..100 {
+        pty.type_bytes(b"stty size\r");
+        std::thread::sleep(Duration::from_millis(100));
+        if pty.contents().contains("33 100") {
+            break;
+        }
+    }
+    pty.wait_text("33 100");
+    pty.type_bytes("echo 港口\r".as_bytes());
+    pty.wait("wide characters, whole", |screen| screen.contents().matches("港口").count() == 2);
+    pty.type_bytes(b"exit 3\r");
+    pty.wait("the dashboard again", |screen| {
+        screen.alternate_screen() && screen.contents().contains("ended with 3") && screen.contents().contains("3 of 85")
+    });
+    pty.type_bytes(b"8");
+    pty.wait_text("opened a shell in shop-web-1");
+    pty.type_bytes(b"qq");
+    assert!(pty.exit().success());
+    pty.assert_clean();
 }
 
 /// The demo in so many rows of 130 columns, with a home of its own.

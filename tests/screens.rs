@@ -5,6 +5,7 @@ mod support;
 
 use support::{
     fleet::{USUAL, World, before, fleet, now, unseen},
+    lines::tell,
     screen::{screen, styled, text, type_keys},
 };
 use wharf::{
@@ -48,8 +49,8 @@ fn every_view_at_three_sizes() {
         ("operations", "9"),
         ("operation", "9<enter>"),
         ("services-of-a-stack", "<enter>"),
-        ("draft", "4+++l+"),
-        ("plan", "4+++l+."),
+        ("draft", "4+++<right>+"),
+        ("plan", "4+++<right>+."),
         ("details-host", "2jjjjjjd"),
         ("details-replica", "5d"),
         ("spec", "4y"),
@@ -86,11 +87,11 @@ fn what_moves_at_three_sizes() {
         ("drain-operations", "9"),
         ("drain-operation", "9<enter>"),
         ("drain-plan", "2jD"),
-        ("migrate-service", "4lm"),
+        ("migrate-service", "4<right>m"),
         ("migrate-replica", "5m"),
         ("migrate-volume", "4/ledger<enter>m"),
         ("migrate-stack", "3m"),
-        ("migrate-plan", "4lm<enter>"),
+        ("migrate-plan", "4<right>m<enter>"),
         ("rollback-service", "4B"),
         ("rollback-stack", "3B"),
         ("rollback-plan", "4B<enter>"),
@@ -102,6 +103,62 @@ fn what_moves_at_three_sizes() {
             check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
         }
     }
+}
+
+/// What a service prints: in colours, on stderr, with a life that ends, and names that are wide.
+fn printing(size: (u16, u16), keys: &str) -> State {
+    let mut state = World::usual().state(Mode::Normal, size);
+    type_keys(&mut state, keys);
+    let lines: Vec<(u32, i64, String)> = (0..40)
+        .map(|n| {
+            let text = match n % 8 {
+                1 => {
+                    format!("!level=error msg=\"upstream timed out\" route=\"POST /v1/orders\" after=5s trace={n:08x}")
+                }
+                3 => format!("\u{1b}[33mWARN\u{1b}[0m  slow request took={}ms 港口 ñ", 800 + n),
+                5 => format!("\u{1b}[32mINFO\u{1b}[0m  {}", "a long line goes on and on, ".repeat(9)),
+                _ => format!("level=info route=\"GET /v1/stock\" status=200 took={n}ms"),
+            };
+            (n % 5, i64::from(n), text)
+        })
+        .collect();
+    tell(&mut state, &lines);
+    if let Some(logs) = &mut state.logs {
+        let life = wharf::app::logs::Life::Ended { code: 137, oom: true };
+        logs.see(1, life, now());
+    }
+    state
+}
+
+#[test]
+fn logs_at_three_sizes() {
+    for (name, open, keys) in [
+        ("logs-service", "4l", ""),
+        ("logs-stack", "3l", "t"),
+        ("logs-replica", "5l", "wt"),
+        ("logs-wrapped", "4l", "w"),
+        ("logs-scrolled", "4l", "kkkk<right><right>"),
+        ("logs-found", "4l", "/warn<enter>&&N"),
+        ("logs-sources", "4l", "A"),
+        ("logs-help", "4l", "?"),
+    ] {
+        for size in SIZES {
+            let mut state = printing(size, open);
+            type_keys(&mut state, keys);
+            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
+        }
+    }
+    let mut plain = printing((120, 30), "4l");
+    type_keys(&mut plain, "t");
+    let mut ascii = Theme::named("no-color").unwrap();
+    ascii.ascii = true;
+    check("logs-no-color-ascii", &styled(&screen(&plain, &ascii)));
+    let empty = {
+        let mut state = World::usual().state(Mode::Normal, (80, 24));
+        type_keys(&mut state, "5l");
+        state
+    };
+    check("logs-empty", &text(&screen(&empty, &theme())));
 }
 
 #[test]
@@ -163,7 +220,7 @@ fn without_colours_states_and_selection_still_show() {
 fn ascii_only_where_the_terminal_knows_no_more() {
     let mut theme = theme();
     theme.ascii = true;
-    for keys in ["", "0", "4+++.", "9<enter>", "?", "2d", "4lm", "4B", "2D"] {
+    for keys in ["", "0", "4+++.", "9<enter>", "?", "2d", "4<right>m", "4B", "2D"] {
         let mut state = if keys.ends_with('m') || keys.ends_with('B') { moving((100, 30)) } else { day((100, 30)) };
         type_keys(&mut state, keys);
         let shown = text(&screen(&state, &theme));

@@ -42,6 +42,8 @@ mod operators;
 mod reconciler;
 #[path = "sim/support.rs"]
 mod support;
+#[path = "sim/talking.rs"]
+mod talking;
 #[path = "sim/testing.rs"]
 mod testing;
 #[path = "sim/traffic.rs"]

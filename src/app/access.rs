@@ -6,7 +6,7 @@ use super::{
     screen::View,
     state::State,
 };
-use crate::model::{CommandId, HostName, RegionName, ServiceKey};
+use crate::model::{CommandId, Container, HostName, RegionName, ServiceKey};
 
 /// Why a command cannot be used now; none when it can.
 pub fn refused(state: &State, command: Command) -> Option<String> {
@@ -32,6 +32,11 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
         Command::Migrate | Command::Rollback if state.screen().marks.len() > 1 => {
             Some("one at a time: esc takes the marks away".into())
         }
+        Command::Shell | Command::Attach => match container(state) {
+            None => Some("there is no container".into()),
+            Some((_, container)) if !container.is_running() => Some("it does not run".into()),
+            Some(_) => None,
+        },
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort
         | Command::Wide
@@ -73,7 +78,7 @@ fn target_refused(state: &State, target: Target, command: Command) -> Option<Str
                 };
             }
             if target == Target::Place && places(state).is_empty() {
-                return Some("select a service and a region: `h` and `l` move between regions".into());
+                return Some("select a service and a region: `←` and `→` move between regions".into());
             }
             None
         }
@@ -88,6 +93,13 @@ pub fn host(state: &State) -> Option<HostName> {
         Id::Event(_) => state.news.get(state.selected_row()?)?.host.clone(),
         _ => None,
     }
+}
+
+/// The container of the selected replica, with its host.
+pub fn container(state: &State) -> Option<(&HostName, &Container)> {
+    let Id::Replica(_) = state.selected()? else { return None };
+    let row = state.index.replicas.get(state.selected_row()?)?;
+    Some((&row.host, state.container(row)?))
 }
 
 /// The region of that host.

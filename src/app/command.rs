@@ -17,6 +17,8 @@ pub enum Scope {
     Services,
     /// Replicas.
     Replicas,
+    /// Logs.
+    Logs,
     /// Events.
     Events,
     /// Operations, and the page of one operation.
@@ -29,13 +31,14 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order of help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Everywhere,
         Self::List,
         Self::Hosts,
         Self::Stacks,
         Self::Services,
         Self::Replicas,
+        Self::Logs,
         Self::Events,
         Self::Operations,
         Self::Plan,
@@ -51,6 +54,7 @@ impl Scope {
             Self::Hosts => "hosts",
             Self::Services => "services",
             Self::Replicas => "replicas",
+            Self::Logs => "logs",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Plan => "plan",
@@ -72,6 +76,7 @@ impl Scope {
             Self::Hosts => "hosts",
             Self::Services => "services",
             Self::Replicas => "replicas",
+            Self::Logs => "logs",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Plan => "the open plan",
@@ -86,6 +91,7 @@ impl Scope {
             View::Hosts => Self::Hosts,
             View::Services => Self::Services,
             View::Replicas => Self::Replicas,
+            View::Logs => Self::Logs,
             View::Events => Self::Events,
             View::Operations | View::Operation => Self::Operations,
             View::Wall => Self::Everywhere,
@@ -182,6 +188,7 @@ registry! {
     Stacks "stacks" ["3"] [Everywhere] None looks 0 "stacks" "Every stack, also those of other tools.";
     Services "services" ["4"] [Everywhere] None looks 0 "services" "Every service with its replicas per region.";
     Replicas "replicas" ["5"] [Everywhere] None looks 0 "replicas" "Every container with its state and load.";
+    Logs "logs" ["7"] [Everywhere] None looks 0 "logs" "What the selected row's containers print, merged, as it comes.";
     Events "events" ["8"] [Everywhere] None looks 0 "events" "What engines and reconcilers told, newest first.";
     Operations "operations" ["9"] [Everywhere] None looks 0 "operations" "What was asked for, and how far it is.";
     Wall "wall" ["0"] [Everywhere] None looks 0 "wall" "What a team reads from five metres away: figures, what is wrong, stacks by regions.";
@@ -216,7 +223,7 @@ registry! {
     PageUp "page-up" ["pgup"] [List] None looks 0 "page up" "A page up.";
     PageDown "page-down" ["pgdn"] [List] None looks 0 "page down" "A page down.";
     Left "left" ["h" "left"] [List] None looks 0 "left" "Columns to the left; in services the region to the left.";
-    Right "right" ["l" "right"] [List] None looks 0 "right" "Columns to the right; in services the region to the right.";
+    Right "right" ["right"] [List] None looks 0 "right" "Columns to the right; in services the region to the right.";
     Mark "mark" ["space"] [List] Row looks 0 "mark" "Mark the row; what edits a draft then acts on all marked rows.";
     MarkRange "mark-range" ["v"] [List] Row looks 0 "mark range" "Mark all rows from the one that was marked last to this one.";
     MarkAll "mark-all" ["*"] [List] None looks 0 "mark all" "Mark all rows that are shown, or none.";
@@ -230,6 +237,28 @@ registry! {
     CopyRow "copy-row" ["Y"] [List] Row looks 0 "copy row" "Send the whole row to the terminal's clipboard.";
     OwnerOf "owner" ["o"] [List] Row looks 0 "owner" "Jump to what it belongs to: replica to service, service to stack, host to its region's hosts.";
     EventsOf "events-of" ["e"] [List] Row looks 0 "events of it" "What was told about it.";
+    LogsOf "logs-of" ["l"] [Stacks Hosts Services Replicas Events] Row looks 15 "logs" "What its containers print, merged, as it comes.";
+    Previous "previous-life" ["p"] [Replicas Logs] None looks 0 "previous life" "What a replica's process printed before it last started; again for the present one.";
+    Shell "shell" ["E"] [Replicas] Row drafts 8 "shell" "A shell in the replica's container, in this terminal; the dashboard comes back when it ends.";
+    Attach "attach" ["a"] [Replicas] Row drafts 0 "attach" "This terminal for the container's own process; ctrl-p ctrl-q comes back.";
+    Autoscroll "autoscroll" ["s"] [Logs] None looks 1 "autoscroll" "Show new lines as they come, or stand still; scrolling up stands still.";
+    PauseLogs "pause-logs" ["space"] [Logs] None looks 2 "pause" "Read nothing for now; again goes on where it was.";
+    Wrap "wrap" ["w"] [Logs] None looks 3 "wrap" "Long lines in several rows, or cut at the edge.";
+    Times "times" ["t"] [Logs] None looks 4 "times" "Times in front of lines: none, by your clock, in UTC.";
+    NextHit "next-match" ["n"] [Logs] None looks 0 "next match" "The next line that has what is looked for.";
+    LastHit "previous-match" ["N"] [Logs] None looks 0 "match before" "The one before.";
+    Around "around" ["&"] [Logs] None looks 0 "around" "What `/` does with other lines: leaves them out, keeps those around, shows all and marks.";
+    MarkLine "mark-line" ["m"] [Logs] None looks 5 "mark" "Draw a line below what is there.";
+    Clear "clear" ["C"] [Logs] None looks 0 "clear" "Forget all lines that are kept here.";
+    SourcesMenu "sources" ["A"] [Logs] None looks 6 "sources" "Whose lines are shown: on and off.";
+    CopyScreen "copy-screen" ["c"] [Logs] None looks 7 "copy" "Send the lines on the screen to the terminal's clipboard.";
+    Tail "tail" ["0"] [Logs] None looks 0 "tail" "The last lines, and what comes.";
+    HeadOf "head" ["1"] [Logs] None looks 0 "head" "The first lines that the host has.";
+    Since1 "since-1m" ["2"] [Logs] None looks 0 "last minute" "Lines of the last minute, and what comes.";
+    Since5 "since-5m" ["3"] [Logs] None looks 0 "last 5 minutes" "Lines of the last 5 minutes, and what comes.";
+    Since15 "since-15m" ["4"] [Logs] None looks 0 "last 15 minutes" "Lines of the last 15 minutes, and what comes.";
+    Since30 "since-30m" ["5"] [Logs] None looks 0 "last 30 minutes" "Lines of the last 30 minutes, and what comes.";
+    Since60 "since-1h" ["6"] [Logs] None looks 0 "last hour" "Lines of the last hour, and what comes.";
     Plus "more" ["+"] [Services Replicas] Place drafts 1 "one more" "One replica more, in the draft.";
     Minus "fewer" ["-"] [Services Replicas] Place drafts 2 "one fewer" "One replica fewer, in the draft.";
     Exact "exact" ["="] [Services Replicas] Place drafts 3 "exactly" "Type the number of replicas, for the draft.";

@@ -1,6 +1,6 @@
 //! Text with meaning: what the pure side hands to drawing. A role becomes a colour or a weight in the theme.
 
-use crate::text::{fit, width};
+use crate::text::{Ink, fit, width};
 
 /// What a piece of text means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +29,10 @@ pub enum Role {
     Match,
     /// Not possible now.
     Disabled,
+    /// The name of a source of lines: one of six looks.
+    Source(u8),
+    /// As the program that printed it wanted it.
+    Ink(Ink),
 }
 
 /// The state of anything, by shape and colour.

@@ -22,6 +22,7 @@ pub mod key;
 pub mod keymap;
 pub mod layout;
 pub mod line;
+pub mod logs;
 pub mod msg;
 pub mod news;
 pub mod overlay;
@@ -43,7 +44,7 @@ mod update;
 pub mod views;
 pub mod wall;
 
-pub use msg::{Effect, Mode, Msg, Redraw, StoreView, Update};
+pub use msg::{Effect, Mode, Msg, Redraw, StoreView, Update, Visit};
 pub use state::State;
 pub use update::update;
 

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::{key::Key, prefs::Prefs};
 use crate::{
     model::{
-        CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, Operation, Proposal, RegionName,
+        CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery, Operation,
+        Proposal, RegionName, ServiceKey,
     },
     text::Text,
 };
@@ -71,6 +72,8 @@ pub enum Msg {
     Store(Arc<StoreView>),
     /// The store could not be read.
     StoreFailed(Text),
+    /// Lines of what is followed.
+    Logs(Box<LogBatch>),
     /// The answer to an [`Effect::Apply`], in the order of the effects.
     Applied(Result<Box<Operation>, Text>),
     /// What the shell wants to say in one line, such as the outcome of a copy or dump.
@@ -81,6 +84,22 @@ pub enum Msg {
     Tick(Timestamp),
     /// The last frame that was drawn has been handed to the terminal.
     Shown,
+}
+
+/// A container that gets the terminal for a while. That changes nothing that is wanted, but a container can be changed
+/// from its inside: who only looks may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// On which host.
+    pub host: HostName,
+    /// Which.
+    pub container: ContainerId,
+    /// Its name, for people.
+    pub name: String,
+    /// The service that it is of, for ours.
+    pub service: Option<ServiceKey>,
+    /// Its own process is talked with, instead of a shell beside it.
+    pub attach: bool,
 }
 
 /// What the shell shall do.
@@ -94,12 +113,18 @@ pub enum Effect {
     Reconnect(HostName),
     /// These containers are on the screen: sample them fast, the others slowly.
     Sample(Vec<(HostName, ContainerId)>),
+    /// Follow what these containers print, and nothing else. Answered by [`Msg::Logs`], again and again.
+    Follow(LogQuery),
+    /// Follow nothing any more.
+    Unfollow,
     /// Put text into the clipboard of the terminal.
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].
     Dump(String),
     /// Keep how views are liked, for the next time.
     Remember(Prefs),
+    /// Give the terminal to a container, and take it back when that ends. Answered by [`Msg::Say`] or [`Msg::Failed`].
+    Visit(Visit),
     /// These things are newly wrong: ring, notify, run the hook, as far as that is asked for.
     Alert(Vec<String>),
     /// End an operation.
@@ -119,7 +144,7 @@ pub enum Effect {
 impl Effect {
     /// True when it changes something outside of this program.
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Apply(_) | Self::Abort(_) | Self::Pause(_) | Self::Resume(_))
+        matches!(self, Self::Apply(_) | Self::Visit(_) | Self::Abort(_) | Self::Pause(_) | Self::Resume(_))
     }
 }
 

@@ -69,6 +69,11 @@ pub enum Overlay {
         /// Which.
         id: CommandId,
     },
+    /// Whose lines are shown.
+    Sources {
+        /// The selected source.
+        at: usize,
+    },
     /// Leaving while a draft would be lost or operations run.
     Quit,
 }

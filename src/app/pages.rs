@@ -4,6 +4,7 @@ mod bars;
 mod choose;
 mod details;
 mod help;
+mod logs;
 mod menus;
 mod operation;
 mod plan;
@@ -13,6 +14,7 @@ mod steps;
 pub use bars::{empty, faults, header, hints, plan_bar, running};
 pub use choose::{Page, revision_room, revisions, targets};
 pub use help::help;
+pub use logs::{LogPlace, log_place, log_screen, log_text, logs, sources};
 pub use menus::{MenuEntry, abort, actions, exact, palette, quit, remove, scale, sort};
 pub use operation::{operation, operation_end, operation_mark, operation_note, operation_traffic};
 pub use plan::{plan, plan_line_of};
@@ -61,6 +63,10 @@ fn row_cells(state: &State, row: usize) -> Vec<String> {
 /// The whole view as text: every row, every column.
 pub fn dump(state: &State) -> String {
     let mut out = format!("{}  {}\n\n", header(state, 200).text().trim(), state.now);
+    if state.screen().view == View::Logs {
+        out.push_str(&log_text(state));
+        return out;
+    }
     if state.screen().view == View::Wall {
         for line in super::wall::wall(state, 160, state.index.stacks.len() + 60) {
             out.push_str(line.text().trim_end());

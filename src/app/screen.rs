@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ids::{Id, ServiceId, StackId},
+    ids::{Id, ReplicaId, ServiceId, StackId},
     table::Col,
 };
 use crate::model::{CommandId, HostName, RegionName};
@@ -25,6 +25,8 @@ pub enum View {
     Services,
     /// Replicas.
     Replicas,
+    /// What containers print.
+    Logs,
     /// Events and journal.
     Events,
     /// Operations.
@@ -44,6 +46,7 @@ impl View {
             Self::Stacks => "stacks",
             Self::Services => "services",
             Self::Replicas => "replicas",
+            Self::Logs => "logs",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
@@ -53,16 +56,17 @@ impl View {
 
     /// True for what is a table with rows to select.
     pub fn is_list(self) -> bool {
-        !matches!(self, Self::Operation | Self::Wall)
+        !matches!(self, Self::Operation | Self::Logs | Self::Wall)
     }
 
     /// The views that a digit opens, with that digit.
-    pub const NUMBERED: [(char, Self); 8] = [
+    pub const NUMBERED: [(char, Self); 9] = [
         ('1', Self::Overview),
         ('2', Self::Hosts),
         ('3', Self::Stacks),
         ('4', Self::Services),
         ('5', Self::Replicas),
+        ('7', Self::Logs),
         ('8', Self::Events),
         ('9', Self::Operations),
         ('0', Self::Wall),
@@ -83,6 +87,8 @@ pub enum Within {
     Stack(StackId),
     /// One service.
     Service(ServiceId),
+    /// One replica.
+    Replica(ReplicaId),
     /// One operation.
     Operation(CommandId),
 }
@@ -96,6 +102,8 @@ impl Within {
             Self::Host(name) => name.to_string(),
             Self::Stack(id) => id.name().to_owned(),
             Self::Service(id) => id.to_string(),
+            Self::Replica(ReplicaId::Slot(key)) => key.to_string(),
+            Self::Replica(ReplicaId::Container(_, id)) => id.0.as_str().chars().take(12).collect(),
             Self::Operation(id) => id.short(),
         })
     }

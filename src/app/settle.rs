@@ -34,6 +34,7 @@ impl State {
         super::balance::look(self);
         self.dirty.rows = true;
         self.dirty.news = true;
+        self.dirty.logs = true;
         self.alert()
     }
 
@@ -73,7 +74,9 @@ impl State {
             self.work_out_picker();
         }
         self.keep_in_sight();
-        self.sample()
+        let mut effects = self.sample();
+        effects.extend(self.sync_logs());
+        effects
     }
 
     /// Makes the rows again; between two settings in order they keep their places.

@@ -16,6 +16,7 @@ use super::{
     index::Index,
     keymap::Keymap,
     line::Mark,
+    logs::{self, Logs},
     msg::{Mode, StoreView},
     news::{Events, News},
     overlay::Overlay,
@@ -84,6 +85,7 @@ pub(super) struct Dirty {
     pub rows: bool,
     pub news: bool,
     pub plan: bool,
+    pub logs: bool,
 }
 
 /// Everything that the screen is drawn from.
@@ -134,6 +136,12 @@ pub struct State {
     pub way: Way,
     /// The rows of the screen on top.
     pub rows: Rows,
+    /// What is followed, while the logs view is on top.
+    pub logs: Option<Box<Logs>>,
+    /// From when on the logs that are opened next begin.
+    pub(super) logs_from: logs::From,
+    /// Counts what was followed.
+    pub(super) log_generation: u64,
     /// What floats above.
     pub overlay: Option<Overlay>,
     /// The pane beside the list.
@@ -188,6 +196,9 @@ impl State {
             last_key: now,
             way: Way::from(if mode == Mode::Watch { View::Wall } else { View::Overview }),
             rows: Rows::default(),
+            logs: None,
+            logs_from: logs::From::default(),
+            log_generation: 0,
             overlay: None,
             pane: None,
             draft: Draft::default(),
@@ -198,7 +209,7 @@ impl State {
             tour: None,
             prefs: Prefs::default(),
             keymap: Keymap::standard(mode),
-            dirty: Dirty { index: true, rows: true, news: true, plan: false },
+            dirty: Dirty { index: true, rows: true, news: true, plan: false, logs: false },
             sampled: Vec::new(),
             last_rows: now,
             last_draw_tick: now,

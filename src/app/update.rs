@@ -3,6 +3,7 @@
 mod apply;
 mod edit;
 mod keys;
+mod logs;
 mod navigate;
 mod overlays;
 mod pick;
@@ -64,6 +65,11 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             state.dirty.index = true;
             if new { Redraw::Soon } else { Redraw::No }
         }
+        Msg::Logs(batch) => {
+            let now = state.now;
+            let taken = state.logs.as_mut().is_some_and(|logs| logs.take(*batch, now));
+            if taken { Redraw::Soon } else { Redraw::No }
+        }
         Msg::Applied(answer) => {
             applied(state, answer);
             effects.extend(state.settle());
@@ -106,6 +112,9 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
     let mut seen = false;
     let mut shown = false;
     for update in updates {
+        if let Some(logs) = &mut state.logs {
+            logs.hear(&update, state.now);
+        }
         match update.change {
             HostChange::Event(event) => {
                 state.events.push(event);
@@ -141,7 +150,7 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
 fn shows_traffic(state: &State) -> bool {
     match state.screen().view {
         View::Overview | View::Stacks | View::Services | View::Replicas | View::Operation | View::Wall => true,
-        View::Hosts | View::Events | View::Operations => state.pane.is_some(),
+        View::Hosts | View::Events | View::Operations | View::Logs => state.pane.is_some(),
     }
 }
 

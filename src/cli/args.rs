@@ -60,6 +60,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Print the log of a service's or stack's replicas
     Logs(LogsArgs),
+    /// Run a command in a replica, or open a shell in it; ends with the command's exit code
+    Exec(ExecArgs),
     /// Run a stack as its Compose file says
     Deploy(DeployArgs),
     /// Change the number of replicas
@@ -252,6 +254,23 @@ pub struct LogsArgs {
     /// One JSON object per line
     #[arg(long)]
     pub json: bool,
+}
+
+/// `wharf exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// STACK/SERVICE or STACK/SERVICE.SLOT: the first replica that runs
+    #[arg(value_name = "STACK/SERVICE[.SLOT]")]
+    pub what: String,
+    /// Only on this host
+    #[arg(long)]
+    pub host: Option<String>,
+    /// No terminal for the command, even at one
+    #[arg(long, short = 'T')]
+    pub no_tty: bool,
+    /// The command; without one, a shell
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
 }
 
 /// What all acting commands take.

@@ -11,9 +11,9 @@ use tokio::{
 use super::{Context, Failure, hook::Hook, keys, liked, start::Starter, theme};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView, tour::Tour},
-    engine::{ObserveOptions, Observer, Sampling, Watching},
+    engine::{Attending, Follower, ObserveOptions, Observer, Sampling, Watching},
     entry::Watch,
-    model::{Container, FleetName, HostChange, HostName, HostUpdate, Operation, Owner, Paused, RegionName},
+    model::{Container, FleetName, HostChange, HostName, HostUpdate, LogBatch, Operation, Owner, Paused, RegionName},
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
     tui::{self, alert::Alerts},
@@ -39,8 +39,14 @@ const LEASES_EVERY: Duration = Duration::from_secs(5);
 /// How often it is made sure that open operations have a reconciler.
 const CARE: Duration = Duration::from_secs(1);
 
+/// Updates of hosts that wait for the screen.
+const UPDATES: usize = 1024;
+
 /// Updates of hosts are handed over together, at most so often: the screen shows ten frames a second at most.
 const GATHER: Duration = Duration::from_millis(30);
+
+/// Batches of lines on their way to the screen; the follower holds what does not fit.
+const BATCHES: usize = 2;
 
 /// The slow round of statistics for everything that is not on the screen.
 const SLOW_STATS: Duration = Duration::from_secs(30);
@@ -59,8 +65,12 @@ pub(super) async fn act(context: Context, store: Arc<dyn Store>, look: Look, mod
     let answers = inbox.0.clone();
     let acting = store.clone();
     let carer = tokio::spawn(care(store.clone(), starter.clone(), answers.clone()));
-    let hand = Hand { store: acting, starter, who, answers };
-    let result = show(context, store, look, mode, inbox, outbox, move |effect| hand.act(effect)).await;
+    let (tell, updates) = mpsc::channel(UPDATES);
+    let observer = Arc::new(Observer::start_attending(&context.fleet, tell.clone(), ObserveOptions::default()));
+    let (visits, come) = mpsc::channel(1);
+    let hand = Hand { store: acting, starter, who, answers, observer: observer.clone(), visits };
+    let seeing = Seeing { observer, tell, updates, visits: come };
+    let result = show(context, store, look, mode, seeing, inbox, outbox, move |effect| hand.act(effect)).await;
     carer.abort();
     result
 }
@@ -68,15 +78,20 @@ pub(super) async fn act(context: Context, store: Arc<dyn Store>, look: Look, mod
 /// `wharf watch`: no store that accepts, no engine that changes, by type.
 pub(super) async fn watch(context: Context, look: Look) -> Result<ExitCode, Failure> {
     let store = context.read_store()?;
-    show(context, store, look, Mode::Watch, mpsc::channel(64), mpsc::channel(64), |_| {}).await
+    let (tell, updates) = mpsc::channel(UPDATES);
+    let observer = Arc::new(Observer::<Watching>::start(&context.fleet, tell.clone(), ObserveOptions::default()));
+    let seeing = Seeing { observer, tell, updates, visits: mpsc::channel(1).1 };
+    show(context, store, look, Mode::Watch, seeing, mpsc::channel(64), mpsc::channel(64), |_| {}).await
 }
 
 /// Runs the terminal until it is left. `change` gets the effects that change something.
-async fn show<S: ReadStore + ?Sized>(
+#[expect(clippy::too_many_arguments, reason = "everything comes together here")]
+async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
     context: Context,
     store: Arc<S>,
     look: Look,
     mode: Mode,
+    Seeing { observer, tell, updates, visits }: Seeing<Right>,
     (inbox, messages): (mpsc::Sender<Msg>, mpsc::Receiver<Msg>),
     (effects, outbox): (mpsc::Sender<Effect>, mpsc::Receiver<Effect>),
     change: impl Fn(Effect) + Send + 'static,
@@ -90,19 +105,21 @@ async fn show<S: ReadStore + ?Sized>(
     if mode != Mode::Watch {
         state.like(liked::load());
     }
-    let (tx, updates) = mpsc::channel(1024);
-    let observer = Observer::<Watching>::start(&context.fleet, tx.clone(), ObserveOptions::default());
     observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
-    let observer = Arc::new(observer);
     let watches =
-        Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell: tx, there: BTreeMap::new() };
+        Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell, there: BTreeMap::new() };
+    let (lines, batches) = mpsc::channel(BATCHES);
+    let readers = observer.clone();
+    let follower = Follower::new(move |host| readers.reader(host), lines);
     let pumps = [
         tokio::spawn(pump_hosts(updates, watches, inbox.clone())),
         tokio::spawn(pump_store(store, inbox.clone())),
-        tokio::spawn(run_effects(observer, outbox, look.hook, change)),
+        tokio::spawn(pump_logs(batches, inbox.clone())),
+        tokio::spawn(run_effects(observer, follower, outbox, look.hook, change)),
         tokio::spawn(look.theme.follow(themes, inbox)),
     ];
-    let result = tui::run(state, tui::Look { theme, alerts: look.alerts }, messages, effects).await;
+    let look = tui::Look { theme, alerts: look.alerts };
+    let result = tui::run_with(state, look, messages, effects, visits).await;
     for pump in pumps {
         pump.abort();
     }
@@ -110,16 +127,24 @@ async fn show<S: ReadStore + ?Sized>(
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is seen, with the right to more or without it, and who is given the terminal.
+struct Seeing<Right> {
+    observer: Arc<Observer<Right>>,
+    tell: mpsc::Sender<HostUpdate>,
+    updates: mpsc::Receiver<HostUpdate>,
+    visits: mpsc::Receiver<tui::Visit>,
+}
+
 /// What asks proxies for their counters: one for each host on which a proxy was seen, so that hosts without one are asked
 /// nothing. They ask as long as the screen is there.
-struct Watches {
+struct Watches<Right> {
     fleet: FleetName,
-    observer: Arc<Observer<Watching>>,
+    observer: Arc<Observer<Right>>,
     tell: mpsc::Sender<HostUpdate>,
     there: BTreeMap<HostName, Watch>,
 }
 
-impl Watches {
+impl<Right> Watches<Right> {
     fn look(&mut self, update: &HostUpdate) {
         let is_proxy = |container: &Container| container.owner == Owner::Proxy;
         let has_proxy = match &update.change {
@@ -137,7 +162,11 @@ impl Watches {
     }
 }
 
-async fn pump_hosts(mut updates: mpsc::Receiver<HostUpdate>, mut watches: Watches, inbox: mpsc::Sender<Msg>) {
+async fn pump_hosts<Right>(
+    mut updates: mpsc::Receiver<HostUpdate>,
+    mut watches: Watches<Right>,
+    inbox: mpsc::Sender<Msg>,
+) {
     while let Some(first) = updates.recv().await {
         watches.look(&first);
         let mut batch = vec![first];
@@ -147,6 +176,14 @@ async fn pump_hosts(mut updates: mpsc::Receiver<HostUpdate>, mut watches: Watche
             batch.push(update);
         }
         if inbox.send(Msg::Hosts(batch)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn pump_logs(mut batches: mpsc::Receiver<LogBatch>, inbox: mpsc::Sender<Msg>) {
+    while let Some(batch) = batches.recv().await {
+        if inbox.send(Msg::Logs(Box::new(batch))).await.is_err() {
             return;
         }
     }
@@ -200,8 +237,9 @@ async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
     view.await.map_err(|error: crate::store::StoreError| Text::new(&error.to_string()))
 }
 
-async fn run_effects(
-    observer: Arc<Observer<Watching>>,
+async fn run_effects<Right>(
+    observer: Arc<Observer<Right>>,
+    mut follower: Follower,
     mut outbox: mpsc::Receiver<Effect>,
     hook: Option<String>,
     change: impl Fn(Effect),
@@ -211,6 +249,8 @@ async fn run_effects(
         match effect {
             Effect::Resync(host) => observer.resync(&host),
             Effect::Reconnect(host) => observer.reconnect(&host),
+            Effect::Follow(query) => follower.follow(query),
+            Effect::Unfollow => follower.stop(),
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }
@@ -253,14 +293,25 @@ struct Hand {
     starter: Starter,
     who: String,
     answers: mpsc::Sender<Msg>,
+    observer: Arc<Observer<Attending>>,
+    visits: mpsc::Sender<tui::Visit>,
 }
 
 impl Hand {
     fn act(&self, effect: Effect) {
         let (store, starter, who, answers) =
             (self.store.clone(), self.starter.clone(), self.who.clone(), self.answers.clone());
+        let visits = self.visits.clone();
+        let console = match &effect {
+            Effect::Visit(visit) => self.observer.console(&visit.host),
+            _ => None,
+        };
         tokio::spawn(async move {
             let message = match effect {
+                Effect::Visit(wanted) => match super::visit::open(wanted, console, store, who, visits).await {
+                    Ok(()) => return,
+                    Err(why) => Msg::Failed(why),
+                },
                 Effect::Apply(proposal) => {
                     let answer = store.accept(*proposal, who, Timestamp::now()).await;
                     if let Ok(operation) = &answer {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{Context, Failure, args::LogsArgs, json::LogRow, look, print};
 use crate::{
-    engine::{LogLine, LogOptions},
-    model::{ContainerId, HostName},
+    engine::LogOptions,
+    model::{ContainerId, HostName, LogLine},
     text,
 };
 
@@ -46,7 +46,7 @@ pub(super) async fn run(context: Context, args: LogsArgs) -> Result<ExitCode, Fa
             text::Text::new(&args.what)
         )));
     }
-    let options = LogOptions { follow: args.follow, tail: Some(args.tail), since: None };
+    let options = LogOptions { follow: args.follow, tail: Some(args.tail), ..LogOptions::default() };
     let wide = sources.iter().map(|source| text::width(&source.replica)).max().unwrap_or(0);
     let streams = sources.iter().filter_map(|source| {
         let reader = seen.observer.reader(&source.host)?;
@@ -90,7 +90,7 @@ fn show(source: &Source, line: &LogLine, args: &LogsArgs, wide: usize) {
             host: source.host.as_str(),
             replica: &source.replica,
             stream: if line.stderr { "stderr" } else { "stdout" },
-            text: &line.text,
+            text: line.text.text(),
         };
         if let Ok(row) = serde_json::to_string(&row) {
             print::line(&row);

@@ -8,6 +8,7 @@ mod dashboard;
 mod demo;
 mod deploy;
 mod doctor;
+mod exec;
 mod failure;
 mod hold;
 mod hook;
@@ -28,6 +29,7 @@ mod serve;
 mod start;
 mod targets;
 mod theme;
+mod visit;
 mod wait;
 
 use std::process::ExitCode;
@@ -87,6 +89,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::History(args)) => records::history(context()?, args).await,
         Some(Command::Events(args)) => records::events(context()?, args).await,
         Some(Command::Logs(args)) => logs::run(context()?, args).await,
+        Some(Command::Exec(args)) => exec::run(context()?, args).await,
         Some(Command::Deploy(args)) => deploy::run(context()?, args).await,
         Some(Command::Scale(args)) => act::scale(context()?, args).await,
         Some(Command::Restart(args)) => act::restart(context()?, args).await,

@@ -119,6 +119,36 @@ impl Http {
         Err(said::fault(status, &message(&body)))
     }
 
+    /// Asks for the connection itself: bytes both ways from the answer on.
+    pub(crate) async fn upgrade(
+        &self,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> Result<hyper::upgrade::Upgraded, Fault> {
+        let uri: Uri = format!("http://engine{}{path}", self.prefix)
+            .parse()
+            .map_err(|_| Fault::new(ErrorKind::Invalid, &format!("`{path}` is no path"), "report this as a bug"))?;
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let mut request = Request::new(bollard::body_full(body.into()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = super::console::upgrade_headers();
+        let response = self.client.request(request).await.map_err(|error| broken(&error))?;
+        let status = response.status().as_u16();
+        if status != 101 {
+            let body = collect(response.into_body(), MAX_ERROR).await.unwrap_or_default();
+            return Err(match status {
+                200..300 => Fault::new(
+                    ErrorKind::Garbage,
+                    "the engine did not give the connection over",
+                    "a proxy in between may not let it through",
+                ),
+                _ => said::fault(status, &message(&body)),
+            });
+        }
+        hyper::upgrade::on(response).await.map_err(|error| broken(&error))
+    }
+
     /// Asks for a JSON document.
     pub(crate) async fn json<T: DeserializeOwned>(&self, path: &str, deadline: Duration) -> Result<T, Fault> {
         within(deadline, async { parse(&self.bytes(path).await?.1) }).await

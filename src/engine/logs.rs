@@ -13,10 +13,11 @@ use super::{
     error::{EngineError, Fault},
     http::{broken, encode, within},
     reader::{LIST, Reader, inspected},
+    session::Session,
 };
 use crate::{
-    model::ContainerId,
-    text::{MAX_TEXT_BYTES, Text},
+    model::{ContainerId, LogLine},
+    text::{MAX_TEXT_BYTES, Painted},
 };
 
 /// A followed log may be silent for any time; so often it is checked that the engine still answers.
@@ -29,19 +30,10 @@ pub struct LogOptions {
     pub tail: Option<u32>,
     /// Only from this moment on, by the engine's clock.
     pub since: Option<Timestamp>,
+    /// Only up to this moment, by the engine's clock.
+    pub until: Option<Timestamp>,
     /// Go on with lines as they come.
     pub follow: bool,
-}
-
-/// One line of a container's output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// When, by the engine's clock.
-    pub at: Option<Timestamp>,
-    /// It was printed to stderr. With a terminal everything is stdout.
-    pub stderr: bool,
-    /// The line.
-    pub text: Text,
 }
 
 impl Reader {
@@ -56,38 +48,56 @@ impl Reader {
         let opened = async {
             // Only the configuration tells whether the output comes in frames.
             let tty = inspected(&session, id.0.as_str()).await?.config.tty;
-            let tail = options.tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string());
-            let since = options
-                .since
-                .map(|at| format!("&since={}.{:09}", at.as_second(), at.subsec_nanosecond().max(0)))
-                .unwrap_or_default();
-            let path = format!(
-                "/containers/{}/logs?stdout=true&stderr=true&timestamps=true&follow={}&tail={tail}{since}",
-                encode(id.0.as_str()),
-                options.follow
-            );
-            let response = within(LIST, session.http.send(Method::GET, &path, HeaderMap::new(), None)).await?;
-            Ok((tty, response.into_body()))
+            Source::open(&session, id, &options, tty).await
         };
-        let (tty, body) = opened.await.map_err(|fault: Fault| fault.at(&self.host, tried))?;
-        let source = Source { body, reader: self.clone(), splitter: Splitter::new(tty), ended: false };
-        Ok(futures::stream::try_unfold(source, move |mut source| async move {
-            let line = source.next().await.map_err(|fault| fault.at(&source.reader.host, tried))?;
-            Ok(line.map(|line| (line, source)))
+        let mut source = opened.await.map_err(|fault: Fault| fault.at(&self.host, tried))?;
+        source.reader = Some(self.clone());
+        let host = self.host.clone();
+        Ok(futures::stream::try_unfold(source, move |mut source| {
+            let host = host.clone();
+            async move {
+                let line = source.next().await.map_err(|fault| fault.at(&host, tried))?;
+                Ok(line.map(|line| (line, source)))
+            }
         })
         .boxed())
     }
 }
 
-struct Source {
+/// An open log.
+pub(crate) struct Source {
     body: Incoming,
-    reader: Reader,
+    /// Who asks a silent engine whether it is still there; none where someone else minds the connection.
+    reader: Option<Reader>,
     splitter: Splitter,
     ended: bool,
 }
 
 impl Source {
-    async fn next(&mut self) -> Result<Option<LogLine>, Fault> {
+    /// Opens the log of a container with a terminal, or without one. Silence is not looked into.
+    pub(crate) async fn open(
+        session: &Session,
+        id: &ContainerId,
+        options: &LogOptions,
+        tty: bool,
+    ) -> Result<Self, Fault> {
+        let tail = options.tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string());
+        let moment = |name: &str, at: Option<Timestamp>| {
+            at.map(|at| format!("&{name}={}.{:09}", at.as_second(), at.subsec_nanosecond().max(0))).unwrap_or_default()
+        };
+        let path = format!(
+            "/containers/{}/logs?stdout=true&stderr=true&timestamps=true&follow={}&tail={tail}{}{}",
+            encode(id.0.as_str()),
+            options.follow,
+            moment("since", options.since),
+            moment("until", options.until),
+        );
+        let response = within(LIST, session.http.send(Method::GET, &path, HeaderMap::new(), None)).await?;
+        Ok(Self { body: response.into_body(), reader: None, splitter: Splitter::new(tty), ended: false })
+    }
+
+    /// The next line; none at the end. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Option<LogLine>, Fault> {
         loop {
             if let Some(line) = self.splitter.line() {
                 return Ok(Some(line));
@@ -104,8 +114,10 @@ impl Source {
                 Ok(Some(Err(error))) => return Err(broken(&error)),
                 Ok(None) => self.ended = true,
                 Err(_) => {
-                    let answer = self.reader.ping().await;
-                    answer.map_err(|error| Fault { kind: error.kind, why: error.why, next: error.next })?;
+                    if let Some(reader) = &self.reader {
+                        let answer = reader.ping().await;
+                        answer.map_err(|error| Fault { kind: error.kind, why: error.why, next: error.next })?;
+                    }
                 }
             }
         }
@@ -120,6 +132,17 @@ struct Splitter {
     /// Output without its last line end, per stream: stdout, stderr.
     open: [Vec<u8>; 2],
     lines: std::collections::VecDeque<LogLine>,
+}
+
+/// Engines keep longer lines in parts of so many bytes.
+const ENGINES_CUT: usize = 16 * 1024;
+
+/// The part of a line behind its time stamp.
+fn unstamped(payload: &[u8]) -> &[u8] {
+    let Some(at) = payload.iter().take(40).position(|byte| *byte == b' ') else { return payload };
+    let stamp = payload.get(..at).and_then(|stamp| std::str::from_utf8(stamp).ok());
+    let is_stamp = stamp.is_some_and(|stamp| stamp.parse::<Timestamp>().is_ok());
+    payload.get(at + 1..).filter(|_| is_stamp).unwrap_or(payload)
 }
 
 /// Bytes of a frame's header: the stream, three zeros, the length in big-endian order.
@@ -156,6 +179,8 @@ impl Splitter {
     fn output(&mut self, stderr: bool, payload: &[u8]) {
         let [stdout, other] = &mut self.open;
         let open = if stderr { other } else { stdout };
+        // What an engine cut, because it was long, has a time stamp in front of every part.
+        let payload = if !self.tty && open.len() >= ENGINES_CUT { unstamped(payload) } else { payload };
         for piece in payload.split_inclusive(|byte| *byte == b'\n') {
             // What is too long for a text is cut there anyway.
             let room = (MAX_TEXT_BYTES + 64).saturating_sub(open.len());
@@ -190,7 +215,7 @@ fn line(stderr: bool, raw: &[u8]) -> LogLine {
     let (at, text) = stamped.map_or((text.parse().ok(), text), |(at, rest)| (Some(at), rest));
     // A line of nothing but its time stamp is an empty line.
     let text = if at.is_some() && text.parse::<Timestamp>().is_ok() && stamped.is_none() { "" } else { text };
-    LogLine { at, stderr, text: Text::new(text) }
+    LogLine { at, stderr, text: Painted::new(text) }
 }
 
 #[cfg(test)]
@@ -233,6 +258,14 @@ mod tests {
             let found: Vec<_> = found.iter().map(|(stderr, text)| (*stderr, text.as_str())).collect();
             assert_eq!(found, expected, "{chunk}");
         }
+    }
+
+    #[test]
+    fn a_long_line_in_parts_is_one_line() {
+        let stamp = "2026-03-01T12:00:00.123456789Z";
+        let part = "x".repeat(ENGINES_CUT);
+        let bytes = [frame(1, &format!("{stamp} {part}")), frame(1, &format!("{stamp} end\n"))].concat();
+        assert_eq!(all(false, &bytes, 5000), [(false, format!("{part}end"))]);
     }
 
     #[test]

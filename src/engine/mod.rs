@@ -8,12 +8,14 @@
 
 mod adopt;
 mod auth;
+mod console;
 mod convert;
 mod create;
 mod dial;
 mod error;
 mod exec;
 mod files;
+mod follow;
 mod handle;
 mod http;
 mod image;
@@ -37,15 +39,17 @@ mod wire;
 mod tests;
 
 pub use adopt::Found;
+pub use console::{Console, Control, Conversation, Piece, Talker};
 pub use create::CreateRequest;
 pub use dial::MemoryDial;
 pub use error::{EngineError, ErrorKind};
 pub use exec::{Ended, Talk};
+pub use follow::Follower;
 pub use handle::Handle;
-pub use logs::{LogLine, LogOptions};
+pub use logs::LogOptions;
 pub use network::{network_name, volume_name};
-pub use observe::{Acting, ObserveOptions, Observer, Sampling, Watching};
-pub use open::{open, open_memory, open_reader};
+pub use observe::{Acting, Attending, ObserveOptions, Observer, Sampling, Watching};
+pub use open::{open, open_console, open_memory, open_reader};
 pub use proxy::{Answers, ProxyFound, ProxyQuestion, ProxyRequest, Questions, Worker};
 pub use pull::PullProgress;
 pub use reader::{DiskUse, NetworkInfo, Reader, VolumeInfo};

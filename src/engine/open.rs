@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::{
+    console::Console,
     dial::MemoryDial,
     error::EngineError,
     handle::Handle,
@@ -20,6 +21,11 @@ pub async fn open(fleet: &FleetName, host: &Host) -> Result<Handle, EngineError>
 /// Opens an engine by its fleet entry, to look only.
 pub async fn open_reader(fleet: &FleetName, host: &Host) -> Result<Reader, EngineError> {
     connect(fleet, &host.name, &way_of(host)).await
+}
+
+/// Opens an engine by its fleet entry, to talk with its containers.
+pub async fn open_console(fleet: &FleetName, host: &Host) -> Result<Console, EngineError> {
+    connect(fleet, &host.name, &way_of(host)).await.map(Console::new)
 }
 
 /// Opens an engine in this process.

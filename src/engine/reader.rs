@@ -30,6 +30,14 @@ const DISK: Duration = Duration::from_secs(120);
 /// The connection that a [`Reader`] uses: a fixed one, or whichever its observer has just now.
 pub(crate) type Current = watch::Receiver<Result<Arc<Session>, Fault>>;
 
+/// Waits until the connection is lost, and why, or another. One that is opened for a single task never is.
+pub(crate) async fn another(current: &mut Current) -> Option<Fault> {
+    if current.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    current.borrow().as_ref().err().cloned()
+}
+
 /// Asks one engine. Has no method that changes anything. Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {

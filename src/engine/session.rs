@@ -30,6 +30,9 @@ pub const MAX_API: u32 = 47;
 /// The first answer must come by then. Tests of silent engines do not wait so long.
 const VERSION_DEADLINE: Duration = if cfg!(test) { Duration::from_secs(2) } else { Duration::from_secs(8) };
 
+/// Clocks that differ less are not set right: the measurement is not that good either.
+const FAR_OFF_MS: i64 = 500;
+
 /// A connection. Its SSH forward, where there is one, lives as long as it.
 pub(crate) struct Session {
     fleet: FleetName,
@@ -127,6 +130,15 @@ impl Session {
     pub(crate) fn engine_now(&self) -> Timestamp {
         let (now, skew) = (Timestamp::now(), SignedDuration::from_millis(self.skew_ms.load(Ordering::Relaxed)));
         now.checked_add(skew).unwrap_or(now)
+    }
+
+    /// A moment of the engine's clock on ours. Clocks that are about right are taken as they are.
+    pub(crate) fn ours(&self, theirs: Timestamp) -> Timestamp {
+        let skew = self.skew_ms.load(Ordering::Relaxed);
+        if skew.abs() < FAR_OFF_MS {
+            return theirs;
+        }
+        theirs.checked_sub(SignedDuration::from_millis(skew)).unwrap_or(theirs)
     }
 
     /// A better measurement of the clocks' difference.

@@ -38,6 +38,11 @@ pub struct Container {
 }
 
 impl Container {
+    /// True when its process can be talked with.
+    pub fn is_running(&self) -> bool {
+        self.state == ContainerState::Running
+    }
+
     /// The replica it is, when it is one of this fleet.
     pub fn replica(&self) -> Option<&ReplicaOf> {
         match &self.owner {

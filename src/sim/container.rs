@@ -90,6 +90,18 @@ pub(super) struct Said {
     pub(super) text: String,
 }
 
+/// Lives that are kept.
+const LIVES: usize = 4;
+
+/// One run of a container's process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    pub(super) started: Timestamp,
+    pub(super) finished: Timestamp,
+    pub(super) exit_code: i64,
+    pub(super) oom: bool,
+}
+
 /// Labels as shared pairs: thousands of containers have the same keys.
 pub(super) type Labels = Box<[(Arc<str>, Arc<str>)]>;
 
@@ -128,11 +140,29 @@ pub(super) struct Container {
 pub(super) struct Extra {
     pub(super) files: BTreeMap<String, File>,
     pub(super) said: Vec<Said>,
+    /// Runs of its process before the present one, oldest first: the engine keeps their output.
+    pub(super) lives: Vec<Life>,
     /// Set by `POST …/update`.
     pub(super) update: BTreeMap<String, Value>,
 }
 
 impl Container {
+    /// Its process starts: the run before, where there was one, is kept for the log.
+    pub(super) fn begin_life(&mut self, now: Timestamp) {
+        let started = self.started.replace(now);
+        if let (Some(started), Some(finished)) = (started, self.finished)
+            && finished >= started
+        {
+            let life = Life { started, finished, exit_code: self.exit_code, oom: self.oom };
+            let lives = &mut self.extra().lives;
+            lives.push(life);
+            lives.drain(..lives.len().saturating_sub(LIVES));
+        }
+        self.exit_code = 0;
+        self.oom = false;
+        self.life += 1;
+    }
+
     pub(super) fn label(&self, key: &str) -> Option<&str> {
         self.labels.iter().find(|(name, _)| name.as_ref() == key).map(|(_, value)| value.as_ref())
     }

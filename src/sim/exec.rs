@@ -50,6 +50,7 @@ impl State {
             command: container.spec.command.join(" "),
             healthy: container.health.is_none_or(|health| health == super::container::Health::Healthy),
             is_proxy: container.label(crate::model::label::PROXY).is_some(),
+            has_shell: !container.spec.image.contains("distroless"),
             refuses: self.script.proxy.refuses,
             now,
         }
@@ -161,6 +162,11 @@ impl Engine {
         Ok(reply::empty(200))
     }
 
+    /// Columns and rows of an exec's terminal.
+    pub(super) fn exec_size(&self, id: &str) -> (u16, u16) {
+        self.lock().execs.get(id).and_then(|exec| exec.size).unwrap_or((80, 24))
+    }
+
     /// The steps of an exec, from what its container looks like now.
     pub(super) fn exec_view(&self, exec: &Exec) -> View {
         self.lock().view(exec, self.clock.now())
@@ -208,6 +214,8 @@ pub(super) fn upgraded() -> Response<Body> {
 
 /// True for a shell without a script, which reads its commands from standard input.
 pub(super) fn interactive(command: &[String]) -> bool {
-    matches!(command, [shell] if shell::is_shell(shell))
+    // `sh -c 'exec sh'` is a shell too.
+    matches!(command, [shell, flag, script] if shell::is_shell(shell) && flag == "-c" && script.contains("exec sh"))
+        || matches!(command, [shell] if shell::is_shell(shell))
         || matches!(command, [shell, flag] if shell::is_shell(shell) && matches!(flag.as_str(), "-i" | "-l"))
 }

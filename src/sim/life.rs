@@ -45,14 +45,11 @@ impl Engine {
         let (pid, now) = (state.next_pid, self.clock.now());
         let container = state.container_mut(&id)?;
         container.status = Status::Running;
-        container.started = Some(now);
-        container.exit_code = 0;
-        container.oom = false;
+        container.begin_life(now);
         container.error.clear();
         container.ports = ports;
         container.pid = pid;
         container.health = spec.health.as_ref().map(|_| Health::Starting);
-        container.life += 1;
         for network in &networks {
             self.emit_membership(state, network, &id, true);
         }

@@ -1,16 +1,17 @@
 //! `GET /containers/{id}/logs`: lines are made from the time when they are asked for, never stored.
 
 use super::clock;
-use super::container::Container;
+use super::container::{Container, Life};
 use super::engine::Engine;
 use super::kind::Kind;
 use super::num;
 use super::phrases;
 use super::query::Query;
 use super::reply::{self, Answer, Refusal};
+use super::script::Behaviour;
 use super::session::frame;
 use super::shell::{self, Step, View};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
@@ -21,6 +22,9 @@ use std::time::Duration;
 const LOOK_AHEAD: Duration = Duration::from_secs(120);
 /// Lines that an engine keeps of a run, as a log driver with rotation would.
 const KEPT: u64 = 5_000;
+
+/// Bytes that are written at once.
+const TOGETHER: usize = 16 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
@@ -50,15 +54,29 @@ impl Pace {
     }
 }
 
-/// All lines of a container after `from` and not after `to`, oldest first.
+/// All lines of a container after `from` and not after `to`, oldest first: those of the present run of its process and
+/// of the kept ones before.
 fn lines(container: &Container, from: Timestamp, to: Timestamp) -> Vec<Line> {
     let Some(started) = container.started else { return Vec::new() };
-    let end = if container.alive() { to } else { container.finished.unwrap_or(to).min(to) };
-    let mut lines = match shell::lifetime(&container.spec.command) {
-        Some(_) => job(container, started),
-        None => chatter(container, started, from, end),
+    let mut lives = container.extra.iter().flat_map(|extra| &extra.lives).copied().collect::<Vec<_>>();
+    let finished = container.finished.filter(|finished| !container.alive() && *finished >= started);
+    let running = Life {
+        started,
+        finished: finished.unwrap_or(Timestamp::MAX),
+        exit_code: container.exit_code,
+        oom: container.oom,
     };
-    lines.retain(|line| line.at <= end);
+    lives.push(running);
+    let mut lines = Vec::new();
+    for life in lives.iter().filter(|life| life.finished >= from && life.started <= to) {
+        let end = life.finished.min(to);
+        let mut said = match shell::lifetime(&container.spec.command) {
+            Some(_) => job(container, life.started),
+            None => chatter(container, *life, from, end),
+        };
+        said.retain(|line| line.at <= end);
+        lines.extend(said);
+    }
     let said = container.extra.iter().flat_map(|extra| &extra.said);
     lines.extend(said.map(|said| Line { at: said.at, stderr: said.stderr, text: said.text.clone() }));
     lines.retain(|line| line.at > from && line.at <= to);
@@ -67,19 +85,21 @@ fn lines(container: &Container, from: Timestamp, to: Timestamp) -> Vec<Line> {
 }
 
 /// What a service of some kind says while it runs, and at its end.
-fn chatter(container: &Container, started: Timestamp, from: Timestamp, end: Timestamp) -> Vec<Line> {
+fn chatter(container: &Container, life: Life, from: Timestamp, end: Timestamp) -> Vec<Line> {
+    let started = life.started;
     let kind = Kind::of(container);
     let seed = num::hash(&container.id) ^ num::mix(u64::try_from(started.as_second()).unwrap_or(0));
-    let pace = Pace { started, every: kind.talk() * (0.7 + 0.6 * num::unit(seed)), seed };
+    let every = kind.talk() * (0.7 + 0.6 * num::unit(seed));
+    let pace = Pace { started, every, seed };
     let mut lines = vec![Line { at: started, stderr: false, text: phrases::hello(kind).to_owned() }];
     lines.extend(pace.between(from, end).map(|n| {
         let (stderr, text) = phrases::line(kind, seed, n);
         Line { at: pace.at(n), stderr, text }
     }));
     lines.retain(|line| line.at <= end);
-    if let (false, Some(finished)) = (container.alive(), container.finished) {
-        let (stderr, text) = phrases::goodbye(container.exit_code, container.oom);
-        lines.push(Line { at: finished, stderr, text });
+    if life.finished <= end {
+        let (stderr, text) = phrases::goodbye(life.exit_code, life.oom);
+        lines.push(Line { at: life.finished, stderr, text });
     }
     lines
 }
@@ -144,9 +164,15 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
     let mut changed = follow.engine.changed.subscribe();
     loop {
         follow.engine.awake().await;
-        if let Some(line) = follow.ready.pop_front() {
-            let bytes = follow.want.bytes(&line);
-            return Some((Ok(bytes), follow));
+        if !follow.ready.is_empty() {
+            // What is ready goes out together, as far as it fits into one write.
+            let mut bytes = BytesMut::new();
+            while bytes.len() < TOGETHER
+                && let Some(line) = follow.ready.pop_front()
+            {
+                bytes.extend_from_slice(&follow.want.bytes(&line));
+            }
+            return Some((Ok(bytes.freeze()), follow));
         }
         if !follow.want.follow {
             return None;
@@ -176,6 +202,14 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
 }
 
 impl Engine {
+    /// Makes a container behave in another way from now on.
+    pub fn behave(&self, name: &str, behaviour: Behaviour) -> bool {
+        let mut state = self.lock();
+        let Ok(container) = state.container_mut(name) else { return false };
+        container.behaviour = behaviour;
+        true
+    }
+
     /// Makes a container say a line now, on top of what it says by itself.
     pub fn say(&self, name: &str, stderr: bool, text: &str) -> bool {
         let mut state = self.lock();

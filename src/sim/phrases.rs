@@ -80,11 +80,15 @@ fn worker(h: u64, n: u64, number: &dyn Fn(u64, u64) -> u64) -> (bool, String) {
     const JOBS: [&str; 5] = ["resize-image", "send-mail", "rebuild-index", "sync-stock", "settle-batch"];
     let (job, id) = (pick(h, &JOBS).unwrap_or("job"), 100_000 + n);
     match number(1, 60) {
-        0 => (true, format!("WARN  {job} #{id} failed, try 1 of 5: connection reset by peer")),
-        1..20 => (false, format!("INFO  {job} #{id} started")),
+        0 => (true, format!("\x1b[33mWARN\x1b[0m  {job} #{id} failed, try 1 of 5: connection reset by peer")),
+        1..20 => (false, format!("\x1b[32mINFO\x1b[0m  {job} #{id} started")),
         _ => (
             false,
-            format!("INFO  {job} #{id} done in {:.1} s, {} waiting", 0.1 + number(2, 80) as f64 / 10.0, number(3, 40)),
+            format!(
+                "\x1b[32mINFO\x1b[0m  {job} #{id} done in {:.1} s, {} waiting",
+                0.1 + number(2, 80) as f64 / 10.0,
+                number(3, 40)
+            ),
         ),
     }
 }

@@ -33,8 +33,15 @@ pub(super) async fn serve(
     let view = engine.exec_view(exec);
     let result = if let Some(port) = proxy::dialled(&exec.command).filter(|_| exec.stdin && view.is_proxy) {
         proxy::serve(engine, exec, port, &mut input, &mut output).await
+    } else if !view.has_shell && exec.command.first().is_some_and(|word| shell::is_shell(word)) {
+        // The engine says so where the program would have printed.
+        let word = exec.command.first().map_or("", String::as_str);
+        let why = format!(
+            "OCI runtime exec failed: exec failed: unable to start container process: exec: \"{word}\": stat {word}: no such file or directory: unknown\r\n"
+        );
+        output.write_all(&frame(exec.tty, false, why.as_bytes())).await.map(|()| 127)
     } else if interactive(&exec.command) && exec.stdin {
-        prompt(exec, &view, &mut input, &mut output).await
+        prompt((engine, id), exec, &view, &mut input, &mut output).await
     } else {
         let (steps, code) = shell::run(&exec.command, &view);
         perform(exec, steps, &mut input, &mut output).await.map(|()| code)
@@ -79,6 +86,7 @@ fn crlf(tty: bool, text: &str) -> String {
 
 /// Reads commands line by line. On a terminal it shows a prompt, echoes, and knows backspace, ^C and ^D.
 async fn prompt(
+    (engine, id): (&Engine, &str),
     exec: &Exec,
     view: &View,
     input: &mut (impl AsyncRead + Unpin),
@@ -97,6 +105,11 @@ async fn prompt(
                     if text == "exit" || text.starts_with("exit ") {
                         let wanted = text.split_whitespace().nth(1).and_then(|number| number.parse().ok());
                         return Ok(wanted.unwrap_or(code));
+                    }
+                    if text == "stty size" {
+                        let (columns, rows) = engine.exec_size(id);
+                        output.write_all(crlf(exec.tty, &format!("{rows} {columns}\n{sign}")).as_bytes()).await?;
+                        continue;
                     }
                     let mut steps = Vec::new();
                     code = shell::script(&text, view, &mut steps);

@@ -22,6 +22,8 @@ pub(super) struct View {
     pub(super) files: Vec<(String, String)>,
     pub(super) command: String,
     pub(super) healthy: bool,
+    /// Its image has programs of its own only.
+    pub(super) has_shell: bool,
     /// The container is a proxy's.
     pub(super) is_proxy: bool,
     /// No configuration is good enough for it.

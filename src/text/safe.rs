@@ -15,10 +15,17 @@ pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 pub struct Text(Arc<str>);
 
 impl Text {
+    /// What a [`Filter`] collected: it is safe already.
+    pub(super) fn filtered(filter: Filter) -> Self {
+        Self(filter.out.into())
+    }
+
     /// Makes `raw` safe: terminal sequences are removed; line ends and tabs become spaces; other
     /// control and format characters become visible escapes such as `\u{202e}`.
     pub fn new(raw: &str) -> Self {
-        if raw.len() <= MAX_TEXT_BYTES && raw.chars().all(is_plain) {
+        // Most text is plain ASCII, which is quickly seen.
+        let ascii = raw.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if raw.len() <= MAX_TEXT_BYTES && (ascii || raw.chars().all(is_plain)) {
             return Self(raw.into());
         }
         let mut filter = Filter::default();
@@ -39,12 +46,17 @@ impl Text {
 
 /// Collects what a terminal would print and drops what it would obey.
 #[derive(Default)]
-struct Filter {
+pub(super) struct Filter {
     out: String,
     full: bool,
 }
 
 impl Filter {
+    /// Bytes that were collected.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     fn push(&mut self, piece: &str) {
         if self.full {
             return;

@@ -37,12 +37,13 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
     rule(buffer, theme, areas.rule);
     below(state, theme, buffer, &areas);
     if !page(state, theme, buffer) {
-        if state.screen().view == View::Operation {
-            lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top);
-        } else if state.screen().view == View::Wall {
-            lines(buffer, theme, areas.list, &wall(state, areas.list.w.into(), areas.list.h.into()), 0);
-        } else {
-            table::draw(state, theme, buffer, areas.list);
+        match state.screen().view {
+            View::Operation => lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top),
+            View::Logs => lines(buffer, theme, areas.list, &pages::logs(state), 0),
+            View::Wall => {
+                lines(buffer, theme, areas.list, &wall(state, areas.list.w.into(), areas.list.h.into()), 0);
+            }
+            _ => table::draw(state, theme, buffer, areas.list),
         }
         panes(state, theme, buffer, &areas);
         if !areas.plan_bar.is_empty() {

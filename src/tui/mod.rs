@@ -13,9 +13,11 @@ mod passthrough;
 mod run;
 pub mod term;
 pub mod theme;
+mod visit;
 mod writer;
 
 pub use frame::Frames;
-pub use run::{Look, Outcome, run};
+pub use run::{Look, Outcome, run, run_with};
 pub use term::TermError;
 pub use theme::Theme;
+pub use visit::{Visit, visit};

@@ -18,6 +18,7 @@ use super::{
     input,
     term::{self, TermError},
     theme::Theme,
+    visit::{self, Visit},
     writer::Writer,
 };
 use crate::{
@@ -69,16 +70,16 @@ impl From<Theme> for Look {
     }
 }
 
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+pub(super) struct Signals {
+    pub(super) hangup: Signal,
+    pub(super) terminate: Signal,
+    pub(super) interrupt: Signal,
     stop: Signal,
     resumed: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
@@ -88,6 +89,9 @@ impl Signals {
         })
     }
 }
+
+/// The library's reader lets go of the terminal within this time.
+const LET_GO: Duration = Duration::from_millis(1);
 
 struct Loop {
     state: State,
@@ -112,10 +116,21 @@ struct Loop {
 /// drawing, clipboard and files of dumps, goes to `outbox`. The first frame is drawn before anything is awaited.
 /// Call [`term::hook_panics`] before.
 pub async fn run(
+    state: State,
+    look: Look,
+    inbox: mpsc::Receiver<Msg>,
+    outbox: mpsc::Sender<Effect>,
+) -> Result<Outcome, TermError> {
+    run_with(state, look, inbox, outbox, mpsc::channel(1).1).await
+}
+
+/// [`run`], with visits that are given the terminal when they come.
+pub async fn run_with(
     mut state: State,
     look: Look,
     inbox: mpsc::Receiver<Msg>,
     outbox: mpsc::Sender<Effect>,
+    visits: mpsc::Receiver<Visit>,
 ) -> Result<Outcome, TermError> {
     term::check()?;
     state.zone = TimeZone::system();
@@ -138,7 +153,7 @@ pub async fn run(
         suspend: false,
         quit: false,
     };
-    let outcome = ui.turn(inbox, signals, look.theme).await;
+    let outcome = ui.turn(inbox, visits, signals, look.theme).await;
     drop(guard);
     outcome
 }
@@ -147,6 +162,7 @@ impl Loop {
     async fn turn(
         mut self,
         mut inbox: mpsc::Receiver<Msg>,
+        mut visits: mpsc::Receiver<Visit>,
         mut signals: Signals,
         mut themes: watch::Receiver<Theme>,
     ) -> Result<Outcome, TermError> {
@@ -156,6 +172,7 @@ impl Loop {
         let mut events = EventStream::new();
         let mut next_tick = Instant::now() + TICK;
         let mut open = true;
+        let mut visit = None;
         loop {
             if self.quit {
                 self.writer.settle(SETTLE);
@@ -164,6 +181,13 @@ impl Loop {
             if std::mem::take(&mut self.suspend) {
                 drop(events);
                 self.stop_and_go_on(&mut signals.resumed).await?;
+                events = EventStream::new();
+            }
+            if let Some(visit) = visit.take() {
+                drop(events);
+                if let Some(outcome) = self.host(visit, &mut signals).await? {
+                    return Ok(outcome);
+                }
                 events = EventStream::new();
             }
             self.draw()?;
@@ -211,6 +235,7 @@ impl Loop {
                     }
                     None => open = false,
                 },
+                Some(come) = visits.recv() => visit = Some(come),
                 Ok(()) = themes.changed() => {
                     self.theme = themes.borrow_and_update().clone();
                     self.repaint();
@@ -329,6 +354,30 @@ impl Loop {
         }
         self.take(Msg::Shown);
         Ok(())
+    }
+
+    /// Gives the terminal to a visit, and takes it again when that is over. Some outcome ends the program.
+    async fn host(&mut self, visit: Visit, signals: &mut Signals) -> Result<Option<Outcome>, TermError> {
+        self.writer.settle(SETTLE);
+        // The library's own reader has let go of the terminal when this returns.
+        let _ = crossterm::event::poll(LET_GO);
+        term::lend(visit.banner())?;
+        let stayed = visit::stay(visit, &self.writer, signals).await;
+        self.writer.settle(SETTLE);
+        let end = stayed?;
+        if let visit::End::Outcome(outcome) = end {
+            term::quiet();
+            return Ok(Some(outcome));
+        }
+        term::take_back()?;
+        let (w, h) = crossterm::terminal::size()?;
+        self.take(Msg::Resize(w, h));
+        self.take(Msg::Tick(Timestamp::now()));
+        if let visit::End::Over(Some(msg)) = end {
+            self.take(msg);
+        }
+        self.redraw = Redraw::Now;
+        Ok(None)
     }
 
     /// Gives the terminal to the shell, stops, and takes it again when continued.

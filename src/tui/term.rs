@@ -81,6 +81,33 @@ pub fn enter() -> Result<Guard, TermError> {
     Ok(guard)
 }
 
+/// Undoes what a program may have left behind that ended without a word: half a sequence, the second screen, reports of
+/// the mouse, keys in other alphabets, a region, colours.
+const QUIET: &[u8] = b"\x18\x1b\\\x1b[?1049l\x1b[!p\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\
+    \x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[r\x1b(B\x0f\x1b[?7h\x1b[?25h\x1b[0m\r\n";
+
+/// Gives the first screen to someone else, who gets keys as they are typed.
+pub fn lend(words: &str) -> std::io::Result<()> {
+    let mut out = output()?;
+    execute!(out, DisableFocusChange, DisableBracketedPaste, LeaveAlternateScreen, Show)?;
+    out.write_all(words.as_bytes())
+}
+
+/// Whatever someone else left behind is undone. Every step is tried.
+pub fn quiet() {
+    if let Ok(mut out) = output() {
+        let _ = out.write_all(QUIET);
+    }
+}
+
+/// Takes the screen again that was lent.
+pub fn take_back() -> std::io::Result<()> {
+    quiet();
+    // The other may have set the terminal's own modes.
+    enable_raw_mode()?;
+    execute!(output()?, EnterAlternateScreen, Hide, EnableBracketedPaste, EnableFocusChange)
+}
+
 /// The terminal as a file of its own, without a buffer in between.
 pub fn output() -> std::io::Result<File> {
     Ok(File::from(rustix::io::dup(std::io::stdout())?))

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::app::line::{Mark, Role};
+use crate::{
+    app::line::{Mark, Role},
+    text::Ink,
+};
 
 /// The themes that come with the program, by name.
 pub const BUILT_IN: [(&str, &str); 6] = [
@@ -17,10 +20,14 @@ pub const BUILT_IN: [(&str, &str); 6] = [
 ];
 
 /// What a theme file says about every role.
-const ROLES: [&str; 20] = [
+const ROLES: [&str; 26] = [
     "plain", "dim", "strong", "head", "key", "label", "accent", "ok", "changing", "stopped", "failed", "unknown",
-    "draft", "cursor", "match", "disabled", "rule", "selected", "bar", "float",
+    "draft", "cursor", "match", "disabled", "rule", "selected", "bar", "float", "source-1", "source-2", "source-3",
+    "source-4", "source-5", "source-6",
 ];
+
+/// The looks of sources of lines.
+const SOURCES: [&str; 6] = ["source-1", "source-2", "source-3", "source-4", "source-5", "source-6"];
 
 /// Why a theme was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +58,8 @@ pub enum ThemeError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     styles: BTreeMap<String, Style>,
+    /// Any role has a colour.
+    coloured: bool,
     /// Only characters that every font and terminal has.
     pub ascii: bool,
     /// The environment asked for no colours: no other theme is to be taken.
@@ -87,6 +96,8 @@ impl Theme {
     /// The style of a role.
     pub fn style(&self, role: Role) -> Style {
         self.named_style(match role {
+            Role::Ink(ink) => return self.ink(ink),
+            Role::Source(look) => SOURCES.get(usize::from(look) % SOURCES.len()).copied().unwrap_or("plain"),
             Role::Plain => "plain",
             Role::Dim => "dim",
             Role::Strong => "strong",
@@ -104,6 +115,30 @@ impl Theme {
             Role::Match => "match",
             Role::Disabled => "disabled",
         })
+    }
+
+    /// The looks that a program gave its own lines: its colours only where the theme has colours at all.
+    fn ink(&self, ink: Ink) -> Style {
+        let mut style = self.named_style("plain");
+        let colour = |place: Option<u8>| place.filter(|_| self.coloured).map(indexed);
+        if let Some(colour) = colour(ink.fg) {
+            style = style.fg(colour);
+        }
+        if let Some(colour) = colour(ink.bg) {
+            style = style.bg(colour);
+        }
+        for (wanted, modifier) in [
+            (ink.bold, Modifier::BOLD),
+            (ink.dim, Modifier::DIM),
+            (ink.italic, Modifier::ITALIC),
+            (ink.underline, Modifier::UNDERLINED),
+            (ink.reverse, Modifier::REVERSED),
+        ] {
+            if wanted {
+                style = style.add_modifier(modifier);
+            }
+        }
+        style
     }
 
     /// Rules between parts.
@@ -142,9 +177,33 @@ impl FromStr for Theme {
         let styles = table
             .into_iter()
             .map(|(role, words)| Ok((role.clone(), style(&role, &words)?)))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { styles, ascii: false, is_forced: false })
+            .collect::<Result<BTreeMap<String, Style>, _>>()?;
+        let coloured = styles.values().any(|style: &Style| style.fg.is_some() || style.bg.is_some());
+        Ok(Self { styles, coloured, ascii: false, is_forced: false })
     }
+}
+
+/// A place of the table of 256; the first sixteen by their names, as the terminal's own palette has them.
+fn indexed(place: u8) -> Color {
+    const NAMED: [Color; 16] = [
+        Color::Black,
+        Color::Red,
+        Color::Green,
+        Color::Yellow,
+        Color::Blue,
+        Color::Magenta,
+        Color::Cyan,
+        Color::Gray,
+        Color::DarkGray,
+        Color::LightRed,
+        Color::LightGreen,
+        Color::LightYellow,
+        Color::LightBlue,
+        Color::LightMagenta,
+        Color::LightCyan,
+        Color::White,
+    ];
+    NAMED.get(usize::from(place)).copied().unwrap_or(Color::Indexed(place))
 }
 
 fn style(role: &str, words: &str) -> Result<Style, ThemeError> {

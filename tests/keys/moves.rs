@@ -29,7 +29,7 @@ fn choices_lead_through_the_plan_to_one_command() {
         ("5m<enter><enter>", vec!["wharf migrate payments/api.1 --from e-1 --to east"]),
         ("5mj<enter><enter>", vec!["wharf migrate payments/api.1 --from e-1 --to e-2"]),
         // A service is where the region cursor is; another source is one key away.
-        ("4lm<enter><enter>", vec!["wharf migrate payments/api --from west --to east"]),
+        ("4<right>m<enter><enter>", vec!["wharf migrate payments/api --from west --to east"]),
         ("4ml<enter><enter>", vec!["wharf migrate payments/api --from e-1 --to east"]),
         ("4mh<enter><enter>", vec!["wharf migrate payments/api --from a-2 --to east"]),
         ("4m<esc><enter>", vec![]),
@@ -54,7 +54,7 @@ fn a_refused_target_stays_in_sight_and_says_why() {
     let mut world = World::usual();
     world.desired.hosts.insert("w-2".parse().unwrap(), HostIntent::Cordoned);
     let mut state = world.state(Mode::Normal, (120, 40));
-    type_keys(&mut state, "4lm");
+    type_keys(&mut state, "4<right>m");
     let Some(Overlay::Move(picker)) = &state.overlay else { panic!("no picker") };
     let at = picker.targets.iter().position(|target| target.site.to_string() == "w-2").unwrap();
     for _ in 0..picker.targets.len() {
@@ -82,7 +82,7 @@ fn what_is_tied_to_its_host_names_its_volume() {
 #[test]
 fn the_choice_follows_the_fleet_and_sticks_to_its_target() {
     let mut state = usual();
-    type_keys(&mut state, "4lmjjj");
+    type_keys(&mut state, "4<right>mjjj");
     let selected = |state: &State| match &state.overlay {
         Some(Overlay::Move(picker)) => {
             picker.selected().map(|target| (target.site.to_string(), target.refusal.clone()))
@@ -127,7 +127,7 @@ fn a_plan_of_a_roll_back_does_not_change_with_the_clock() {
 #[test]
 fn lines_of_a_draft_that_touch_the_same_thing_wait_for_each_other() {
     let mut state = usual();
-    type_keys(&mut state, "4lm<enter><esc>+");
+    type_keys(&mut state, "4<right>m<enter><esc>+");
     let refusals: Vec<String> = state.planned.as_ref().unwrap().refusals().map(ToString::to_string).collect();
     assert_eq!(refusals.len(), 1, "{refusals:?}");
     assert!(refusals[0].contains("another line of this draft changes payments/api in west"), "{refusals:?}");

@@ -268,10 +268,18 @@ pub fn plan_bar(state: &State, cells: usize) -> Line {
 pub fn hints(state: &State, cells: usize) -> Line {
     if let Some(Overlay::Filter { input, .. }) = &state.overlay {
         let mut left = Line::of(Role::Key, " /").with(Role::Plain, input.text());
-        if let Some(error) = &state.rows.filter_error {
+        let error = match &state.logs {
+            Some(logs) => &logs.pattern.error,
+            None => &state.rows.filter_error,
+        };
+        if let Some(error) = error {
             left.push(Role::Mark(Mark::Failed), format!("   {error}"));
         }
-        let found = Line::of(Role::Dim, format!("{} of {}   ", state.rows.rows.len(), state.rows.of))
+        let (shown, of) = match &state.logs {
+            Some(logs) => (logs.shown.len(), logs.ring.len()),
+            None => (state.rows.rows.len(), state.rows.of),
+        };
+        let found = Line::of(Role::Dim, format!("{shown} of {of}   "))
             .with(Role::Key, "enter")
             .with(Role::Dim, " keep  ")
             .with(Role::Key, "esc")
@@ -315,7 +323,7 @@ pub fn hints(state: &State, cells: usize) -> Line {
     let mut entries: Vec<(&Entry, Scope)> = REGISTRY
         .iter()
         .filter(|entry| entry.hint > 0)
-        // The page of an operation has no rows.
+        // Only lists have rows.
         .filter(|entry| state.screen().view.is_list() || entry.target != Target::Row)
         .filter(|entry| entry.command != Command::NextSource || has_sources(state))
         .filter_map(|entry| scopes.iter().find(|scope| entry.scopes.contains(scope)).map(|scope| (entry, *scope)))
@@ -381,6 +389,6 @@ pub fn empty(state: &State) -> Vec<Line> {
         View::Hosts => vec![say("The fleet file names no hosts."), say(&state.fleet.origin)],
         View::Events => vec![say("Nothing was told since this screen began.")],
         View::Operations => vec![say("Nothing was asked for yet. `+` on a service drafts a first change.")],
-        View::Operation | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Wall => Vec::new(),
     }
 }

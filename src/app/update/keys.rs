@@ -1,12 +1,12 @@
 //! A key: to what floats above, else to the command that it stands for.
 
-use super::{edit, leave, navigate, overlays};
+use super::{edit, leave, logs, navigate, overlays};
 use crate::app::{
     command::Command,
     input::Input,
     key::Key,
     line::Mark,
-    msg::{Effect, Redraw},
+    msg::{Effect, Redraw, Visit},
     overlay::Overlay,
     state::State,
     tour::Tour,
@@ -42,6 +42,9 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         navigate::go(state, view);
         return Vec::new();
     }
+    if let Some(effects) = logs::run(state, command) {
+        return effects;
+    }
     match command {
         Command::Help => state.overlay = Some(Overlay::Help { top: 0 }),
         Command::Palette => state.overlay = Some(Overlay::Palette { input: Input::default(), at: 0 }),
@@ -68,6 +71,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Reconnect => {
             return crate::app::access::host(state).map(Effect::Reconnect).into_iter().collect();
         }
+        Command::Shell | Command::Attach => return visit(state, command == Command::Attach),
         Command::Copy | Command::CopyRow => return navigate::copy(state, command == Command::CopyRow),
         Command::Freeze => navigate::freeze(state),
         Command::Tour => state.tour = if state.tour.is_some() { None } else { Some(Tour::default()) },
@@ -78,4 +82,18 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Asks for the terminal to be given to the selected replica's container.
+fn visit(state: &mut State, attach: bool) -> Vec<Effect> {
+    let Some((host, container)) = crate::app::access::container(state) else { return Vec::new() };
+    let visit = Visit {
+        host: host.clone(),
+        container: container.id.clone(),
+        name: container.name.to_string(),
+        service: container.made_from().map(|(service, _)| service.clone()),
+        attach,
+    };
+    state.say(Mark::Ok, format!("opening {} …", visit.name));
+    vec![Effect::Visit(visit)]
 }

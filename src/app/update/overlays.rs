@@ -1,6 +1,6 @@
 //! Keys for what floats above a view.
 
-use super::{apply, edit, keys, pick};
+use super::{apply, edit, keys, logs, pick};
 use crate::app::{
     command::Command,
     input::Input,
@@ -100,6 +100,10 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
             Code::Esc | Code::Char('q' | 'n') => close(state),
             _ => Vec::new(),
         },
+        Overlay::Sources { at } => {
+            logs::sources_key(state, key, at);
+            Vec::new()
+        }
         Overlay::Quit => match key.code {
             Code::Enter | Code::Char('y') => vec![Effect::Quit],
             Code::Esc | Code::Char('q' | 'n') => close(state),

@@ -149,7 +149,7 @@ fn words(state: &State, row: usize, name: &str) -> Option<Value> {
                 _ => Value::Words(op.regions().iter().map(ToString::to_string).collect()),
             })
         }
-        View::Operation | View::Wall => None,
+        View::Operation | View::Wall | View::Logs => None,
     }
 }
 

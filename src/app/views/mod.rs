@@ -33,7 +33,7 @@ pub fn rows(state: &State) -> Rows {
         View::Replicas => replicas::rows(state),
         View::Events => events::rows(state),
         View::Operations => operations::rows(state),
-        View::Operation | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Wall => Vec::new(),
     };
     let of = all.len();
     let filter = Filter::new(&screen.filter, fields::is_field);
@@ -86,7 +86,7 @@ pub fn columns(state: &State) -> Vec<Column> {
         View::Replicas => replicas::columns(state),
         View::Events => events::columns(state),
         View::Operations => operations::columns(state),
-        View::Operation | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Wall => Vec::new(),
     }
 }
 
@@ -99,7 +99,7 @@ pub fn cell(state: &State, row: usize, col: Col) -> Cell {
         View::Replicas => replicas::cell(state, row, col),
         View::Events => events::cell(state, row, col),
         View::Operations => operations::cell(state, row, col),
-        View::Operation | View::Wall => None,
+        View::Operation | View::Logs | View::Wall => None,
     }
     .unwrap_or_default()
 }
@@ -113,7 +113,7 @@ pub fn id(state: &State, row: usize) -> Option<Id> {
         View::Replicas => Id::Replica(state.index.replicas.get(row)?.id.clone()),
         View::Events => Id::Event(state.news.get(row)?.number),
         View::Operations => Id::Operation(state.operations().get(row)?.id),
-        View::Operation | View::Wall => return None,
+        View::Operation | View::Logs | View::Wall => return None,
     })
 }
 
@@ -125,7 +125,7 @@ fn sort_key(state: &State, row: usize, col: Col) -> SortKey {
         View::Replicas => replicas::sort_key(state, row, col),
         View::Events => events::sort_key(state, row, col),
         View::Operations => operations::sort_key(state, row, col),
-        View::Operation | View::Wall => None,
+        View::Operation | View::Logs | View::Wall => None,
     };
     special.unwrap_or_else(|| SortKey::Text(cell(state, row, col).text()))
 }
@@ -139,7 +139,7 @@ fn haystack(state: &State, row: usize) -> String {
         View::Replicas => replicas::haystack(state, row),
         View::Events => events::haystack(state, row),
         View::Operations => operations::haystack(state, row),
-        View::Operation | View::Wall => None,
+        View::Operation | View::Logs | View::Wall => None,
     }
     .unwrap_or_default()
 }
@@ -152,6 +152,6 @@ fn is_fault(state: &State, row: usize) -> bool {
         View::Replicas => replicas::is_fault(state, row),
         View::Events => events::is_fault(state, row),
         View::Operations => operations::is_fault(state, row),
-        View::Operation | View::Wall => false,
+        View::Operation | View::Logs | View::Wall => false,
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
             Within::Stack(id) => op.after.keys().any(|service| id.own() == Some(&service.stack)),
             Within::Service(id) => op.after.keys().any(|service| id.key().as_ref() == Some(service)),
             Within::Region(region) => op.regions().contains(region),
-            Within::All | Within::Host(_) | Within::Operation(_) => true,
+            Within::All | Within::Host(_) | Within::Replica(_) | Within::Operation(_) => true,
         })
         .map(|(at, _)| at)
         .collect()

@@ -25,6 +25,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
         Within::Stack(id) => row.service.stack == *id,
         Within::Service(id) => row.service == *id,
         Within::Host(host) => row.host == *host,
+        Within::Replica(replica) => row.id == *replica,
         Within::Region(region) => row.region == *region,
         Within::All | Within::Operation(_) => true,
     };

@@ -21,6 +21,7 @@ use tokio::{
 use self::actor::Actor;
 pub use self::sampler::Sampling;
 use super::{
+    console::Console,
     dial::MemoryDial,
     error::{ErrorKind, Fault},
     handle::Handle,
@@ -32,6 +33,10 @@ use crate::model::{Fleet, FleetName, Host, HostName, HostUpdate};
 /// An observer that only looks: it has no way to change a host.
 #[derive(Debug)]
 pub enum Watching {}
+
+/// An observer whose owner may also talk with containers: shells and attachments. It changes nothing that is wanted.
+#[derive(Debug)]
+pub enum Attending {}
 
 /// An observer whose owner may act on the hosts.
 #[derive(Debug)]
@@ -105,6 +110,18 @@ impl Observer<Watching> {
     /// Starts watching every host of the fleet. Must be called in a runtime.
     pub fn start(fleet: &Fleet, tell: mpsc::Sender<HostUpdate>, options: ObserveOptions) -> Self {
         Self::begin(fleet, tell, options)
+    }
+}
+
+impl Observer<Attending> {
+    /// Starts watching every host of the fleet, to look and to talk with containers. Must be called in a runtime.
+    pub fn start_attending(fleet: &Fleet, tell: mpsc::Sender<HostUpdate>, options: ObserveOptions) -> Self {
+        Self::begin(fleet, tell, options)
+    }
+
+    /// Talks with containers of a host; none for a host that is not watched.
+    pub fn console(&self, host: &HostName) -> Option<Console> {
+        self.reader(host).map(Console::new)
     }
 }
 

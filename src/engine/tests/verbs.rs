@@ -295,5 +295,5 @@ async fn logs_come_line_by_line() {
     let options = LogOptions { tail: Some(2), ..LogOptions::default() };
     let lines: Vec<_> = handle(dial).await.logs(&id("abc"), options).await.unwrap().try_collect().await.unwrap();
     assert_eq!(lines.len(), 1);
-    assert!(lines[0].stderr && lines[0].text == "hello" && lines[0].at.is_some());
+    assert!(lines[0].stderr && lines[0].text.as_str() == "hello" && lines[0].at.is_some());
 }

@@ -52,6 +52,10 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<
         Overlay::Remove { stack, service, input } => {
             say(state, theme, buffer, "REMOVE", &pages::remove(stack, service.as_ref(), &input.text()))
         }
+        Overlay::Sources { at } => {
+            choose(state, theme, buffer, "SOURCES", &pages::sources(state), *at);
+            None
+        }
         Overlay::Abort { id } => say(state, theme, buffer, "ABORT", &pages::abort(state, *id)),
         Overlay::Quit => say(state, theme, buffer, "LEAVE?", &pages::quit(state)),
     }
