@@ -17,6 +17,8 @@ pub enum Scope {
     Services,
     /// Replicas.
     Replicas,
+    /// The graph.
+    Graph,
     /// Events.
     Events,
     /// Operations, and the page of one operation.
@@ -29,13 +31,14 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order of help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Everywhere,
         Self::List,
         Self::Hosts,
         Self::Stacks,
         Self::Services,
         Self::Replicas,
+        Self::Graph,
         Self::Events,
         Self::Operations,
         Self::Plan,
@@ -51,6 +54,7 @@ impl Scope {
             Self::Hosts => "hosts",
             Self::Services => "services",
             Self::Replicas => "replicas",
+            Self::Graph => "graph",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Plan => "the open plan",
@@ -65,6 +69,7 @@ impl Scope {
             View::Hosts => Self::Hosts,
             View::Services => Self::Services,
             View::Replicas => Self::Replicas,
+            View::Graph => Self::Graph,
             View::Events => Self::Events,
             View::Operations | View::Operation => Self::Operations,
         }
@@ -160,6 +165,7 @@ registry! {
     Stacks "stacks" ["3"] [Everywhere] None looks 0 "stacks" "Every stack, also those of other tools.";
     Services "services" ["4"] [Everywhere] None looks 0 "services" "Every service with its replicas per region.";
     Replicas "replicas" ["5"] [Everywhere] None looks 0 "replicas" "Every container with its state and load.";
+    Graph "graph" ["6"] [Everywhere] None looks 0 "graph" "What hangs together: stacks, services, replicas, hosts, regions; begins at what is selected.";
     Events "events" ["8"] [Everywhere] None looks 0 "events" "What engines and reconcilers told, newest first.";
     Operations "operations" ["9"] [Everywhere] None looks 0 "operations" "What was asked for, and how far it is.";
     Help "help" ["?"] [Everywhere] None looks 99 "help" "All keys of this view.";
@@ -218,6 +224,18 @@ registry! {
     Rebalance "rebalance" ["b"] [Hosts] Region drafts 3 "rebalance" "Spread replicas over the hosts of the host's region anew: shows cost and spread.";
     RebalanceAll "rebalance-all" [] [Everywhere] None drafts 0 "rebalance all" "Spread replicas over the hosts of every region anew: shows cost and spread.";
     Reconnect "reconnect" ["R"] [Hosts] Host looks 6 "reconnect" "Connect now instead of waiting.";
+    Explain "explain" ["X"] [Stacks Services Replicas] Service looks 8 "explain" "Why it is not well: the chain of causes with evidence; a healthy one is said to be so.";
+    GraphTree "graph-tree" ["t"] [Graph] None looks 12 "tree" "The tree with the columns of a table; again: by hosts instead of by stacks.";
+    GraphForm "graph-form" ["T"] [Graph] None looks 13 "next form" "Columns, focus, tree, matrix: the same selection in the next form.";
+    GraphShallower "graph-shallower" ["<"] [Graph] None looks 0 "one step less" "Show the neighbourhood one step less deep.";
+    GraphDeeper "graph-deeper" [">"] [Graph] None looks 14 "one step more" "Show the neighbourhood one step deeper, up to three.";
+    GraphUp "graph-up" ["i"] [Graph] None looks 0 "upstream only" "Only what needs the focus, or both ways again.";
+    GraphDown "graph-down" ["o"] [Graph] None looks 0 "downstream only" "Only what the focus needs, or both ways again.";
+    GraphFold "graph-fold" ["\\"] [Graph] None looks 0 "fold" "Close or open the selected branch of the tree.";
+    GraphFoldAll "graph-fold-all" ["|"] [Graph] None looks 0 "fold all" "One level more of the whole tree, or all of it closed.";
+    GraphDot "graph-dot" [] [Everywhere] None looks 0 "graph as dot" "Write the relations of the selected stack or service to a file for Graphviz.";
+    GraphMermaid "graph-mermaid" [] [Everywhere] None looks 0 "graph as mermaid" "Write the relations of the selected stack or service to a file in Mermaid's words.";
+    GraphText "graph-text" [] [Everywhere] None looks 0 "graph as text" "Write the relations of the selected stack or service to a file as text.";
     Hold "hold" ["space"] [Operations] Operation drafts 4 "pause, resume" "Let the operation stand still, or go on: nothing new begins meanwhile.";
     Abort "abort" ["A"] [Operations] Operation drafts 5 "abort" "End the operation; says first what stays.";
     Apply "apply" ["enter"] [Plan] None drafts 1 "apply" "Accept exactly what is shown.";
@@ -239,6 +257,7 @@ impl Command {
             Self::Stacks => View::Stacks,
             Self::Services => View::Services,
             Self::Replicas => View::Replicas,
+            Self::Graph => View::Graph,
             Self::Events => View::Events,
             Self::Operations => View::Operations,
             _ => return None,

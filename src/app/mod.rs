@@ -13,6 +13,7 @@ pub mod drains;
 pub mod faults;
 pub mod filter;
 pub mod flow;
+pub mod graph;
 pub mod ids;
 pub mod index;
 pub mod input;
@@ -46,4 +47,9 @@ pub fn access_region(state: &State) -> Option<usize> {
         ids::Id::Service(service) => access::region_of(state, service),
         _ => None,
     }
+}
+
+/// The stack that the selection is about.
+pub fn access_stack(state: &State) -> Option<ids::StackId> {
+    access::stack(state)
 }

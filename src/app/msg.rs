@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::key::Key;
 use crate::{
     model::{
-        CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, Operation, Proposal, RegionName,
+        CommandId, ContainerId, Desired, Evidence, HostName, HostUpdate, JournalEntry, Lease, Operation, Proposal,
+        RegionName,
     },
     text::Text,
 };
@@ -73,6 +74,8 @@ pub enum Msg {
     StoreFailed(Text),
     /// The answer to an [`Effect::Apply`], in the order of the effects.
     Applied(Result<Box<Operation>, Text>),
+    /// The answer to an [`Effect::Ask`].
+    Evidence(Box<Evidence>),
     /// What the shell wants to say in one line, such as the outcome of a copy or dump.
     Say(Text),
     /// What the shell could not do.
@@ -94,6 +97,8 @@ pub enum Effect {
     Reconnect(HostName),
     /// These containers are on the screen: sample them fast, the others slowly.
     Sample(Vec<(HostName, ContainerId)>),
+    /// Ask an engine what a container says of why it is not well. Answered by [`Msg::Evidence`].
+    Ask(HostName, ContainerId),
     /// Put text into the clipboard of the terminal.
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    graph::Setting,
     ids::{Id, ServiceId, StackId},
     table::Col,
 };
@@ -22,6 +23,8 @@ pub enum View {
     Services,
     /// Replicas.
     Replicas,
+    /// The topology graph.
+    Graph,
     /// Events and journal.
     Events,
     /// Operations.
@@ -39,6 +42,7 @@ impl View {
             Self::Stacks => "stacks",
             Self::Services => "services",
             Self::Replicas => "replicas",
+            Self::Graph => "graph",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
@@ -46,12 +50,13 @@ impl View {
     }
 
     /// The views that a digit opens, with that digit.
-    pub const NUMBERED: [(char, Self); 7] = [
+    pub const NUMBERED: [(char, Self); 8] = [
         ('1', Self::Overview),
         ('2', Self::Hosts),
         ('3', Self::Stacks),
         ('4', Self::Services),
         ('5', Self::Replicas),
+        ('6', Self::Graph),
         ('8', Self::Events),
         ('9', Self::Operations),
     ];
@@ -118,6 +123,8 @@ pub struct Screen {
     pub top: usize,
     /// Marked objects.
     pub marks: BTreeSet<Id>,
+    /// How the graph is drawn.
+    pub graph: Setting,
 }
 
 impl Screen {

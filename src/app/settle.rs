@@ -30,6 +30,7 @@ impl State {
             super::balance::look(self);
             self.dirty.rows = true;
             self.dirty.news = true;
+            self.dirty.graph = true;
         }
     }
 
@@ -46,10 +47,13 @@ impl State {
         }
         // A draft shows in cells, so it changes how wide they would like to be.
         self.dirty.rows |= self.dirty.plan;
+        self.settle_graph(false);
         if std::mem::take(&mut self.dirty.rows) {
             self.order_rows();
         }
         self.keep_selection();
+        let counted = std::mem::take(&mut self.dirty.graph);
+        self.settle_graph(counted);
         if std::mem::take(&mut self.dirty.plan) {
             self.plan_draft();
             self.work_out_picker();

@@ -10,6 +10,7 @@ use super::{
     draft::{Changes, Draft},
     faults::Fault,
     flow::{Flows, Sums},
+    graph::{Graph, Kind},
     ids::Id,
     index::Index,
     keymap::Keymap,
@@ -19,7 +20,7 @@ use super::{
     overlay::Overlay,
     planning::Planned,
     rows::ReplicaRow,
-    screen::{Screen, Way},
+    screen::{Screen, View, Way},
     table::Rows,
 };
 use crate::{
@@ -77,6 +78,7 @@ pub(super) struct Dirty {
     pub rows: bool,
     pub news: bool,
     pub plan: bool,
+    pub graph: bool,
 }
 
 /// Everything that the screen is drawn from.
@@ -117,6 +119,8 @@ pub struct State {
     pub faults: Vec<Fault>,
     /// Where the operator is.
     pub way: Way,
+    /// What the graph is drawn from; made for the graph only.
+    pub graph: Graph,
     /// The rows of the screen on top.
     pub rows: Rows,
     /// What floats above.
@@ -164,6 +168,7 @@ impl State {
             index: Index::default(),
             faults: Vec::new(),
             way: Way::default(),
+            graph: Graph::default(),
             rows: Rows::default(),
             overlay: None,
             pane: None,
@@ -173,7 +178,7 @@ impl State {
             sent: VecDeque::new(),
             notice: None,
             keymap: Keymap::standard(mode),
-            dirty: Dirty { index: true, rows: true, news: true, plan: false },
+            dirty: Dirty { index: true, rows: true, news: true, plan: false, graph: true },
             sampled: Vec::new(),
             last_rows: now,
             last_draw_tick: now,
@@ -223,6 +228,13 @@ impl State {
         self.rows.rows.get(self.screen().row).copied()
     }
 
+    /// The selected replica's row.
+    pub fn selected_replica(&self) -> Option<&ReplicaRow> {
+        let row = self.selected_row()?;
+        let at = if self.screen().view == View::Graph { super::graph::Node::of(row).at } else { row };
+        self.index.replicas.get(at)
+    }
+
     /// The selected object.
     pub fn selected(&self) -> Option<&Id> {
         self.screen().selected.as_ref()
@@ -239,8 +251,21 @@ impl State {
     }
 
     /// The scopes whose keys work now, the narrowest first.
-    pub fn scopes(&self) -> [Scope; 3] {
-        [Scope::of(self.screen().view), Scope::List, Scope::Everywhere]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let view = self.screen().view;
+        let mut scopes = vec![Scope::of(view)];
+        if view == View::Graph {
+            // What is selected there can be worked on as in its own list.
+            scopes.extend(match self.selected().and_then(Kind::of) {
+                Some(Kind::Stack) => Some(Scope::Stacks),
+                Some(Kind::Service) => Some(Scope::Services),
+                Some(Kind::Replica) => Some(Scope::Replicas),
+                Some(Kind::Host) => Some(Scope::Hosts),
+                Some(Kind::Region) | None => None,
+            });
+        }
+        scopes.extend([Scope::List, Scope::Everywhere]);
+        scopes
     }
 
     /// Why a command cannot be used now; none when it can.

@@ -2,6 +2,8 @@
 
 mod apply;
 mod edit;
+mod explain;
+mod graph;
 mod keys;
 mod navigate;
 mod overlays;
@@ -55,6 +57,7 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             effects.extend(state.settle());
             Redraw::Now
         }
+        Msg::Evidence(evidence) => explain::told(state, *evidence),
         Msg::Say(text) => {
             state.say(Mark::Ok, text.as_str());
             Redraw::Now
@@ -118,7 +121,7 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
 fn shows_traffic(state: &State) -> bool {
     use super::screen::View;
     match state.screen().view {
-        View::Overview | View::Stacks | View::Services | View::Replicas | View::Operation => true,
+        View::Overview | View::Stacks | View::Services | View::Replicas | View::Graph | View::Operation => true,
         View::Hosts | View::Events | View::Operations => state.pane.is_some(),
     }
 }

@@ -107,8 +107,8 @@ async fn show<S: ReadStore + ?Sized>(
         Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell: tx, there: BTreeMap::new() };
     let pumps = [
         tokio::spawn(pump_hosts(updates, watches, inbox.clone())),
-        tokio::spawn(pump_store(store, inbox)),
-        tokio::spawn(run_effects(observer, outbox, change)),
+        tokio::spawn(pump_store(store, inbox.clone())),
+        tokio::spawn(run_effects(observer, outbox, inbox, change)),
     ];
     let result = tui::run(state, theme, messages, effects).await;
     for pump in pumps {
@@ -208,11 +208,25 @@ async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
     view.await.map_err(|error: crate::store::StoreError| Text::new(&error.to_string()))
 }
 
-async fn run_effects(observer: Arc<Observer<Watching>>, mut outbox: mpsc::Receiver<Effect>, change: impl Fn(Effect)) {
+async fn run_effects(
+    observer: Arc<Observer<Watching>>,
+    mut outbox: mpsc::Receiver<Effect>,
+    answers: mpsc::Sender<Msg>,
+    change: impl Fn(Effect),
+) {
     while let Some(effect) = outbox.recv().await {
         match effect {
             Effect::Resync(host) => observer.resync(&host),
             Effect::Reconnect(host) => observer.reconnect(&host),
+            Effect::Ask(host, container) => {
+                if let Some(reader) = observer.reader(&host) {
+                    let answers = answers.clone();
+                    tokio::spawn(async move {
+                        let evidence = reader.evidence(&container).await;
+                        let _ = answers.send(Msg::Evidence(Box::new(evidence))).await;
+                    });
+                }
+            }
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }

@@ -8,7 +8,9 @@ mod dashboard;
 mod demo;
 mod deploy;
 mod doctor;
+mod explain;
 mod failure;
+mod graph;
 mod hold;
 mod host;
 mod json;
@@ -82,6 +84,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Ops(args)) => records::ops(context()?, args).await,
         Some(Command::History(args)) => records::history(context()?, args).await,
         Some(Command::Events(args)) => records::events(context()?, args).await,
+        Some(Command::Explain(args)) => explain::run(context()?, args).await,
+        Some(Command::Graph(args)) => graph::run(context()?, args).await,
         Some(Command::Logs(args)) => logs::run(context()?, args).await,
         Some(Command::Deploy(args)) => deploy::run(context()?, args).await,
         Some(Command::Scale(args)) => act::scale(context()?, args).await,

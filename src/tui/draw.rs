@@ -1,6 +1,7 @@
 //! Drawing: the state's lines and tables into cells. Reads the state, never changes it.
 
 mod float;
+mod graph;
 mod table;
 
 use ratatui::{
@@ -38,6 +39,8 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
     if !page(state, theme, buffer) {
         if state.screen().view == View::Operation {
             lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top);
+        } else if state.screen().view == View::Graph {
+            graph::draw(state, theme, buffer, &areas);
         } else {
             table::draw(state, theme, buffer, areas.list);
         }

@@ -47,6 +47,9 @@ pub fn header(state: &State, cells: usize) -> Line {
                 left.push(Role::Dim, " › ");
             }
             left.push(Role::Plain, screen.view.word());
+            if screen.view == View::Graph {
+                left.push(Role::Dim, format!(" {}", screen.graph.form.word()));
+            }
         }
     }
     let screen = state.screen();
@@ -358,7 +361,7 @@ pub fn empty(state: &State) -> Vec<Line> {
         return vec![say(&format!("Connecting to {} hosts …", state.fleet.hosts().count()))];
     }
     match screen.view {
-        View::Overview | View::Stacks | View::Services | View::Replicas => {
+        View::Overview | View::Stacks | View::Services | View::Replicas | View::Graph => {
             if state.is_blind() {
                 return vec![
                     say("No host can be seen. 2 shows why, and this says how to mend it:"),

@@ -1,6 +1,6 @@
 //! A key: to what floats above, else to the command that it stands for.
 
-use super::{edit, leave, navigate, overlays};
+use super::{edit, explain, graph, leave, navigate, overlays};
 use crate::app::{
     command::Command,
     input::Input,
@@ -8,8 +8,10 @@ use crate::app::{
     line::Mark,
     msg::{Effect, Redraw},
     overlay::Overlay,
+    pages,
     state::State,
 };
+use crate::graph::Format;
 
 /// Takes a key in.
 pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
@@ -67,9 +69,13 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             return crate::app::access::host(state).map(Effect::Reconnect).into_iter().collect();
         }
         Command::Copy | Command::CopyRow => return navigate::copy(state, command == Command::CopyRow),
+        Command::Explain => return explain::open(state),
         Command::Freeze => navigate::freeze(state),
+        Command::GraphDot => return vec![Effect::Dump(pages::export_graph(state, Format::Dot))],
+        Command::GraphMermaid => return vec![Effect::Dump(pages::export_graph(state, Format::Mermaid))],
+        Command::GraphText => return vec![Effect::Dump(pages::export_graph(state, Format::Text))],
         _ => {
-            if !navigate::run(state, command) {
+            if !navigate::run(state, command) && !graph::run(state, command) {
                 return edit::run(state, command);
             }
         }
