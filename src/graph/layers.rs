@@ -224,7 +224,7 @@ mod tests {
         let home = "s".parse().unwrap();
         let name = |spot: &Spot| match spot {
             Spot::One { end, back } => {
-                let back: String = back.iter().map(|end| format!("~{}", end.name(Some(&home)))).collect();
+                let back: String = back.iter().flat_map(|end| ["~".to_owned(), end.name(Some(&home))]).collect();
                 format!("{}{back}", end.name(Some(&home)))
             }
             Spot::Fold(ends) => format!("+{}", ends.len()),

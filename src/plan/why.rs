@@ -198,13 +198,14 @@ impl Region<'_, '_> {
                 if let Some(at) = at {
                     evidence.push(format!("{} ago", silence(since(at, self.world.now))));
                 }
-                evidence.push(match again {
-                    true => format!(
+                evidence.push(if again {
+                    format!(
                         "it is started again, after a pause that doubles from {} to {}",
                         crate::text::duration(self.index.defaults.restart_backoff),
                         crate::text::duration(self.index.defaults.restart_backoff_max)
-                    ),
-                    false => "its restart policy does not start it again".to_owned(),
+                    )
+                } else {
+                    "its restart policy does not start it again".to_owned()
                 });
                 (State::Failed, format!("{replica} on {host} {}", standing.words()))
             }

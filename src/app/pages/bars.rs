@@ -299,7 +299,7 @@ pub fn hints(state: &State, cells: usize) -> Line {
         Some(Overlay::Plan(_)) => vec![Scope::Plan],
         Some(Overlay::Move(_) | Overlay::Rollback(_)) => vec![Scope::Picker],
         Some(_) => return Line::of(Role::Dim, " esc closes"),
-        None => state.scopes().to_vec(),
+        None => state.scopes(),
     };
     let mut right = Line::new();
     let mut pieces = Vec::new();

@@ -58,7 +58,7 @@ fn columns(state: &State, cells: usize, rows: usize) -> GraphPage {
         let mut lines = lines.chain(std::iter::repeat_with(Line::new));
         for line in &mut page.lines {
             let mut cell = lines.next().unwrap_or_default();
-            cell.pad_to(w + GAP);
+            cell.pad_to(if kind == Kind::Region { w } else { w + GAP });
             line.extend(cell);
         }
         if is_here && screen.row >= screen.top {
@@ -80,7 +80,11 @@ fn head(state: &State, kind: Kind, is_here: bool, cells: usize) -> Line {
         Kind::Region => "REGION",
     };
     let (related, all) = (state.graph.related.of(kind).len(), kind.count(&state.index));
-    let text = format!("{title} {} of {}", count(related as u64), count(all as u64));
+    let (related, all) = (count(related as u64), count(all as u64));
+    let mut text = format!("{title} {related} of {all}");
+    if width(&text) > cells {
+        text = format!("{title} {related}/{all}");
+    }
     Line::of(if is_here { Role::Accent } else { Role::Head }, fit(&text, cells))
 }
 

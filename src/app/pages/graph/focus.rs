@@ -78,7 +78,7 @@ pub(super) fn page(state: &State, cells: usize, rows: usize) -> GraphPage {
 fn spot_line(state: &State, spot: &Spot, home: Option<&StackName>, cells: usize) -> Line {
     match spot {
         Spot::One { end, back } => {
-            let mut tail = back.iter().map(|end| format!(" ↺ {}", end.name(home))).collect::<String>();
+            let mut tail: String = back.iter().flat_map(|end| [" ↺ ".to_owned(), end.name(home)]).collect();
             let (head, name_role, number) = match end {
                 End::Entry(_) => (Line::of(Role::Accent, "▸ "), Role::Plain, Line::new()),
                 End::Network(_) => (Line::of(Role::Dim, "┄ "), Role::Dim, Line::new()),
@@ -93,7 +93,7 @@ fn spot_line(state: &State, spot: &Spot, home: Option<&StackName>, cells: usize)
                     (Line::new().mark(mark).with(Role::Plain, " "), Role::Strong, service_number(state, key, at))
                 }
             };
-            let room = cells.saturating_sub(head.width() + number.width() + 1);
+            let room = cells.saturating_sub(head.width() + number.width() + 2);
             let name = fit(&format!("{}{tail}", end.name(home)), room);
             let mut line = head.with(name_role, name.trim_end());
             line.push(Role::Plain, " ".repeat(cells.saturating_sub(line.width() + number.width() + 1)));
@@ -167,7 +167,7 @@ fn places(state: &State, most: usize) -> Vec<Line> {
     }
     if let Some(line) = lines.last_mut() {
         for span in line.spans.iter_mut().filter(|span| span.text == "├ ") {
-            span.text = "└ ".to_owned();
+            "└ ".clone_into(&mut span.text);
         }
     }
     lines.truncate(most);
