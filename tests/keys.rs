@@ -1,6 +1,8 @@
 //! Keys in, state and effects out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
+#[path = "keys/graph.rs"]
+mod graph;
 #[path = "keys/logs.rs"]
 mod logs;
 #[path = "keys/moves.rs"]
@@ -106,7 +108,6 @@ fn keys_lead_to_places() {
         ("2e", "hosts e-1/events"),
         (":hosts<enter>", "hosts"),
         ("4/zzz<esc>", "services"),
-        ("6", "overview"),
     ] {
         let mut state = usual();
         type_keys(&mut state, keys);

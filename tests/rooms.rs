@@ -29,7 +29,21 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tui", &["app", "plan", "graph", "model", "text", "config"]),
     (
         "cli",
-        &["app", "compose", "config", "engine", "entry", "model", "plan", "reconcile", "sim", "store", "text", "tui"],
+        &[
+            "app",
+            "compose",
+            "config",
+            "engine",
+            "entry",
+            "graph",
+            "model",
+            "plan",
+            "reconcile",
+            "sim",
+            "store",
+            "text",
+            "tui",
+        ],
     ),
 ];
 

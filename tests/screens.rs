@@ -67,6 +67,30 @@ fn every_view_at_three_sizes() {
     }
 }
 
+/// Every form of the graph, and why something is not well.
+#[test]
+fn the_graph_at_three_sizes() {
+    for (name, keys) in [
+        ("graph-columns", "4j6"),
+        ("graph-host", "2jjj6"),
+        ("graph-focus", "4j6<enter>"),
+        ("graph-stack", "3j6<enter>"),
+        ("graph-draft", "4j6<enter>++"),
+        ("graph-tree", "6tjj\\"),
+        ("graph-hosts", "2j6t|"),
+        ("graph-matrix", "3j6TTT"),
+        ("explain", "4/index<enter>X"),
+    ] {
+        for size in SIZES {
+            let world = World::usual().with_needs();
+            let mut state = world.state(Mode::Normal, size);
+            world.tell_traffic(&mut state);
+            type_keys(&mut state, keys);
+            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
+        }
+    }
+}
+
 /// Traffic everywhere, a host that drains, earlier revisions, a volume.
 fn moving(size: (u16, u16)) -> State {
     let world = World::usual().with_history().with_volume().with_drain();

@@ -89,7 +89,7 @@ fn target_refused(state: &State, target: Target, command: Command) -> Option<Str
 pub fn host(state: &State) -> Option<HostName> {
     match state.selected()? {
         Id::Host(name) => Some(name.clone()),
-        Id::Replica(_) => Some(state.index.replicas.get(state.selected_row()?)?.host.clone()),
+        Id::Replica(_) => Some(state.selected_replica()?.host.clone()),
         Id::Event(_) => state.news.get(state.selected_row()?)?.host.clone(),
         _ => None,
     }
@@ -122,7 +122,7 @@ pub fn service(state: &State) -> Option<ServiceId> {
     match state.selected()? {
         Id::Service(id) => Some(id.clone()),
         Id::Replica(ReplicaId::Slot(key)) => Some(ServiceId::own(&key.service)),
-        Id::Replica(ReplicaId::Container(..)) => Some(state.index.replicas.get(state.selected_row()?)?.service.clone()),
+        Id::Replica(ReplicaId::Container(..)) => Some(state.selected_replica()?.service.clone()),
         Id::Event(_) => state.news.get(state.selected_row()?)?.service.clone(),
         _ => None,
     }
@@ -231,12 +231,13 @@ pub fn selected_name(state: &State) -> Option<String> {
         Id::Stack(id) => id.name().to_owned(),
         Id::Service(id) => id.to_string(),
         Id::Replica(_) => {
-            let row = state.index.replicas.get(state.selected_row()?)?;
+            let row = state.selected_replica()?;
             state.container(row).map_or_else(
                 || format!("{}.{}", row.service, row.slot.unwrap_or(0)),
                 |container| container.name.to_string(),
             )
         }
+        Id::Region(name) => name.to_string(),
         Id::Event(_) => state.news.get(state.selected_row()?)?.about.clone(),
         Id::Operation(id) => id.to_string(),
     })

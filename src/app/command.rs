@@ -19,6 +19,8 @@ pub enum Scope {
     Replicas,
     /// Logs.
     Logs,
+    /// The graph.
+    Graph,
     /// Events.
     Events,
     /// Operations, and the page of one operation.
@@ -31,7 +33,7 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order of help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Everywhere,
         Self::List,
         Self::Hosts,
@@ -39,6 +41,7 @@ impl Scope {
         Self::Services,
         Self::Replicas,
         Self::Logs,
+        Self::Graph,
         Self::Events,
         Self::Operations,
         Self::Plan,
@@ -55,6 +58,7 @@ impl Scope {
             Self::Services => "services",
             Self::Replicas => "replicas",
             Self::Logs => "logs",
+            Self::Graph => "graph",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Plan => "plan",
@@ -77,6 +81,7 @@ impl Scope {
             Self::Services => "services",
             Self::Replicas => "replicas",
             Self::Logs => "logs",
+            Self::Graph => "graph",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Plan => "the open plan",
@@ -92,6 +97,7 @@ impl Scope {
             View::Services => Self::Services,
             View::Replicas => Self::Replicas,
             View::Logs => Self::Logs,
+            View::Graph => Self::Graph,
             View::Events => Self::Events,
             View::Operations | View::Operation => Self::Operations,
             View::Wall => Self::Everywhere,
@@ -189,6 +195,7 @@ registry! {
     Services "services" ["4"] [Everywhere] None looks 0 "services" "Every service with its replicas per region.";
     Replicas "replicas" ["5"] [Everywhere] None looks 0 "replicas" "Every container with its state and load.";
     Logs "logs" ["7"] [Everywhere] None looks 0 "logs" "What the selected row's containers print, merged, as it comes.";
+    Graph "graph" ["6"] [Everywhere] None looks 0 "graph" "What hangs together: stacks, services, replicas, hosts, regions; begins at what is selected.";
     Events "events" ["8"] [Everywhere] None looks 0 "events" "What engines and reconcilers told, newest first.";
     Operations "operations" ["9"] [Everywhere] None looks 0 "operations" "What was asked for, and how far it is.";
     Wall "wall" ["0"] [Everywhere] None looks 0 "wall" "What a team reads from five metres away: figures, what is wrong, stacks by regions.";
@@ -238,6 +245,8 @@ registry! {
     OwnerOf "owner" ["o"] [List] Row looks 0 "owner" "Jump to what it belongs to: replica to service, service to stack, host to its region's hosts.";
     EventsOf "events-of" ["e"] [List] Row looks 0 "events of it" "What was told about it.";
     LogsOf "logs-of" ["l"] [Stacks Hosts Services Replicas Events] Row looks 15 "logs" "What its containers print, merged, as it comes.";
+    Along "along" ["l"] [Graph] None looks 0 "along" "Along the relation to the right; `h` goes back to the left.";
+    LogsOfNode "logs-of-node" ["L"] [Graph] Row looks 15 "logs" "What its containers print, merged, as it comes.";
     Previous "previous-life" ["p"] [Replicas Logs] None looks 0 "previous life" "What a replica's process printed before it last started; again for the present one.";
     Shell "shell" ["E"] [Replicas] Row drafts 8 "shell" "A shell in the replica's container, in this terminal; the dashboard comes back when it ends.";
     Attach "attach" ["a"] [Replicas] Row drafts 0 "attach" "This terminal for the container's own process; ctrl-p ctrl-q comes back.";
@@ -272,6 +281,18 @@ registry! {
     Rebalance "rebalance" ["b"] [Hosts] Region drafts 3 "rebalance" "Spread replicas over the hosts of the host's region anew: shows cost and spread.";
     RebalanceAll "rebalance-all" [] [Everywhere] None drafts 0 "rebalance all" "Spread replicas over the hosts of every region anew: shows cost and spread.";
     Reconnect "reconnect" ["R"] [Hosts] Host looks 6 "reconnect" "Connect now instead of waiting.";
+    Explain "explain" ["X"] [Stacks Services Replicas] Service looks 8 "explain" "Why it is not well: the chain of causes with evidence; a healthy one is said to be so.";
+    GraphTree "graph-tree" ["t"] [Graph] None looks 12 "tree" "The tree with the columns of a table; again: by hosts instead of by stacks.";
+    GraphForm "graph-form" ["T"] [Graph] None looks 13 "next form" "Columns, focus, tree, matrix: the same selection in the next form.";
+    GraphShallower "graph-shallower" ["<"] [Graph] None looks 0 "one step less" "Show the neighbourhood one step less deep.";
+    GraphDeeper "graph-deeper" [">"] [Graph] None looks 14 "one step more" "Show the neighbourhood one step deeper, up to three.";
+    GraphUp "graph-up" ["i"] [Graph] None looks 0 "upstream only" "Only what needs the focus, or both ways again.";
+    GraphDown "graph-down" ["o"] [Graph] None looks 0 "downstream only" "Only what the focus needs, or both ways again.";
+    GraphFold "graph-fold" ["\\"] [Graph] None looks 0 "fold" "Close or open the selected branch of the tree.";
+    GraphFoldAll "graph-fold-all" ["|"] [Graph] None looks 0 "fold all" "One level more of the whole tree, or all of it closed.";
+    GraphDot "graph-dot" [] [Everywhere] None looks 0 "graph as dot" "Write the relations of the selected stack or service to a file for Graphviz.";
+    GraphMermaid "graph-mermaid" [] [Everywhere] None looks 0 "graph as mermaid" "Write the relations of the selected stack or service to a file in Mermaid's words.";
+    GraphText "graph-text" [] [Everywhere] None looks 0 "graph as text" "Write the relations of the selected stack or service to a file as text.";
     Hold "hold" ["space"] [Operations] Operation drafts 4 "pause, resume" "Let the operation stand still, or go on: nothing new begins meanwhile.";
     Abort "abort" ["A"] [Operations] Operation drafts 5 "abort" "End the operation; says first what stays.";
     Apply "apply" ["enter"] [Plan] None drafts 1 "apply" "Accept exactly what is shown.";
@@ -293,6 +314,7 @@ impl Command {
             Self::Stacks => View::Stacks,
             Self::Services => View::Services,
             Self::Replicas => View::Replicas,
+            Self::Graph => View::Graph,
             Self::Events => View::Events,
             Self::Operations => View::Operations,
             Self::Wall => View::Wall,

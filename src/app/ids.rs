@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{
     model::{
-        CommandId, Container, ContainerId, HostName, HostView, Owner, ReplicaKey, ServiceKey, ServiceName, StackName,
-        Tool,
+        CommandId, Container, ContainerId, HostName, HostView, Owner, RegionName, ReplicaKey, ServiceKey, ServiceName,
+        StackName, Tool,
     },
     text::Text,
 };
@@ -151,6 +151,8 @@ pub enum Id {
     Service(ServiceId),
     /// A replica.
     Replica(ReplicaId),
+    /// A region.
+    Region(RegionName),
     /// An event, by its running number.
     Event(u64),
     /// An operation.

@@ -51,6 +51,8 @@ pub struct Layout {
     pub pane: Area,
     /// True when the pane is beside the list, not below or above it.
     pub beside: bool,
+    /// What would go with the selection, and what the graph's marks mean.
+    pub foot: Area,
     /// What is wrong, in the overview.
     pub faults: Area,
     /// What is going on, in the overview.
@@ -116,6 +118,9 @@ pub fn layout(state: &State) -> Layout {
             out.pane = rest;
             rest.h = 0;
         }
+    }
+    if state.screen().view == View::Graph && rest.h >= 10 {
+        out.foot = rest.take_bottom(3);
     }
     out.list = rest;
     out

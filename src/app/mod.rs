@@ -14,6 +14,7 @@ pub mod drains;
 pub mod faults;
 pub mod filter;
 pub mod flow;
+pub mod graph;
 pub mod history;
 pub mod ids;
 pub mod index;
@@ -54,4 +55,9 @@ pub fn access_region(state: &State) -> Option<usize> {
         ids::Id::Service(service) => access::region_of(state, service),
         _ => None,
     }
+}
+
+/// The stack that the selection is about.
+pub fn access_stack(state: &State) -> Option<ids::StackId> {
+    access::stack(state)
 }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::{key::Key, prefs::Prefs};
 use crate::{
     model::{
-        CommandId, ContainerId, Desired, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery, Operation,
-        Proposal, RegionName, ServiceKey,
+        CommandId, ContainerId, Desired, Evidence, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery,
+        Operation, Proposal, RegionName, ServiceKey,
     },
     text::Text,
 };
@@ -76,6 +76,8 @@ pub enum Msg {
     Logs(Box<LogBatch>),
     /// The answer to an [`Effect::Apply`], in the order of the effects.
     Applied(Result<Box<Operation>, Text>),
+    /// The answer to an [`Effect::Ask`].
+    Evidence(Box<Evidence>),
     /// What the shell wants to say in one line, such as the outcome of a copy or dump.
     Say(Text),
     /// What the shell could not do.
@@ -117,6 +119,8 @@ pub enum Effect {
     Follow(LogQuery),
     /// Follow nothing any more.
     Unfollow,
+    /// Ask an engine what a container says of why it is not well. Answered by [`Msg::Evidence`].
+    Ask(HostName, ContainerId),
     /// Put text into the clipboard of the terminal.
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].

@@ -6,7 +6,10 @@ use super::{
     input::Input,
     picker::{MovePicker, RevisionPicker},
 };
-use crate::model::{CommandId, RegionName, ServiceKey, StackName};
+use crate::{
+    model::{CommandId, Evidence, RegionName, ServiceKey, StackName},
+    plan::Explanation,
+};
 
 /// What floats above a view.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,8 @@ pub enum Overlay {
         /// The selected column.
         at: usize,
     },
+    /// Why something is not well.
+    Explain(ExplainPage),
     /// What can be done with the selected row.
     Actions {
         /// The selected entry.
@@ -76,6 +81,19 @@ pub enum Overlay {
     },
     /// Leaving while a draft would be lost or operations run.
     Quit,
+}
+
+/// Why something is not well, as it was when it was asked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ExplainPage {
+    /// By service; those of a stack that are well are left out.
+    pub services: Vec<Explanation>,
+    /// What engines told since.
+    pub evidence: Vec<Evidence>,
+    /// Containers that were asked and have not answered.
+    pub asked: usize,
+    /// The first line that is shown.
+    pub top: usize,
 }
 
 /// The open plan.

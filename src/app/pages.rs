@@ -3,6 +3,8 @@
 mod bars;
 mod choose;
 mod details;
+mod explain;
+mod graph;
 mod help;
 mod logs;
 mod menus;
@@ -13,6 +15,8 @@ mod steps;
 
 pub use bars::{empty, faults, header, hints, plan_bar, running};
 pub use choose::{Page, revision_room, revisions, targets};
+pub use explain::explain;
+pub use graph::{GraphPage, export_graph, graph, graph_foot};
 pub use help::help;
 pub use logs::{LogPlace, log_place, log_screen, log_text, logs, sources};
 pub use menus::{MenuEntry, abort, actions, exact, palette, quit, remove, scale, sort};
@@ -80,6 +84,17 @@ pub fn dump(state: &State) -> String {
             out.push('\n');
         }
         return out;
+    }
+    if state.screen().view == View::Graph {
+        let form = state.screen().graph.form;
+        if matches!(form, super::graph::Form::Columns | super::graph::Form::Focus) {
+            let lines = graph(state, usize::from(state.size.0), usize::from(state.size.1)).lines;
+            for line in lines.iter().chain(&graph_foot(state, usize::from(state.size.0))) {
+                out.push_str(line.text().trim_end());
+                out.push('\n');
+            }
+            return out;
+        }
     }
     let mut table = vec![state.rows.columns.iter().map(|column| column.title.trim().to_owned()).collect::<Vec<_>>()];
     table.extend(state.rows.rows.iter().map(|row| row_cells(state, *row)));

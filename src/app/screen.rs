@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    graph::Setting,
     ids::{Id, ReplicaId, ServiceId, StackId},
     table::Col,
 };
@@ -27,6 +28,8 @@ pub enum View {
     Replicas,
     /// What containers print.
     Logs,
+    /// The topology graph.
+    Graph,
     /// Events and journal.
     Events,
     /// Operations.
@@ -47,6 +50,7 @@ impl View {
             Self::Services => "services",
             Self::Replicas => "replicas",
             Self::Logs => "logs",
+            Self::Graph => "graph",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
@@ -60,12 +64,13 @@ impl View {
     }
 
     /// The views that a digit opens, with that digit.
-    pub const NUMBERED: [(char, Self); 9] = [
+    pub const NUMBERED: [(char, Self); 10] = [
         ('1', Self::Overview),
         ('2', Self::Hosts),
         ('3', Self::Stacks),
         ('4', Self::Services),
         ('5', Self::Replicas),
+        ('6', Self::Graph),
         ('7', Self::Logs),
         ('8', Self::Events),
         ('9', Self::Operations),
@@ -140,6 +145,8 @@ pub struct Screen {
     pub marks: BTreeSet<Id>,
     /// The row that was marked last: where a range begins.
     pub anchor: Option<Id>,
+    /// How the graph is drawn.
+    pub graph: Setting,
 }
 
 impl Screen {

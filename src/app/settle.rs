@@ -35,6 +35,7 @@ impl State {
         self.dirty.rows = true;
         self.dirty.news = true;
         self.dirty.logs = true;
+        self.dirty.graph = true;
         self.alert()
     }
 
@@ -65,10 +66,13 @@ impl State {
         }
         // A draft shows in cells, so it changes how wide they would like to be.
         self.dirty.rows |= self.dirty.plan;
+        self.settle_graph(false);
         if std::mem::take(&mut self.dirty.rows) {
             self.order_rows();
         }
         self.keep_selection();
+        let counted = std::mem::take(&mut self.dirty.graph);
+        self.settle_graph(counted);
         if std::mem::take(&mut self.dirty.plan) {
             self.plan_draft();
             self.work_out_picker();

@@ -11,6 +11,7 @@ use super::{
     draft::{Changes, Draft},
     faults::Fault,
     flow::{Flows, Sums},
+    graph::{Graph, Kind},
     history::History,
     ids::Id,
     index::Index,
@@ -86,6 +87,7 @@ pub(super) struct Dirty {
     pub news: bool,
     pub plan: bool,
     pub logs: bool,
+    pub graph: bool,
 }
 
 /// Everything that the screen is drawn from.
@@ -134,6 +136,8 @@ pub struct State {
     pub(super) last_key: Timestamp,
     /// Where the operator is.
     pub way: Way,
+    /// What the graph is drawn from; made for the graph only.
+    pub graph: Graph,
     /// The rows of the screen on top.
     pub rows: Rows,
     /// What is followed, while the logs view is on top.
@@ -195,6 +199,7 @@ impl State {
             settled_at: now.checked_add(QUIET_START).unwrap_or(now),
             last_key: now,
             way: Way::from(if mode == Mode::Watch { View::Wall } else { View::Overview }),
+            graph: Graph::default(),
             rows: Rows::default(),
             logs: None,
             logs_from: logs::From::default(),
@@ -209,7 +214,7 @@ impl State {
             tour: None,
             prefs: Prefs::default(),
             keymap: Keymap::standard(mode),
-            dirty: Dirty { index: true, rows: true, news: true, plan: false, logs: false },
+            dirty: Dirty { index: true, rows: true, news: true, plan: false, logs: false, graph: true },
             sampled: Vec::new(),
             last_rows: now,
             last_draw_tick: now,
@@ -272,6 +277,13 @@ impl State {
         self.rows.rows.get(self.screen().row).copied()
     }
 
+    /// The selected replica's row.
+    pub fn selected_replica(&self) -> Option<&ReplicaRow> {
+        let row = self.selected_row()?;
+        let at = if self.screen().view == View::Graph { super::graph::Node::of(row).at } else { row };
+        self.index.replicas.get(at)
+    }
+
     /// The selected object.
     pub fn selected(&self) -> Option<&Id> {
         self.screen().selected.as_ref()
@@ -288,8 +300,21 @@ impl State {
     }
 
     /// The scopes whose keys work now, the narrowest first.
-    pub fn scopes(&self) -> [Scope; 3] {
-        [Scope::of(self.screen().view), Scope::List, Scope::Everywhere]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let view = self.screen().view;
+        let mut scopes = vec![Scope::of(view)];
+        if view == View::Graph {
+            // What is selected there can be worked on as in its own list.
+            scopes.extend(match self.selected().and_then(Kind::of) {
+                Some(Kind::Stack) => Some(Scope::Stacks),
+                Some(Kind::Service) => Some(Scope::Services),
+                Some(Kind::Replica) => Some(Scope::Replicas),
+                Some(Kind::Host) => Some(Scope::Hosts),
+                Some(Kind::Region) | None => None,
+            });
+        }
+        scopes.extend([Scope::List, Scope::Everywhere]);
+        scopes
     }
 
     /// Why a command cannot be used now; none when it can.

@@ -2,6 +2,8 @@
 
 mod apply;
 mod edit;
+mod explain;
+mod graph;
 mod keys;
 mod logs;
 mod navigate;
@@ -75,6 +77,7 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             effects.extend(state.settle());
             Redraw::Now
         }
+        Msg::Evidence(evidence) => explain::told(state, *evidence),
         Msg::Say(text) => {
             state.say(Mark::Ok, text.as_str());
             Redraw::Now
@@ -149,7 +152,13 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
 /// True where something of proxies can be seen.
 fn shows_traffic(state: &State) -> bool {
     match state.screen().view {
-        View::Overview | View::Stacks | View::Services | View::Replicas | View::Operation | View::Wall => true,
+        View::Overview
+        | View::Stacks
+        | View::Services
+        | View::Replicas
+        | View::Graph
+        | View::Operation
+        | View::Wall => true,
         View::Hosts | View::Events | View::Operations | View::Logs => state.pane.is_some(),
     }
 }

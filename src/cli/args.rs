@@ -58,6 +58,10 @@ pub enum Command {
     History(HistoryArgs),
     /// List what happened: the journal, newest last
     Events(EventsArgs),
+    /// Say why a service is not healthy, with evidence
+    Explain(ExplainArgs),
+    /// Print what needs what: entries, services, networks
+    Graph(GraphArgs),
     /// Print the log of a service's or stack's replicas
     Logs(LogsArgs),
     /// Run a command in a replica, or open a shell in it; ends with the command's exit code
@@ -234,6 +238,41 @@ pub struct EventsArgs {
     /// Go on with what happens from now
     #[arg(long, short, conflicts_with = "json")]
     pub follow: bool,
+}
+
+/// `wharf explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// STACK or STACK/SERVICE
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub what: String,
+    /// How it is printed
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `wharf graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// STACK or STACK/SERVICE; without it everything
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub what: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
+}
+
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum GraphFormat {
+    /// For people
+    Text,
+    /// Graphviz
+    Dot,
+    /// Mermaid
+    Mermaid,
+    /// One JSON document
+    Json,
 }
 
 /// `wharf logs`.

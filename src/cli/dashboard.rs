@@ -115,7 +115,7 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
         tokio::spawn(pump_hosts(updates, watches, inbox.clone())),
         tokio::spawn(pump_store(store, inbox.clone())),
         tokio::spawn(pump_logs(batches, inbox.clone())),
-        tokio::spawn(run_effects(observer, follower, outbox, look.hook, change)),
+        tokio::spawn(run_effects(observer, follower, outbox, inbox.clone(), look.hook, change)),
         tokio::spawn(look.theme.follow(themes, inbox)),
     ];
     let look = tui::Look { theme, alerts: look.alerts };
@@ -241,6 +241,7 @@ async fn run_effects<Right>(
     observer: Arc<Observer<Right>>,
     mut follower: Follower,
     mut outbox: mpsc::Receiver<Effect>,
+    answers: mpsc::Sender<Msg>,
     hook: Option<String>,
     change: impl Fn(Effect),
 ) {
@@ -251,6 +252,15 @@ async fn run_effects<Right>(
             Effect::Reconnect(host) => observer.reconnect(&host),
             Effect::Follow(query) => follower.follow(query),
             Effect::Unfollow => follower.stop(),
+            Effect::Ask(host, container) => {
+                if let Some(reader) = observer.reader(&host) {
+                    let answers = answers.clone();
+                    tokio::spawn(async move {
+                        let evidence = reader.evidence(&container).await;
+                        let _ = answers.send(Msg::Evidence(Box::new(evidence))).await;
+                    });
+                }
+            }
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }

@@ -23,9 +23,9 @@ use super::{
 use crate::{
     app::Mode,
     model::{
-        Assignment, Deploy, Desired, Generation, HealthCheck, Intent, Operation, Place, Port, PortMode, Progress,
-        Proposal, Protocol, RegionName, Revision, RevisionNo, Sensitive, ServiceKey, ServiceSpec, Slot, StackName,
-        StackShared,
+        Assignment, Condition, Dependency, Deploy, Desired, Generation, HealthCheck, Intent, Operation, Place, Port,
+        PortMode, Progress, Proposal, Protocol, RegionName, Revision, RevisionNo, Sensitive, ServiceKey, ServiceName,
+        ServiceSpec, Slot, StackName, StackShared,
     },
     reconcile::Options,
     sim,
@@ -211,8 +211,25 @@ fn pinned(image: &str, digest: &str) -> String {
     format!("{name}@{digest}")
 }
 
+/// What the demo company's services depend on: stack, service, what it needs.
+const NEEDS: [(&str, &str, &[&str]); 6] = [
+    ("shop", "web", &["api", "cart"]),
+    ("shop", "api", &["redis"]),
+    ("shop", "cart", &["redis"]),
+    ("payments", "api", &["ledger"]),
+    ("payments", "worker", &["api", "ledger"]),
+    ("search", "query", &["index"]),
+];
+
+fn needs(service: &sim::ServiceSeed) -> BTreeMap<ServiceName, Dependency> {
+    let line = NEEDS.iter().find(|(stack, name, _)| *stack == service.stack && *name == service.service);
+    let names = line.into_iter().flat_map(|(.., names)| *names).filter_map(|name| name.parse().ok());
+    names.map(|name| (name, Dependency { condition: Condition::ServiceHealthy, required: true })).collect()
+}
+
 fn spec(service: &sim::ServiceSeed) -> ServiceSpec {
     ServiceSpec {
+        depends_on: needs(service),
         environment: service.env.iter().map(|(key, value)| (key.clone(), Sensitive(value.clone()))).collect(),
         ports: service
             .ports

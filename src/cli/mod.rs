@@ -9,7 +9,9 @@ mod demo;
 mod deploy;
 mod doctor;
 mod exec;
+mod explain;
 mod failure;
+mod graph;
 mod hold;
 mod hook;
 mod host;
@@ -88,6 +90,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Ops(args)) => records::ops(context()?, args).await,
         Some(Command::History(args)) => records::history(context()?, args).await,
         Some(Command::Events(args)) => records::events(context()?, args).await,
+        Some(Command::Explain(args)) => explain::run(context()?, args).await,
+        Some(Command::Graph(args)) => graph::run(context()?, args).await,
         Some(Command::Logs(args)) => logs::run(context()?, args).await,
         Some(Command::Exec(args)) => exec::run(context()?, args).await,
         Some(Command::Deploy(args)) => deploy::run(context()?, args).await,

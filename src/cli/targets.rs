@@ -1,5 +1,6 @@
 //! What commands are about, as it is written: `shop/web=6@east`, `shop/web.2`, a host or a region.
 
+use super::Failure;
 use crate::{
     model::{Desired, Fleet, RegionName, Scope, ServiceKey, Site, Slot},
     plan::ScaleTarget,
@@ -23,6 +24,22 @@ pub(super) fn scope(text: &str, desired: Option<&Desired>) -> Result<Scope, Stri
         }
         _ => Ok(Scope::Service(whole)),
     }
+}
+
+/// The services of what is written as `shop` or `shop/web`.
+pub(super) fn services(desired: &Desired, text: &str) -> Result<Vec<ServiceKey>, Failure> {
+    let is_meant = |key: &&ServiceKey| match scope(text, Some(desired)) {
+        Ok(Scope::Stack(stack)) => key.stack == stack,
+        Ok(Scope::Service(service) | Scope::Replica(service, _)) => **key == service,
+        Err(_) => false,
+    };
+    scope(text, Some(desired)).map_err(Failure::Input)?;
+    let found: Vec<ServiceKey> = desired.services.keys().filter(is_meant).cloned().collect();
+    if found.is_empty() {
+        let words = format!("`{}` is no stack or service of wharf; wharf stacks lists them", Text::new(text));
+        return Err(Failure::Input(words));
+    }
+    Ok(found)
 }
 
 /// Reads the name of a host or a region of the fleet. What is neither is taken for a host: the planner knows the

@@ -55,6 +55,7 @@ mod types;
 mod verdict;
 mod versions;
 mod view;
+mod why;
 
 pub use adopt::adopt;
 pub use brief::{PlanLine, brief, pieces};
@@ -78,3 +79,4 @@ pub use targets::{MOST_SHOWN, Target, targets};
 pub use types::*;
 pub use verdict::{Verdict, verdict};
 pub use versions::{Version, is_what_runs, versions};
+pub use why::{Cause, Explanation, Records, why};

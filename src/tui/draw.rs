@@ -1,6 +1,7 @@
 //! Drawing: the state's lines and tables into cells. Reads the state, never changes it.
 
 mod float;
+mod graph;
 mod table;
 
 use ratatui::{
@@ -40,6 +41,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
         match state.screen().view {
             View::Operation => lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top),
             View::Logs => lines(buffer, theme, areas.list, &pages::logs(state), 0),
+            View::Graph => graph::draw(state, theme, buffer, &areas),
             View::Wall => {
                 lines(buffer, theme, areas.list, &wall(state, areas.list.w.into(), areas.list.h.into()), 0);
             }

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use wharf::{
     app::{Msg, State},
     model::{
-        BackendName, BackendView, CommandId, Container, ContainerId, Generation, Host, HostChange, HostIntent,
-        HostName, HostUpdate, Mount, MountSource, Observed, Operation, OperationState, Progress, ProxyView, Region,
-        RegionName, ReplicaKey, Revision, RevisionNo, Sensitive, ServerName, ServerView, ServiceKey, StepProgress,
-        StepState, Traffic,
+        BackendName, BackendView, CommandId, Condition, Container, ContainerId, Dependency, EntrySpec, Generation,
+        Host, HostChange, HostIntent, HostName, HostUpdate, Mount, MountSource, Observed, Operation, OperationState,
+        Progress, ProxyView, Region, RegionName, ReplicaKey, Revision, RevisionNo, Sensitive, ServerName, ServerView,
+        ServiceKey, StepProgress, StepState, Traffic,
     },
     text::Text,
 };
@@ -47,6 +47,29 @@ impl World {
                 read_only: false,
             };
             Arc::make_mut(revision).spec.mounts.push(mount);
+        }
+        self
+    }
+
+    /// What services need, one of which is not there; and an entry.
+    pub fn with_needs(mut self) -> Self {
+        let needs = [
+            ("payments/api", &["ledger"][..]),
+            ("payments/worker", &["api", "ledger", "mail"]),
+            ("payments/ledger", &["worker"]),
+            ("shop/web", &["cart"]),
+        ];
+        for (key, names) in needs {
+            let kept = self.desired.revisions.get_mut(&key.parse::<ServiceKey>().unwrap()).unwrap();
+            for revision in kept.values_mut() {
+                let spec = &mut Arc::make_mut(revision).spec;
+                let healthy = Dependency { condition: Condition::ServiceHealthy, required: true };
+                spec.depends_on = names.iter().map(|name| (name.parse().unwrap(), healthy)).collect();
+                if key.ends_with("/api") || key.ends_with("/web") {
+                    let port = if key.ends_with("/api") { 443 } else { 80 };
+                    spec.wharf.entry.push(EntrySpec { port, target: 8080, ..EntrySpec::default() });
+                }
+            }
         }
         self
     }

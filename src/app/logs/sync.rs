@@ -32,6 +32,7 @@ impl Within {
     /// What the logs of an object are narrowed to.
     pub fn of(id: &Id) -> Option<Self> {
         Some(match id {
+            Id::Region(region) => Self::Region(region.clone()),
             Id::Host(host) => Self::Host(host.clone()),
             Id::Stack(stack) => Self::Stack(stack.clone()),
             Id::Service(service) => Self::Service(service.clone()),

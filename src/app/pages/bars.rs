@@ -48,6 +48,9 @@ pub fn header(state: &State, cells: usize) -> Line {
                 left.push(Role::Dim, " › ");
             }
             left.push(Role::Plain, screen.view.word());
+            if screen.view == View::Graph {
+                left.push(Role::Dim, format!(" {}", screen.graph.form.word()));
+            }
         }
     }
     let screen = state.screen();
@@ -307,7 +310,7 @@ pub fn hints(state: &State, cells: usize) -> Line {
         Some(Overlay::Plan(_)) => vec![Scope::Plan],
         Some(Overlay::Move(_) | Overlay::Rollback(_)) => vec![Scope::Picker],
         Some(_) => return Line::of(Role::Dim, " esc closes"),
-        None => state.scopes().to_vec(),
+        None => state.scopes(),
     };
     let mut right = Line::new();
     let mut pieces = Vec::new();
@@ -369,7 +372,7 @@ pub fn empty(state: &State) -> Vec<Line> {
         return vec![say(&format!("Connecting to {} hosts …", state.fleet.hosts().count()))];
     }
     match screen.view {
-        View::Overview | View::Stacks | View::Services | View::Replicas => {
+        View::Overview | View::Stacks | View::Services | View::Replicas | View::Graph => {
             if state.is_blind() {
                 return vec![
                     say("No host can be seen. 2 shows why, and this says how to mend it:"),

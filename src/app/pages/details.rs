@@ -53,9 +53,8 @@ pub fn details(state: &State) -> Vec<Line> {
             service_replicas(state, &mut lines, id);
             lines
         }),
-        Some(Id::Replica(_)) => {
-            state.selected_row().and_then(|row| state.index.replicas.get(row)).map(|row| replica(state, row))
-        }
+        Some(Id::Replica(_)) => state.selected_replica().map(|row| replica(state, row)),
+        Some(Id::Region(name)) => Some(region(state, name)),
         Some(Id::Event(_)) => state.selected_row().and_then(|row| state.news.get(row)).map(|news| {
             let mut lines = vec![Line::of(Role::Strong, news.about.clone()), field("what", news.what.clone())];
             lines.push(field("when", when(state, news.at)));
@@ -255,6 +254,13 @@ fn of_one(state: &State, lines: &mut Vec<Line>, row: &ReplicaRow, container: &Co
     }
 }
 
+fn region(state: &State, name: &crate::model::RegionName) -> Vec<Line> {
+    let mut lines = vec![Line::of(Role::Strong, name.as_str())];
+    lines.push(field("hosts", state.index.hosts.iter().filter(|row| row.region == *name).count().to_string()));
+    loss(&mut lines, &graph::loss_of(&state.store.desired, graph::Gone::Region(name)));
+    lines
+}
+
 fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
     let host = state.observed().hosts.get(name)?;
     let mark = of_link(&host.link);
@@ -311,6 +317,6 @@ fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
         let under_way = count(u64::from(sessions));
         lines.push(field("proxy", format!("carries {}, {under_way} under way", many(proxy.backends.len()))));
     }
-    loss(&mut lines, &graph::loss_of(&state.store.desired, name));
+    loss(&mut lines, &graph::loss_of(&state.store.desired, graph::Gone::Host(name)));
     Some(lines)
 }

@@ -12,7 +12,8 @@ use crate::{
 /// The page: the view's own keys first.
 pub fn help(state: &State) -> Vec<Line> {
     let own = state.scopes();
-    let mut scopes: Vec<Scope> = vec![own[0], Scope::Plan, Scope::List, Scope::Everywhere];
+    let mut scopes = own.clone();
+    scopes.insert(own.len().saturating_sub(2), Scope::Plan);
     scopes.extend(Scope::ALL.into_iter().filter(|scope| !scopes.contains(scope)).collect::<Vec<_>>());
     let mut lines = vec![];
     let mut legend = Line::of(Role::Plain, " ");

@@ -1,6 +1,6 @@
 //! A key: to what floats above, else to the command that it stands for.
 
-use super::{edit, leave, logs, navigate, overlays};
+use super::{edit, explain, graph, leave, logs, navigate, overlays};
 use crate::app::{
     command::Command,
     input::Input,
@@ -8,9 +8,11 @@ use crate::app::{
     line::Mark,
     msg::{Effect, Redraw, Visit},
     overlay::Overlay,
+    pages,
     state::State,
     tour::Tour,
 };
+use crate::graph::Format;
 
 /// Takes a key in.
 pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
@@ -46,6 +48,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         return effects;
     }
     match command {
+        Command::Along => return run(state, Command::Right),
+        Command::LogsOfNode => return run(state, Command::LogsOf),
         Command::Help => state.overlay = Some(Overlay::Help { top: 0 }),
         Command::Palette => state.overlay = Some(Overlay::Palette { input: Input::default(), at: 0 }),
         Command::Filter => {
@@ -73,10 +77,14 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::Shell | Command::Attach => return visit(state, command == Command::Attach),
         Command::Copy | Command::CopyRow => return navigate::copy(state, command == Command::CopyRow),
+        Command::Explain => return explain::open(state),
         Command::Freeze => navigate::freeze(state),
         Command::Tour => state.tour = if state.tour.is_some() { None } else { Some(Tour::default()) },
+        Command::GraphDot => return vec![Effect::Dump(pages::export_graph(state, Format::Dot))],
+        Command::GraphMermaid => return vec![Effect::Dump(pages::export_graph(state, Format::Mermaid))],
+        Command::GraphText => return vec![Effect::Dump(pages::export_graph(state, Format::Text))],
         _ => {
-            if !navigate::run(state, command) {
+            if !navigate::run(state, command) && !graph::run(state, command) {
                 return edit::run(state, command);
             }
         }

@@ -17,6 +17,9 @@ use crate::app::{
 
 /// Goes to a view of its own.
 pub(super) fn go(state: &mut State, view: View) {
+    if view == View::Graph {
+        return super::graph::open(state);
+    }
     state.way.go(state.prefs.screen(Screen::new(view, Within::All)));
     state.pane = None;
     state.reorder();
@@ -32,7 +35,7 @@ pub(super) fn up(state: &mut State) -> bool {
     moved
 }
 
-fn down(state: &mut State, view: View, within: Within) {
+pub(super) fn down(state: &mut State, view: View, within: Within) {
     state.way.down(state.prefs.screen(Screen::new(view, within)));
     state.pane = None;
     state.reorder();
@@ -98,7 +101,7 @@ fn signed(n: usize) -> isize {
 }
 
 /// Selects a row, or scrolls the page or pane that has the keys.
-fn step(state: &mut State, row: usize, by: isize) {
+pub(super) fn step(state: &mut State, row: usize, by: isize) {
     if let Some(pane) = state.pane.as_mut().filter(|pane| pane.focused) {
         pane.top = pane.top.saturating_add_signed(by);
         return clamp_pane(state);
@@ -130,6 +133,9 @@ fn clamp_pane(state: &mut State) {
 
 /// In services the region cursor moves; elsewhere columns scroll.
 fn sideways(state: &mut State, right: bool) {
+    if state.screen().view == View::Graph && super::graph::sideways(state, right) {
+        return;
+    }
     if state.screen().view == View::Services && !state.screen().wide {
         let regions = state.index.regions.len();
         let here = match state.selected() {
@@ -175,7 +181,7 @@ fn moved(state: &mut State, go: impl FnOnce(&mut State) -> bool, else_say: &str)
     }
 }
 
-fn pane(state: &mut State, kind: PaneKind) {
+pub(super) fn pane(state: &mut State, kind: PaneKind) {
     state.pane = match state.pane {
         Some(pane) if pane.kind == kind => None,
         Some(pane) => Some(Pane { kind, top: 0, ..pane }),
@@ -224,7 +230,11 @@ fn mark_all(state: &mut State) {
 
 fn drill(state: &mut State) {
     let Some(id) = state.selected().cloned() else { return };
+    if state.screen().view == View::Graph && super::graph::focus(state, &id) {
+        return;
+    }
     match id {
+        Id::Region(region) => down(state, View::Hosts, Within::Region(region)),
         Id::Stack(stack) => down(state, View::Services, Within::Stack(stack)),
         Id::Service(service) => down(state, View::Replicas, Within::Service(service)),
         Id::Host(host) => down(state, View::Replicas, Within::Host(host)),
@@ -267,6 +277,7 @@ fn owner(state: &mut State) {
             Some(stack) => down_to(state, View::Stacks, Within::All, Id::Stack(stack)),
             None => state.say(Mark::Stopped, "it belongs to no stack"),
         },
+        Id::Region(_) => state.say(Mark::Stopped, "a region belongs to the fleet"),
         Id::Stack(StackId::Own(_)) => state.say(Mark::Stopped, "a stack belongs to the fleet"),
         Id::Stack(stack) => state.say(Mark::Stopped, stack.untouchable().unwrap_or_default()),
     }
@@ -276,6 +287,7 @@ fn events_of(state: &mut State) {
     let within = match state.selected() {
         Some(Id::Host(host)) => Within::Host(host.clone()),
         Some(Id::Stack(stack)) => Within::Stack(stack.clone()),
+        Some(Id::Region(region)) => Within::Region(region.clone()),
         Some(Id::Operation(op)) => Within::Operation(*op),
         _ => match access::service(state) {
             Some(service) => Within::Service(service),

@@ -57,6 +57,10 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
             help(state, key, top);
             Vec::new()
         }
+        Overlay::Explain(page) => {
+            super::explain::key(state, key, page);
+            Vec::new()
+        }
         Overlay::Filter { .. } => filter(state, key),
         Overlay::Palette { at, .. } => palette(state, key, at),
         Overlay::Actions { at } => actions(state, key, at),

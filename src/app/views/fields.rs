@@ -3,6 +3,7 @@
 use super::{columns, sort_key};
 use crate::{
     app::{
+        graph::{Kind, Node},
         ids::ServiceId,
         screen::View,
         state::State,
@@ -35,19 +36,22 @@ const NUMBERS: [(&str, Col); 16] = [
 
 /// Words by name, and where they are known.
 const WORDS: [(&str, &[View]); 10] = [
-    ("state", &[View::Overview, View::Stacks, View::Hosts, View::Services, View::Replicas, View::Operations]),
+    (
+        "state",
+        &[View::Graph, View::Overview, View::Stacks, View::Hosts, View::Services, View::Replicas, View::Operations],
+    ),
     (
         "region",
         &[View::Overview, View::Stacks, View::Hosts, View::Services, View::Replicas, View::Events, View::Operations],
     ),
-    ("stack", &[View::Overview, View::Stacks, View::Services, View::Replicas]),
-    ("service", &[View::Services, View::Replicas, View::Events]),
-    ("host", &[View::Hosts, View::Replicas, View::Events]),
-    ("image", &[View::Services, View::Replicas]),
-    ("tool", &[View::Overview, View::Stacks, View::Services, View::Replicas]),
+    ("stack", &[View::Graph, View::Overview, View::Stacks, View::Services, View::Replicas]),
+    ("service", &[View::Graph, View::Services, View::Replicas, View::Events]),
+    ("host", &[View::Graph, View::Hosts, View::Replicas, View::Events]),
+    ("image", &[View::Graph, View::Services, View::Replicas]),
+    ("tool", &[View::Graph, View::Overview, View::Stacks, View::Services, View::Replicas]),
     ("by", &[View::Operations]),
     ("op", &[View::Operations, View::Events]),
-    ("engine", &[View::Hosts]),
+    ("engine", &[View::Graph, View::Hosts]),
 ];
 
 /// Labels of the host (or of the host that a replica is on): `label.zone`.
@@ -65,7 +69,7 @@ pub fn names(state: &State) -> Vec<&'static str> {
     let view = state.screen().view;
     let columns = columns(state);
     let mut names: Vec<&str> = WORDS.iter().filter(|(_, views)| views.contains(&view)).map(|(name, _)| *name).collect();
-    if matches!(view, View::Hosts | View::Replicas) {
+    if matches!(view, View::Hosts | View::Replicas | View::Graph) {
         names.push("label.NAME");
     }
     names.extend(
@@ -77,7 +81,7 @@ pub fn names(state: &State) -> Vec<&'static str> {
 /// True when the view knows the name.
 pub fn is_known(state: &State, name: &str) -> bool {
     if name.starts_with(LABEL) {
-        return matches!(state.screen().view, View::Hosts | View::Replicas);
+        return matches!(state.screen().view, View::Hosts | View::Replicas | View::Graph);
     }
     names(state).contains(&name)
 }
@@ -104,7 +108,29 @@ fn whole(seconds: f64) -> i64 {
 }
 
 fn words(state: &State, row: usize, name: &str) -> Option<Value> {
-    match state.screen().view {
+    let view = state.screen().view;
+    if view != View::Graph {
+        return words_in(state, view, row, name);
+    }
+    // A node has what the row of its own view has.
+    let Node { kind, at } = Node::of(row);
+    let view = match kind {
+        Kind::Stack => View::Stacks,
+        Kind::Service => View::Services,
+        Kind::Replica => View::Replicas,
+        Kind::Host => View::Hosts,
+        Kind::Region => {
+            return (name == "region")
+                .then(|| state.index.regions.get(at))
+                .flatten()
+                .map(|it| Value::word(it.as_str()));
+        }
+    };
+    words_in(state, view, at, name)
+}
+
+fn words_in(state: &State, view: View, row: usize, name: &str) -> Option<Value> {
+    match view {
         View::Overview | View::Stacks => {
             let stack = state.index.stacks.get(row)?;
             Some(match name {
@@ -149,7 +175,7 @@ fn words(state: &State, row: usize, name: &str) -> Option<Value> {
                 _ => Value::Words(op.regions().iter().map(ToString::to_string).collect()),
             })
         }
-        View::Operation | View::Wall | View::Logs => None,
+        View::Graph | View::Operation | View::Wall | View::Logs => None,
     }
 }
 

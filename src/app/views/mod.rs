@@ -3,6 +3,7 @@
 pub(super) mod common;
 mod events;
 mod fields;
+mod graph;
 mod hosts;
 mod operations;
 mod replicas;
@@ -19,6 +20,7 @@ use super::{
 use crate::text::width;
 
 pub use common::replica_name;
+pub use graph::{graph_mark, graph_target, name as node_name};
 
 /// Rows whose cells are measured to find the widths of columns.
 const MEASURED: usize = 200;
@@ -31,6 +33,7 @@ pub fn rows(state: &State) -> Rows {
         View::Hosts => hosts::rows(state),
         View::Services => services::rows(state),
         View::Replicas => replicas::rows(state),
+        View::Graph => super::graph::rows(state),
         View::Events => events::rows(state),
         View::Operations => operations::rows(state),
         View::Operation | View::Logs | View::Wall => Vec::new(),
@@ -84,6 +87,7 @@ pub fn columns(state: &State) -> Vec<Column> {
         View::Hosts => hosts::columns(state),
         View::Services => services::columns(state),
         View::Replicas => replicas::columns(state),
+        View::Graph => graph::columns(state),
         View::Events => events::columns(state),
         View::Operations => operations::columns(state),
         View::Operation | View::Logs | View::Wall => Vec::new(),
@@ -97,6 +101,7 @@ pub fn cell(state: &State, row: usize, col: Col) -> Cell {
         View::Hosts => hosts::cell(state, row, col),
         View::Services => services::cell(state, row, col),
         View::Replicas => replicas::cell(state, row, col),
+        View::Graph => graph::cell(state, row, col),
         View::Events => events::cell(state, row, col),
         View::Operations => operations::cell(state, row, col),
         View::Operation | View::Logs | View::Wall => None,
@@ -111,6 +116,7 @@ pub fn id(state: &State, row: usize) -> Option<Id> {
         View::Hosts => Id::Host(state.index.hosts.get(row)?.name.clone()),
         View::Services => Id::Service(state.index.services.get(row)?.id.clone()),
         View::Replicas => Id::Replica(state.index.replicas.get(row)?.id.clone()),
+        View::Graph => super::graph::Node::of(row).id(&state.index)?,
         View::Events => Id::Event(state.news.get(row)?.number),
         View::Operations => Id::Operation(state.operations().get(row)?.id),
         View::Operation | View::Logs | View::Wall => return None,
@@ -123,6 +129,7 @@ fn sort_key(state: &State, row: usize, col: Col) -> SortKey {
         View::Hosts => hosts::sort_key(state, row, col),
         View::Services => services::sort_key(state, row, col),
         View::Replicas => replicas::sort_key(state, row, col),
+        View::Graph => graph::sort_key(state, row, col),
         View::Events => events::sort_key(state, row, col),
         View::Operations => operations::sort_key(state, row, col),
         View::Operation | View::Logs | View::Wall => None,
@@ -137,6 +144,7 @@ fn haystack(state: &State, row: usize) -> String {
         View::Hosts => hosts::haystack(state, row),
         View::Services => services::haystack(state, row),
         View::Replicas => replicas::haystack(state, row),
+        View::Graph => graph::haystack(state, row),
         View::Events => events::haystack(state, row),
         View::Operations => operations::haystack(state, row),
         View::Operation | View::Logs | View::Wall => None,
@@ -150,6 +158,7 @@ fn is_fault(state: &State, row: usize) -> bool {
         View::Hosts => hosts::is_fault(state, row),
         View::Services => services::is_fault(state, row),
         View::Replicas => replicas::is_fault(state, row),
+        View::Graph => graph::is_fault(state, row),
         View::Events => events::is_fault(state, row),
         View::Operations => operations::is_fault(state, row),
         View::Operation | View::Logs | View::Wall => false,

@@ -25,6 +25,14 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<
             lines(buffer, theme, inner, &text, (*top).min(text.len().saturating_sub(usize::from(inner.h))));
             None
         }
+        Overlay::Explain(page) => {
+            let cells = usize::from(state.size.0.saturating_sub(6)).min(110);
+            let text = pages::explain(page, cells);
+            let w = u16::try_from(cells).unwrap_or(u16::MAX);
+            let inner = open(state, theme, buffer, "EXPLAIN", w, rows(&text))?;
+            lines(buffer, theme, inner, &text, page.top.min(text.len().saturating_sub(usize::from(inner.h))));
+            None
+        }
         Overlay::Palette { input, at } => {
             let entries = pages::palette(state);
             let h = u16::try_from(entries.len() + 1).unwrap_or(u16::MAX).max(2);
