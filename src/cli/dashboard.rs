@@ -119,7 +119,8 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
         tokio::spawn(look.theme.follow(themes, inbox)),
     ];
     let look = tui::Look { theme, alerts: look.alerts };
-    let result = tui::run_with(state, look, messages, effects, visits).await;
+    // The largest of all futures, kept apart from those that wait for it.
+    let result = Box::pin(tui::run_with(state, look, messages, effects, visits)).await;
     for pump in pumps {
         pump.abort();
     }
