@@ -13,6 +13,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -158,4 +159,38 @@ fn a_drain_is_accepted_aborted_and_undone() {
     assert_eq!(demo.intent("e-5"), "open");
     let said = demo.said(0, &["uncordon", "e-5", "--yes"]);
     all_of(&said, &["nothing to do"]);
+}
+
+#[test]
+fn relations_and_reasons_are_told() {
+    let demo = Demo::start();
+    all_of(&demo.said(0, &["graph", "shop"]), &[":80\n  └ shop/web", "shop/api", "  └ shop/redis"]);
+    all_of(&demo.said(0, &["graph", "shop", "--format", "dot"]), &["digraph wharf {", "\"shop/web\" -> \"shop/api\""]);
+    all_of(&demo.said(0, &["graph", "shop/web", "--format", "mermaid"]), &["flowchart LR", "-->"]);
+    let nodes = demo.json(0, &["graph", "shop", "--format", "json"]);
+    assert!(nodes.as_array().unwrap().iter().any(|node| node["name"] == "shop/redis"), "{nodes}");
+    // The demo's proxies need a moment, and that is told too.
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let said = demo.said(0, &["explain", "shop/cart"]);
+        if said.starts_with("shop/cart is healthy: 9 of 9") {
+            break;
+        }
+        assert!(said.contains("proxy") && Instant::now() < until, "{said}");
+    }
+    all_of(&demo.said(0, &["explain", "search"]), &["search/index is not as wanted", "search/index.1 on w-3"]);
+    let told = demo.json(0, &["explain", "search/index", "--json"]);
+    assert!(!told[0]["causes"].as_array().unwrap().is_empty(), "{told}");
+    demo.said(2, &["explain", "shop/nothing"]);
+}
+
+#[test]
+fn commands_run_in_replicas_and_end_with_their_code() {
+    let demo = Demo::start();
+    let out = demo.wharf(&["exec", "shop/web", "--", "sh", "-c", "echo hi; exit 3"]);
+    assert_eq!((out.status.code(), String::from_utf8_lossy(&out.stdout).as_ref()), (Some(3), "hi\n"));
+    all_of(&demo.said(2, &["exec", "shop/nothing", "--", "true"]), &["there is no replica of `shop/nothing`"]);
+    let journal = demo.said(0, &["events"]);
+    all_of(&journal, &["opened `sh` in shop-web-1"]);
+    assert!(!journal.contains("exit 3"), "arguments may be confidential: {journal}");
 }

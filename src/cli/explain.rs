@@ -1,18 +1,26 @@
 //! `wharf explain`: why a service is not healthy.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use futures::future::join_all;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 use super::{Context, Failure, args::ExplainArgs, look, print, targets};
 use crate::{
-    model::Evidence,
+    entry::Watch,
+    model::{Evidence, HostChange, HostName, HostView, Owner},
     plan::{self, Explanation, Records},
     store::{JournalQuery, OperationQuery},
 };
 
 /// Containers that are asked at most, for each service.
 const ASKED: usize = 4;
+
+/// Proxies have so long to say what they carry.
+const PROXIES: Duration = Duration::from_secs(4);
 
 #[derive(serde::Serialize)]
 struct Row {
@@ -24,7 +32,8 @@ struct Row {
 /// Prints why what is named is not well.
 pub(super) async fn run(context: Context, args: ExplainArgs) -> Result<ExitCode, Failure> {
     let store = context.read_store()?;
-    let seen = look::look(context, store.as_ref()).await?.or_blind()?;
+    let mut seen = look::look(context, store.as_ref()).await?.or_blind()?;
+    look_at_proxies(&mut seen).await;
     let operations = store.operations(OperationQuery::default()).await?;
     let journal = store.journal(JournalQuery { limit: 500, ..JournalQuery::default() }).await?;
     let records = Records { operations: &operations, journal: &journal };
@@ -46,6 +55,25 @@ pub(super) async fn run(context: Context, args: ExplainArgs) -> Result<ExitCode,
         tell(row);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes in what the proxies say: a look at the engines alone would take them for missing.
+async fn look_at_proxies(seen: &mut look::Seen) {
+    let fleet = seen.context.fleet.name.clone();
+    let (tell, mut told) = mpsc::channel(64);
+    let has_proxy = |host: &&HostView| host.containers.values().any(|container| container.owner == Owner::Proxy);
+    let mut silent: BTreeSet<HostName> =
+        seen.observed.hosts.values().filter(has_proxy).map(|host| host.name.clone()).collect();
+    let readers = silent.iter().filter_map(|host| seen.observer.reader(host));
+    let _watches: Vec<Watch> = readers.map(|reader| Watch::start(fleet.clone(), reader, tell.clone())).collect();
+    let deadline = Instant::now() + PROXIES;
+    while !silent.is_empty() {
+        let Ok(Some(update)) = timeout_at(deadline, told.recv()).await else { return };
+        if matches!(update.change, HostChange::Proxy(Some(_))) {
+            silent.remove(&update.host);
+        }
+        seen.observed.apply(update);
+    }
 }
 
 fn tell(row: &Row) {

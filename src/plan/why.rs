@@ -99,9 +99,11 @@ impl Region<'_, '_> {
         self.operations(records.operations);
         let told = next(self.world, self.name, &Memory::default(), &[]);
         for wait in told.waits.into_iter().filter(|wait| wait.service == *self.view.key) {
-            // The health of single replicas is told with them.
-            if !wait.what.starts_with("health of") {
-                self.add(State::Changing, format!("it waits for {}", wait.what), Vec::new(), None);
+            let what = format!("it waits for {}", wait.what);
+            // The health of single replicas is told with them; what several wait for is told once.
+            let is_told = self.causes.iter().any(|cause| cause.region == *self.name && cause.what == what);
+            if !wait.what.starts_with("health of") && !is_told {
+                self.add(State::Changing, what, Vec::new(), None);
             }
         }
         let is_here = |cause: &&mut Cause| cause.region == *self.name;
