@@ -109,8 +109,16 @@ fn node(state: &State, node: Node, cells: usize) -> Line {
     let mark = views::graph_mark(state, node);
     let role = |role| if is_near { role } else { Role::Dim };
     let mut name = views::node_name(state, node);
-    if node.kind == Kind::Service && state.graph.related.of(Kind::Stack).len() != 1 {
+    // What the columns beside it do not say, the name does.
+    let is_alone = |kind| is_near && state.graph.related.of(kind).len() == 1;
+    if node.kind == Kind::Service && !is_alone(Kind::Stack) {
         name = state.index.services.get(node.at).map(|row| row.id.to_string()).unwrap_or(name);
+    }
+    if node.kind == Kind::Replica
+        && !is_alone(Kind::Region)
+        && let Some(row) = state.index.replicas.get(node.at)
+    {
+        name = format!("{name} {}", row.region);
     }
     let right = number(state, node, is_near);
     let mut line = Line::of(role(Role::Mark(mark)), mark.glyph());
