@@ -152,13 +152,18 @@ inside_daemon() {
 
 # All processes of a host but its init.
 host_processes() {
-  local space init pid
+  local space init pid members
   init=$(read_pid "$DIR/$1/init.pid") || return 0
   space=$(readlink "/proc/$init/ns/pid")
   [ "$space" != "$(readlink /proc/self/ns/pid)" ] || fail "$1 has no process namespace of its own"
-  for pid in /proc/[0-9]*; do
-    if [ "$(readlink "$pid/ns/pid" 2>/dev/null)" = "$space" ] && [ "${pid#/proc/}" != "$init" ]; then echo "${pid#/proc/}"; fi
-  done
+  members=$(for pid in /proc/[0-9]*; do
+    if [ "$(readlink "$pid/ns/pid" 2>/dev/null)" = "$space" ]; then echo "${pid#/proc/}"; fi
+  done)
+  # What runs in containers has process namespaces below the host's: it descends from what is in the host's own.
+  ps -e -o pid=,ppid= | awk -v init="$init" -v members="$members" '
+    BEGIN { n = split(members, list, /[ \n]+/); for (i = 1; i <= n; i++) own[list[i]] = 1 }
+    { parent[$1] = $2 }
+    END { for (pid in parent) { at = pid; while (at in parent && !(at in own)) at = parent[at]; if (at in own && pid != init) print pid } }'
 }
 
 ping_engine() { curl -sf -m 5 --unix-socket "$DIR/$1/run/docker.sock" http://docker/_ping; }
