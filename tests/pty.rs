@@ -386,6 +386,11 @@ fn a_host_of_the_demo_fleet_is_emptied_by_keyboard() {
     pty.wait_text("STEPS");
     pty.type_bytes(b"\r");
     pty.wait_text("accepted: migrate shop/web.1");
+    // Let it end: a plan that the fleet changes under a person's hands asks for the key once more.
+    pty.type_bytes(b"9");
+    pty.wait("the migration, carried out", |screen| {
+        screen.contents().lines().any(|line| line.contains("migrate shop/web.1") && line.contains("converged"))
+    });
     pty.type_bytes(b"2/a-2\rD");
     pty.wait_text("drain: its replicas move away");
     pty.type_bytes(b"\r");

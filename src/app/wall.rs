@@ -12,9 +12,13 @@ mod recent;
 mod wrong;
 
 use super::{
+    flow::Flow,
     line::{Line, Role},
     state::State,
+    table::Col,
+    views::common,
 };
+use crate::text::pad_left;
 
 /// The page, in `rows` lines of `cells` cells.
 pub fn wall(state: &State, cells: usize, rows: usize) -> Vec<Line> {
@@ -71,6 +75,32 @@ fn beside(left: Vec<Line>, right: Vec<Line>, at: usize) -> Vec<Line> {
             line
         })
         .collect()
+}
+
+/// What comes through, in columns: which, its head, its cells.
+const TRAFFIC: [(Col, &str, usize); 3] =
+    [(Col::Requests, "REQ/S", 8), (Col::Errors, "ERR %", 7), (Col::Answer, "MEAN ms", 9)];
+
+/// Cells of these columns.
+fn traffic_cells() -> usize {
+    TRAFFIC.iter().map(|(.., cells)| cells).sum()
+}
+
+/// Their heads.
+fn traffic_head() -> String {
+    TRAFFIC.iter().map(|(_, title, cells)| pad_left(title, *cells)).collect()
+}
+
+/// What comes through for one thing.
+fn traffic(flow: Option<&Flow>) -> Line {
+    let mut line = Line::new();
+    for (at, (col, ..)) in TRAFFIC.iter().enumerate() {
+        let cell = common::traffic(flow, *col).unwrap_or_default();
+        let end: usize = TRAFFIC.iter().take(at + 1).map(|(.., cells)| cells).sum();
+        line.pad_to(end.saturating_sub(cell.width()));
+        line.extend(cell);
+    }
+    line
 }
 
 /// A heading of a part.

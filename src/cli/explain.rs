@@ -38,12 +38,11 @@ pub(super) async fn run(context: Context, args: ExplainArgs) -> Result<ExitCode,
     let journal = store.journal(JournalQuery { limit: 500, ..JournalQuery::default() }).await?;
     let records = Records { operations: &operations, journal: &journal };
     let mut rows = Vec::new();
-    for key in targets::services(&seen.desired, &args.what)? {
-        let explanation = plan::why(&seen.world(), &key, records);
+    for explanation in plan::why(&seen.world(), &targets::services(&seen.desired, &args.what)?, records) {
         let asks = explanation.causes.iter().filter_map(|cause| cause.ask.as_ref()).take(ASKED);
         let readers = asks.filter_map(|(host, container)| Some((seen.observer.reader(host)?, container)));
         let said = join_all(readers.map(|(reader, container)| async move { reader.evidence(container).await })).await;
-        let spec = seen.desired.latest(&key).map(|revision| &revision.spec);
+        let spec = seen.desired.latest(&explanation.service).map(|revision| &revision.spec);
         let said = said.into_iter().map(|told| told.masked(spec)).collect();
         rows.push(Row { explanation, said });
     }

@@ -13,6 +13,7 @@ mod convert;
 mod create;
 mod dial;
 mod error;
+mod events;
 mod evidence;
 mod exec;
 mod files;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Books, Memory, State, World,
+    Books, Memory, State, Wait, World,
     eligible::{grouped, silence},
     index::{Index, Seen, Sight},
     next::next,
@@ -55,30 +55,48 @@ pub struct Cause {
 /// Lines of the journal that are told at most.
 const LINES: usize = 3;
 
-/// Why a service is not healthy, in all its regions.
-pub fn why(world: &World<'_>, service: &ServiceKey, records: Records<'_>) -> Explanation {
-    let mut causes = Vec::new();
-    let mut wanted = 0;
-    let mut up = 0;
+/// Why services are not healthy, in all their regions, in the order in which they are named. A region is planned once,
+/// however many of them run there.
+pub fn why(world: &World<'_>, services: &[ServiceKey], records: Records<'_>) -> Vec<Explanation> {
+    let mut found: Vec<Found> = services.iter().map(|_| Found::default()).collect();
     for region in &world.fleet.regions {
         let index = Index::new(world, &region.name, None);
-        let known = world.desired.services.get_key_value(service).map(|(key, _)| key);
-        let Some(key) = known.or_else(|| index.containers.get_key_value(service).map(|(key, _)| *key)) else {
-            continue;
-        };
-        let view = index.service(key);
-        wanted += view.slots.len();
-        up += view.slots.iter().filter(|slot| slot.is_up()).count();
-        Region { world, index: &index, name: &region.name, view: &view, causes: &mut causes }.tell(records);
+        let waits = next(world, &region.name, &Memory::default(), &[]).waits;
+        for (service, found) in services.iter().zip(&mut found) {
+            let known = world.desired.services.get_key_value(service).map(|(key, _)| key);
+            let Some(key) = known.or_else(|| index.containers.get_key_value(service).map(|(key, _)| *key)) else {
+                continue;
+            };
+            let view = index.service(key);
+            found.wanted += view.slots.len();
+            found.up += view.slots.iter().filter(|slot| slot.is_up()).count();
+            let causes = &mut found.causes;
+            Region { world, index: &index, name: &region.name, view: &view, causes }.tell(records, &waits);
+        }
     }
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.state));
-    let state = causes.iter().map(|cause| cause.state).max().unwrap_or_default();
-    let summary = match (causes.is_empty(), wanted) {
-        (true, 0) => format!("{service}: nothing is wanted and nothing runs"),
-        (true, _) => format!("{service} is healthy: {up} of {wanted} replicas are as wanted"),
-        (false, _) => format!("{service} is not as wanted: {up} of {wanted} replicas are well"),
-    };
-    Explanation { service: service.clone(), state, summary, causes }
+    services.iter().zip(found).map(|(service, found)| found.explained(service)).collect()
+}
+
+/// What was found of one service.
+#[derive(Default)]
+struct Found {
+    wanted: usize,
+    up: usize,
+    causes: Vec<Cause>,
+}
+
+impl Found {
+    fn explained(mut self, service: &ServiceKey) -> Explanation {
+        let Self { wanted, up, .. } = self;
+        self.causes.sort_by_key(|cause| std::cmp::Reverse(cause.state));
+        let state = self.causes.iter().map(|cause| cause.state).max().unwrap_or_default();
+        let summary = match (self.causes.is_empty(), wanted) {
+            (true, 0) => format!("{service}: nothing is wanted and nothing runs"),
+            (true, _) => format!("{service} is healthy: {up} of {wanted} replicas are as wanted"),
+            (false, _) => format!("{service} is not as wanted: {up} of {wanted} replicas are well"),
+        };
+        Explanation { service: service.clone(), state, summary, causes: self.causes }
+    }
 }
 
 /// One region, while it is looked at.
@@ -91,23 +109,23 @@ struct Region<'w, 'a> {
 }
 
 impl Region<'_, '_> {
-    fn tell(&mut self, records: Records<'_>) {
+    fn tell(&mut self, records: Records<'_>, waits: &[Wait]) {
+        let earlier = self.causes.len();
         for slot in &self.view.slots {
             self.slot(slot);
         }
-        let found = !self.causes.is_empty();
+        let found = self.causes.len() > earlier;
         self.operations(records.operations);
-        let told = next(self.world, self.name, &Memory::default(), &[]);
-        for wait in told.waits.into_iter().filter(|wait| wait.service == *self.view.key) {
+        for wait in waits.iter().filter(|wait| wait.service == *self.view.key) {
             let what = format!("it waits for {}", wait.what);
             // The health of single replicas is told with them; what several wait for is told once.
-            let is_told = self.causes.iter().any(|cause| cause.region == *self.name && cause.what == what);
-            if !wait.what.starts_with("health of") && !is_told {
+            let is_told = self.causes.iter().skip(earlier).any(|cause| cause.what == what);
+            let is_of_replica = wait.what.starts_with("health of");
+            if !is_of_replica && !is_told {
                 self.add(State::Changing, what, Vec::new(), None);
             }
         }
-        let is_here = |cause: &&mut Cause| cause.region == *self.name;
-        if found && let Some(first) = self.causes.iter_mut().find(is_here) {
+        if found && let Some(first) = self.causes.get_mut(earlier) {
             first.evidence.extend(journal(records.journal, self.view.key, self.name));
         }
     }

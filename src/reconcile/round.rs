@@ -16,20 +16,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    deaths, exec,
+    begin::Wanted,
+    deaths,
     fleet_file::FleetFile,
     keepers, lease,
     options::{Options, ReconcileError},
-    region::{Ended, Failed, Region},
+    region::{Ended, Region},
 };
 use crate::{
     engine::{Acting, Observer},
     entry::Keeper,
-    model::{
-        CommandId, Desired, Fleet, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName,
-        ReplicaKey,
-    },
-    plan::{self, Action, World},
+    model::{CommandId, Desired, Fleet, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName},
+    plan::{self, World},
     store::{OperationQuery, Store, StoreError},
     text::Text,
 };
@@ -341,46 +339,7 @@ impl Reconciler {
             self.store.replace(region.fence.clone(), replica, place, Text::new(&why)).await?;
         }
         for action in next.actions {
-            region.start(&action);
-            let job = exec::Job {
-                fleet: self.fleet.clone(),
-                desired: self.desired.clone(),
-                store: self.store.clone(),
-                fence: region.fence.clone(),
-                action,
-                pulling: self.pulling.clone(),
-            };
-            let handle = self.observer.handle(job.action.host());
-            let permits = self.permits.get(job.action.host()).cloned();
-            let held = region.held.clone();
-            let lost = self.lost.entry(job.action.host().clone()).or_default().clone();
-            let wanted = self.wanted.subscribe();
-            self.tasks.spawn(async move {
-                let permit = async {
-                    match permits {
-                        Some(permits) => permits.acquire_owned().await.ok(),
-                        None => None,
-                    }
-                };
-                let permit = held.run_until_cancelled(permit).await;
-                let result =
-                    match (permit, handle) {
-                        // By now somebody else may act on this region, or this process is to leave.
-                        _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
-                        (_, None) => {
-                            let error = Text::new("the host is not connected");
-                            Some(Err(Failed { error, is_final: false, is_hosts: false }))
-                        }
-                        (_permit, Some(handle)) => {
-                            let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
-                            let why = "the host was lost meanwhile; it may have been done all the same";
-                            Some(done.unwrap_or_else(|| {
-                                Err(Failed { error: Text::new(why), is_final: false, is_hosts: false })
-                            }))
-                        }
-                    };
-                Ended { fence: job.fence, action: job.action, result }
-            });
+            self.begin(name, action);
         }
         Ok(())
     }
@@ -418,30 +377,4 @@ fn store_fails(since: &mut Option<Instant>, error: StoreError) -> Result<(), Rec
     }
     tracing::warn!(%error, "the store fails; trying again");
     Ok(())
-}
-
-/// What actions that waited for their turn look at before they begin.
-#[derive(Default)]
-pub(super) struct Wanted {
-    pub(super) desired: Arc<Desired>,
-    /// By region, replicas whose operation is paused: nothing new begins for them.
-    pub(super) frozen: BTreeMap<RegionName, BTreeSet<ReplicaKey>>,
-}
-
-/// False for what its operation's pause holds, and for the creation of a replica, or the test of a revision, that a later
-/// command took back while it waited for its turn.
-fn is_wanted(job: &exec::Job, wanted: &Wanted) -> bool {
-    if let Action::Create { replica, .. } | Action::Stop { replica, .. } = &job.action
-        && wanted.frozen.get(&replica.region).is_some_and(|frozen| frozen.contains(replica))
-    {
-        return false;
-    }
-    if let Action::Test { service, revision, .. } = &job.action {
-        let assignment = wanted.desired.assignment(service, &job.fence.region);
-        return assignment.is_some_and(|wanted| wanted.slots.values().any(|place| place.revision == *revision));
-    }
-    let Action::Create { host, replica, revision } = &job.action else { return true };
-    let assignment = wanted.desired.assignment(&replica.service, &replica.region);
-    let place = assignment.and_then(|assignment| assignment.slots.get(&replica.slot));
-    place.is_some_and(|place| place.host == *host && place.revision == *revision)
 }

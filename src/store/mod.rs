@@ -25,6 +25,7 @@ mod open;
 mod outcome;
 mod read;
 mod reader;
+mod replace;
 mod retention;
 mod rows;
 mod schema;

@@ -14,7 +14,7 @@ use super::{
     error::Fault,
     files, lease,
     open::{Tx, Writer},
-    outcome, rows,
+    outcome, replace, rows,
     worker::Worker,
 };
 use crate::{
@@ -146,7 +146,7 @@ impl Store for Sqlite {
     }
 
     fn replace(&self, fence: Fence, replica: ReplicaKey, place: Place, why: Text) -> Answer<'_, bool> {
-        self.fenced(fence, move |tx, fence| outcome::replace(tx, &fence.region, &replica, &place, &why))
+        self.fenced(fence, move |tx, fence| replace::replace(tx, &fence.region, &replica, &place, &why))
     }
 
     fn complete(&self, fence: Fence, learned: Learned, pool: String) -> Answer<'_, bool> {

@@ -173,8 +173,9 @@ fn a_port_that_a_container_holds_is_not_fought_over() {
     fake.observed.hosts.get_mut(&host).unwrap().containers.insert(container.id.clone(), container);
     let one = ["e-1 opens [] for shop:web:8080", "e-2 opens [80] for shop:web:8080"];
     assert_eq!(edges(&fake), one, "what belongs to the port is there all the same");
-    let why = wharf::plan::explain(&fake.world(), &"shop/web".parse().unwrap(), &"east".parse().unwrap());
-    assert!(why.iter().any(|line| line.contains("port 80 is held by old-web-1")), "{why:?}");
+    let records = wharf::plan::Records { operations: &[], journal: &[] };
+    let why = wharf::plan::why(&fake.world(), &["shop/web".parse().unwrap()], records);
+    assert!(why[0].causes.iter().any(|cause| cause.what.contains("port 80 is held by old-web-1")), "{why:?}");
     let again = wharf::plan::deploy(&fake.world(), &shop, &BTreeMap::new(), "ana").unwrap();
     let told = again.warnings.join("\n");
     assert!(

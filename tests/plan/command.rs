@@ -152,8 +152,16 @@ impl Case {
                 vec![told.map_or("none".into(), line)]
             }
             ["explain", service, region] => {
-                let lines = explain(&world, &key(service), &region.parse().unwrap());
-                if lines.is_empty() { vec!["all is well".into()] } else { lines }
+                let records = Records { operations: &self.fake.operations, journal: &[] };
+                let told = why(&world, &[key(service)], records).remove(0);
+                let here = told.causes.iter().filter(|cause| cause.region.as_str() == region);
+                let line = |cause: &Cause| {
+                    let what = format!("{} {}", cause.state.word(), cause.what);
+                    [what].iter().chain(&cause.evidence).map(String::as_str).collect::<Vec<_>>().join(" | ")
+                };
+                let mut lines = vec![told.summary.clone()];
+                lines.extend(here.map(line));
+                lines
             }
             ["health", service, region] => {
                 let (service, region) = (key(service), region.parse().unwrap());

@@ -28,7 +28,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         _ => access::service(state).and_then(|id| id.key()).into_iter().collect(),
     };
     let records = Records { operations: state.operations(), journal: &state.store.journal };
-    let all: Vec<_> = keys.iter().map(|key| plan::why(&state.world(), key, records)).collect();
+    let all = plan::why(&state.world(), &keys, records);
     let bad: Vec<_> = all.iter().filter(|told| !told.causes.is_empty()).cloned().collect();
     if bad.is_empty() {
         let words = match all.as_slice() {

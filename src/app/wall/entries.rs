@@ -1,25 +1,20 @@
 //! Where traffic comes in, and how that goes.
 
-use super::title;
+use super::{title, traffic, traffic_cells, traffic_head};
 use crate::{
     app::{
         flow::Flow,
+        ids::ServiceId,
         line::{Line, Mark, Role},
         state::State,
-        table::Col,
-        views::common,
     },
     model::ServiceKey,
     plan,
-    text::{fit, pad_left, pad_right},
+    text::{fit, pad_right},
 };
 
 /// Cells that a line likes to have at least.
 pub(super) const WIDTH: usize = 58;
-/// Cells of the figures.
-const FIGURES: [(Col, &str, usize); 3] =
-    [(Col::Requests, "REQ/S", 8), (Col::Errors, "ERR %", 7), (Col::Answer, "MEAN ms", 9)];
-
 /// One way in.
 pub(super) struct Entry<'a> {
     /// `:443 shop.example/api`.
@@ -35,12 +30,8 @@ pub(super) fn entries(state: &State) -> Vec<Entry<'_>> {
     let mut entries: Vec<(u16, Entry<'_>)> = Vec::new();
     for service in desired.services.keys() {
         let Some(revision) = desired.latest(service) else { continue };
-        let mark = state
-            .index
-            .services
-            .iter()
-            .find(|row| row.id.key().as_ref() == Some(service))
-            .map_or(Mark::Stopped, |row| row.total.mark());
+        let row = state.index.service(&ServiceId::own(service));
+        let mark = row.map_or(Mark::Stopped, |row| row.total.mark());
         for entry in plan::entries(&revision.spec) {
             let host = entry.host.as_deref().unwrap_or_default();
             let path = entry.path.as_deref().unwrap_or_default();
@@ -54,12 +45,8 @@ pub(super) fn entries(state: &State) -> Vec<Entry<'_>> {
 
 /// The table with its head; the last line says how many more there are.
 pub(super) fn table(entries: &[Entry<'_>], cells: usize, rows: usize) -> Vec<Line> {
-    let figures: usize = FIGURES.iter().map(|(.., cells)| cells).sum();
-    let names = cells.saturating_sub(figures + 4);
-    let mut head = title(&pad_right("ENTRY", names + 2));
-    for (_, title, cells) in FIGURES {
-        head.push(Role::Head, pad_left(title, cells));
-    }
+    let names = cells.saturating_sub(traffic_cells() + 4);
+    let head = title(&pad_right("ENTRY", names + 2)).with(Role::Head, traffic_head());
     let mut lines = vec![head];
     let room = rows.saturating_sub(1);
     let shown = if entries.len() > room { room.saturating_sub(1) } else { entries.len() };
@@ -78,10 +65,6 @@ fn row(entry: &Entry<'_>, names: usize) -> Line {
     line.push(Role::Dim, " → ");
     line.push(Role::Plain, service);
     line.pad_to(names + 3);
-    for (col, _, cells) in FIGURES {
-        let cell = common::traffic(entry.flow, col).unwrap_or_default();
-        line.push(Role::Plain, " ".repeat(cells.saturating_sub(cell.width())));
-        line.extend(cell);
-    }
+    line.extend(traffic(entry.flow));
     line
 }

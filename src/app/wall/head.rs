@@ -7,8 +7,10 @@ use crate::{
         line::{Line, Mark, Role},
         series::spark,
         state::State,
+        table::Col,
+        views::common,
     },
-    text::{count, percent},
+    text::count,
 };
 
 /// One number with its name.
@@ -22,8 +24,6 @@ struct Figure {
 /// Rows of the screen from which on digits are five rows high, and three.
 const TALL: usize = 44;
 const LOW: usize = 16;
-/// Failed requests in percent from which on it is bad.
-const FAILS: f64 = 1.0;
 
 /// The figures side by side: name, digits, last hour, and an empty line.
 pub(super) fn head(state: &State, cells: usize, rows: usize) -> Vec<Line> {
@@ -81,43 +81,21 @@ fn figures(state: &State) -> Vec<Figure> {
         past: Vec::new(),
     }];
     let flow = state.flows().total();
-    let Some(requests) = flow.requests else { return figures };
+    if flow.requests.is_none() {
+        return figures;
+    }
     let past = |series: &crate::app::series::Series| series.last(STEPS, state.now);
-    let failed = flow.failed_percent();
-    let nothing = || "–".to_owned();
+    // As in the tables: the same figures, the same words.
+    let figure = |name, col, series| {
+        let cell = common::traffic(Some(&flow), col).unwrap_or_default();
+        let role = cell.spans.first().map_or(Role::Dim, |span| span.role);
+        let role = if matches!(role, Role::Mark(_)) { role } else { Role::Strong };
+        Figure { name, value: cell.text(), role, past: past(series) }
+    };
     figures.extend([
-        Figure {
-            name: "REQUESTS A SECOND",
-            value: rounded(requests),
-            role: Role::Strong,
-            past: past(&state.history.requests),
-        },
-        Figure {
-            name: "FAILED %",
-            value: failed.map_or_else(
-                nothing,
-                |share| {
-                    if share < 9.95 { format!("{share:.2}") } else { percent(share) }
-                },
-            ),
-            role: match failed {
-                Some(FAILS..) => Role::Mark(Mark::Failed),
-                Some(0.005..) => Role::Mark(Mark::Changing),
-                _ => Role::Strong,
-            },
-            past: past(&state.history.failed),
-        },
-        Figure {
-            name: "MEAN ms",
-            value: flow.answer().map_or_else(nothing, count),
-            role: Role::Strong,
-            past: past(&state.history.answer),
-        },
+        figure("REQUESTS A SECOND", Col::Requests, &state.history.requests),
+        figure("FAILED %", Col::Errors, &state.history.failed),
+        figure("MEAN ms", Col::Answer, &state.history.answer),
     ]);
     figures
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is not negative")]
-fn rounded(rate: f64) -> String {
-    count(rate.round() as u64)
 }

@@ -1,12 +1,12 @@
 //! Stacks by regions, with the last hour of each.
 
+use super::{traffic, traffic_cells, traffic_head};
 use crate::{
     app::{
         line::{Line, Mark, Role},
         rows::StackRow,
         series::spark,
         state::State,
-        table::Col,
         views::common,
     },
     text::{fit, pad_left, pad_right, width},
@@ -17,10 +17,8 @@ const PAGE_SECONDS: i64 = 15;
 /// Cells of a region, and of one where only its mark has room.
 const REGION: usize = 12;
 const NARROW: usize = 4;
-/// Cells of health, of the three columns of traffic, and the least and the most of the last hour.
+/// Cells of health, and the least and the most of the last hour.
 const HEALTH: usize = 10;
-const TRAFFIC: [(Col, &str, usize); 3] =
-    [(Col::Requests, "REQ/S", 8), (Col::Errors, "ERR %", 7), (Col::Answer, "MEAN ms", 9)];
 const PAST: std::ops::RangeInclusive<usize> = 12..=60;
 
 /// How the width is shared.
@@ -37,7 +35,7 @@ fn shares(state: &State, cells: usize) -> Shares {
     let wide = names + HEALTH + regions * REGION;
     let region = if wide <= cells { REGION } else { NARROW };
     let used = names + HEALTH + regions * region;
-    let traffic: usize = TRAFFIC.iter().map(|(.., cells)| cells).sum();
+    let traffic = traffic_cells();
     let is_carried = state.flows().total().requests.is_some();
     let has_traffic = is_carried && used + traffic <= cells;
     let rest = cells.saturating_sub(used + if has_traffic { traffic } else { 0 } + 3);
@@ -92,9 +90,7 @@ fn head(state: &State, shares: &Shares, page: Option<(usize, usize)>) -> Line {
         text.push_str(&pad_right(&fit(region.as_str(), shares.region - 1), shares.region));
     }
     if shares.has_traffic {
-        for (_, title, cells) in TRAFFIC {
-            text.push_str(&pad_left(title, cells));
-        }
+        text.push_str(&traffic_head());
     }
     if shares.past > 0 {
         text.push_str("   ");
@@ -126,11 +122,7 @@ fn row(state: &State, stack: &StackRow, shares: &Shares) -> Line {
     }
     let flow = stack.id.own().and_then(|stack| state.flows().stack(stack));
     if shares.has_traffic {
-        for (col, _, cells) in TRAFFIC {
-            let cell = common::traffic(flow, col).unwrap_or_default();
-            line.push(Role::Plain, " ".repeat(cells.saturating_sub(cell.width())));
-            line.extend(cell);
-        }
+        line.extend(traffic(flow));
     }
     if let Some(series) = stack.id.own().and_then(|stack| state.history.stack(stack)).filter(|_| shares.past > 0) {
         line.push(Role::Plain, "   ");

@@ -19,8 +19,9 @@ use crate::{
     engine::{
         convert::settle,
         error::{EngineError, ErrorKind, Fault},
+        events::{open_events, parse_event},
         http::Lines,
-        reader::{Reader, open_events, parse_event},
+        reader::Reader,
         session::Session,
         stats::Counters,
     },
