@@ -185,6 +185,36 @@ fn relations_and_reasons_are_told() {
 }
 
 #[test]
+fn hosts_are_cleared_of_what_nothing_needs() {
+    let demo = Demo::start();
+    let all = demo.json(0, &["storage", "e-2", "--json"]);
+    let of = |rows: &Value, name: &str| -> Option<bool> {
+        let rows = rows.as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).map(|row| row["needed"].as_bool().unwrap())
+    };
+    assert_eq!(of(&all, "acme/shop-web:2.6.4"), Some(false), "{all}");
+    assert_eq!(of(&all, "acme/shop-web:2.8.0"), Some(true), "a revision that is kept");
+    let unused = demo.said(0, &["storage", "east", "--unused", "-k", "image"]);
+    all_of(&unused, &["e-2", "○ acme/shop-web:2.6.4", "nothing"]);
+    assert!(!unused.contains("2.8.0"), "{unused}");
+    all_of(&demo.said(2, &["storage", "e-22"]), &["there is no host `e-22`; did you mean `e-2`?"]);
+
+    let plan = demo.said(10, &["plan", "prune", "e-2"]);
+    all_of(&plan, &["image acme/shop-web:2.6.4 on e-2", "same as"]);
+    assert!(!plan.contains("volume"), "{plan}");
+    let web = all.as_array().unwrap().iter().find(|row| row["name"] == "acme/shop-web:2.8.0").unwrap();
+    let id = web["id"].as_str().unwrap();
+    all_of(&demo.said(2, &["prune", "e-2", "--id", id, "--yes"]), &["stays", "can come back"]);
+    demo.said(0, &["prune", "e-2", "--kind", "image", "--kind", "volume", "--yes"]);
+    let after = demo.json(0, &["storage", "e-2", "--json"]);
+    assert_eq!(of(&after, "acme/shop-web:2.6.4"), None);
+    assert_eq!(of(&after, "acme/shop-web:2.8.0"), Some(true));
+    let volumes = demo.said(0, &["storage", "e-2", "--kind", "volume", "--unused"]);
+    assert!(!volumes.contains("no name"), "{volumes}");
+    all_of(&demo.said(0, &["prune", "e-2", "--yes"]), &["nothing to do"]);
+}
+
+#[test]
 fn commands_run_in_replicas_and_end_with_their_code() {
     let demo = Demo::start();
     let out = demo.wharf(&["exec", "shop/web", "--", "sh", "-c", "echo hi; exit 3"]);

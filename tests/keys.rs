@@ -7,6 +7,8 @@ mod graph;
 mod logs;
 #[path = "keys/moves.rs"]
 mod moves;
+#[path = "keys/storage.rs"]
+mod storage;
 mod support;
 
 use proptest::prelude::*;

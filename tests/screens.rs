@@ -7,6 +7,7 @@ use support::{
     fleet::{USUAL, World, before, fleet, now, unseen},
     lines::tell,
     screen::{screen, styled, text, type_keys},
+    stored,
 };
 use wharf::{
     app::{Mode, Msg, State, StoreView, update},
@@ -183,6 +184,29 @@ fn logs_at_three_sizes() {
         state
     };
     check("logs-empty", &text(&screen(&empty, &theme())));
+}
+
+#[test]
+fn what_hosts_keep_at_three_sizes() {
+    for (name, open, keys) in [
+        ("storage", "2V", ""),
+        ("storage-all", "V", ""),
+        ("storage-details", "2V", "/payments_<enter>d"),
+        ("storage-wide", "2V", "w"),
+        ("storage-prune", "2V", "p"),
+    ] {
+        for size in SIZES {
+            let mut state = day(size);
+            type_keys(&mut state, open);
+            for (host, counted) in [("e-1", true), ("e-2", false)] {
+                let answer = stored::storage(&state, host, counted);
+                stored::tell(&mut state, host, Ok(answer));
+            }
+            stored::tell(&mut state, "w-3", Err("w-3: could not list what it keeps: the host is not connected"));
+            type_keys(&mut state, keys);
+            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
+        }
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ mod life;
 mod moves;
 #[path = "sim/operators.rs"]
 mod operators;
+#[path = "sim/pruning.rs"]
+mod pruning;
 #[path = "sim/reconciler.rs"]
 mod reconciler;
 #[path = "sim/support.rs"]

@@ -37,6 +37,7 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
             Some((_, container)) if !container.is_running() => Some("it does not run".into()),
             Some(_) => None,
         },
+        Command::Prune if state.screen().view != View::Storage => Some("V shows what hosts keep".into()),
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort
         | Command::Wide
@@ -88,7 +89,7 @@ fn target_refused(state: &State, target: Target, command: Command) -> Option<Str
 /// The host that the selected row is about.
 pub fn host(state: &State) -> Option<HostName> {
     match state.selected()? {
-        Id::Host(name) => Some(name.clone()),
+        Id::Host(name) | Id::Stored(name, ..) => Some(name.clone()),
         Id::Replica(_) => Some(state.selected_replica()?.host.clone()),
         Id::Event(_) => state.news.get(state.selected_row()?)?.host.clone(),
         _ => None,
@@ -240,5 +241,9 @@ pub fn selected_name(state: &State) -> Option<String> {
         Id::Region(name) => name.to_string(),
         Id::Event(_) => state.news.get(state.selected_row()?)?.about.clone(),
         Id::Operation(id) => id.to_string(),
+        Id::Stored(_, _, id) => {
+            let thing = state.stores.rows.get(state.selected_row()?)?.thing.as_ref()?;
+            if thing.name.is_empty() { id.to_string() } else { thing.name.to_string() }
+        }
     })
 }

@@ -23,6 +23,8 @@ pub enum Scope {
     Graph,
     /// Events.
     Events,
+    /// What hosts keep.
+    Storage,
     /// Operations, and the page of one operation.
     Operations,
     /// The open plan.
@@ -33,7 +35,7 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order of help.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Everywhere,
         Self::List,
         Self::Hosts,
@@ -43,6 +45,7 @@ impl Scope {
         Self::Logs,
         Self::Graph,
         Self::Events,
+        Self::Storage,
         Self::Operations,
         Self::Plan,
         Self::Picker,
@@ -60,6 +63,7 @@ impl Scope {
             Self::Logs => "logs",
             Self::Graph => "graph",
             Self::Events => "events",
+            Self::Storage => "storage",
             Self::Operations => "operations",
             Self::Plan => "plan",
             Self::Picker => "choice",
@@ -83,6 +87,7 @@ impl Scope {
             Self::Logs => "logs",
             Self::Graph => "graph",
             Self::Events => "events",
+            Self::Storage => "storage",
             Self::Operations => "operations",
             Self::Plan => "the open plan",
             Self::Picker => "a choice",
@@ -100,6 +105,7 @@ impl Scope {
             View::Graph => Self::Graph,
             View::Events => Self::Events,
             View::Operations | View::Operation => Self::Operations,
+            View::Storage => Self::Storage,
             View::Wall => Self::Everywhere,
         }
     }
@@ -199,6 +205,10 @@ registry! {
     Events "events" ["8"] [Everywhere] None looks 0 "events" "What engines and reconcilers told, newest first.";
     Operations "operations" ["9"] [Everywhere] None looks 0 "operations" "What was asked for, and how far it is.";
     Wall "wall" ["0"] [Everywhere] None looks 0 "wall" "What a team reads from five metres away: figures, what is wrong, stacks by regions.";
+    Storage "storage" ["V"] [Everywhere] None looks 0 "storage" "Images, volumes and networks of the selected host, or of all: what uses them, what they take.";
+    StorageImages "images" [] [Everywhere] None looks 0 "images" "Images of all hosts, and what uses them.";
+    StorageVolumes "volumes" [] [Everywhere] None looks 0 "volumes" "Volumes of all hosts, and what uses them.";
+    StorageNetworks "networks" [] [Everywhere] None looks 0 "networks" "Networks of all hosts, and what uses them.";
     Help "help" ["?"] [Everywhere] None looks 99 "help" "All keys of this view.";
     Palette "palette" [":"] [Everywhere] None looks 98 "command" "Every command by name, with what it would act on.";
     Filter "filter" ["/"] [Everywhere] None looks 97 "filter" "Show only rows that match: words, `!word` for rows without it, `~pattern` for a regular expression, `cpu>80 region=eu state!=running` for what has a name.";
@@ -293,6 +303,7 @@ registry! {
     GraphDot "graph-dot" [] [Everywhere] None looks 0 "graph as dot" "Write the relations of the selected stack or service to a file for Graphviz.";
     GraphMermaid "graph-mermaid" [] [Everywhere] None looks 0 "graph as mermaid" "Write the relations of the selected stack or service to a file in Mermaid's words.";
     GraphText "graph-text" [] [Everywhere] None looks 0 "graph as text" "Write the relations of the selected stack or service to a file as text.";
+    Prune "prune" ["p"] [Storage] Row drafts 1 "prune" "Remove what nothing needs, in the draft: the marked rows, or the selected one; a host's row stands for its images and networks.";
     Hold "hold" ["space"] [Operations] Operation drafts 4 "pause, resume" "Let the operation stand still, or go on: nothing new begins meanwhile.";
     Abort "abort" ["A"] [Operations] Operation drafts 5 "abort" "End the operation; says first what stays.";
     Apply "apply" ["enter"] [Plan] None drafts 1 "apply" "Accept exactly what is shown.";

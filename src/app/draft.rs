@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Desired, HostIntent, HostName, RegionName, Scope, ServiceKey, Site, StackName};
+use crate::{
+    model::{Desired, HostIntent, HostName, Kept, RegionName, Scope, ServiceKey, Site, StackName, Stored},
+    text::Text,
+};
 
 /// Changes put together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +24,8 @@ pub struct Changes {
     pub rollbacks: BTreeMap<Scope, u32>,
     /// Regions in which replicas are spread anew; none stands for all regions.
     pub balances: BTreeSet<Option<RegionName>>,
+    /// What is to be removed from hosts because nothing needs it.
+    pub spares: BTreeMap<(HostName, Kept, Text), Stored>,
 }
 
 impl Changes {
@@ -32,7 +37,7 @@ impl Changes {
     /// How many changes.
     pub fn len(&self) -> usize {
         let numbers = self.targets.len() + self.hosts.len() + self.restarts.len() + self.removes.len();
-        numbers + self.moves.len() + self.rollbacks.len() + self.balances.len()
+        numbers + self.moves.len() + self.rollbacks.len() + self.balances.len() + self.spares.len()
     }
 
     /// Adds what another holds; the other wins.
@@ -44,10 +49,11 @@ impl Changes {
         self.moves.extend(other.moves);
         self.rollbacks.extend(other.rollbacks);
         self.balances.extend(other.balances);
+        self.spares.extend(other.spares);
     }
 
     /// Takes the numbers out that are as wanted already.
-    pub fn prune(&mut self, desired: &Desired) {
+    pub fn drop_done(&mut self, desired: &Desired) {
         self.targets.retain(|(service, region), to| wanted(desired, service, region) != *to);
         self.hosts.retain(|host, intent| desired.hosts.get(host).copied() != *intent);
     }
@@ -77,6 +83,8 @@ pub enum Item {
     Rollback(Scope),
     /// A rebalance of a region, or of all.
     Balance(Option<RegionName>),
+    /// What a host is cleared of.
+    Prune(HostName),
 }
 
 /// The draft with its steps back and forward.
@@ -200,8 +208,10 @@ impl Draft {
         let targets = changes.targets.keys().cloned().map(|(service, region)| Item::Target(service, region));
         let restarts = changes.restarts.iter().cloned().map(Item::Restart);
         let removes = changes.removes.iter().cloned().map(|(stack, service)| Item::Remove(stack, service));
+        let cleared: BTreeSet<&HostName> = changes.spares.keys().map(|(host, ..)| host).collect();
+        let cleared = cleared.into_iter().cloned().map(Item::Prune);
         let moved = hosts.chain(balances).chain(moves);
-        moved.chain(targets).chain(restarts).chain(rollbacks).chain(removes).collect()
+        moved.chain(targets).chain(restarts).chain(rollbacks).chain(removes).chain(cleared).collect()
     }
 
     /// Takes one line out, as a step.
@@ -228,6 +238,7 @@ impl Draft {
             Item::Balance(region) => {
                 changes.balances.remove(region);
             }
+            Item::Prune(host) => changes.spares.retain(|(at, ..), _| at != host),
         });
     }
 }

@@ -84,7 +84,7 @@ impl Kind {
             Id::Replica(_) => Self::Replica,
             Id::Host(_) => Self::Host,
             Id::Region(_) => Self::Region,
-            Id::Event(_) | Id::Operation(_) => return None,
+            Id::Event(_) | Id::Operation(_) | Id::Stored(..) => return None,
         })
     }
 

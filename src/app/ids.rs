@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{
     model::{
-        CommandId, Container, ContainerId, HostName, HostView, Owner, RegionName, ReplicaKey, ServiceKey, ServiceName,
-        StackName, Tool,
+        CommandId, Container, ContainerId, HostName, HostView, Kept, Owner, RegionName, ReplicaKey, ServiceKey,
+        ServiceName, StackName, Tool,
     },
     text::Text,
 };
@@ -157,6 +157,8 @@ pub enum Id {
     Event(u64),
     /// An operation.
     Operation(CommandId),
+    /// Something that a host keeps, by what its engine knows it by.
+    Stored(HostName, Kept, Text),
 }
 
 /// True when the host's answers can be trusted to be of now.

@@ -38,6 +38,7 @@ pub mod series;
 mod settle;
 pub mod state;
 pub mod status;
+pub mod storage;
 pub mod table;
 pub mod term;
 pub mod tour;

@@ -9,7 +9,7 @@ use super::{key::Key, prefs::Prefs};
 use crate::{
     model::{
         CommandId, ContainerId, Desired, Evidence, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery,
-        Operation, Proposal, RegionName, ServiceKey,
+        Operation, Proposal, RegionName, ServiceKey, Storage,
     },
     text::Text,
 };
@@ -78,6 +78,9 @@ pub enum Msg {
     Applied(Result<Box<Operation>, Text>),
     /// The answer to an [`Effect::Ask`].
     Evidence(Box<Evidence>),
+    /// What a host keeps, or why it does not say: an answer to an [`Effect::Survey`]. It comes twice, the second time
+    /// with everything counted.
+    Storage(HostName, Box<Result<Storage, Text>>),
     /// What the shell wants to say in one line, such as the outcome of a copy or dump.
     Say(Text),
     /// What the shell could not do.
@@ -121,6 +124,8 @@ pub enum Effect {
     Unfollow,
     /// Ask an engine what a container says of why it is not well. Answered by [`Msg::Evidence`].
     Ask(HostName, ContainerId),
+    /// Ask engines what they keep. Answered by [`Msg::Storage`].
+    Survey(Vec<HostName>),
     /// Put text into the clipboard of the terminal.
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].

@@ -12,6 +12,7 @@ mod operation;
 mod plan;
 mod spec;
 mod steps;
+mod stored;
 
 pub use bars::{empty, faults, header, hints, plan_bar, running};
 pub use choose::{Page, revision_room, revisions, targets};

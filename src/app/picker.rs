@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::{
     model::{Desired, Fleet, HostName, Place, RegionName, Revision, Scope, ServiceKey, Site, Slot, StackName},
     plan::{self, Plan, Refusal, Target, World},
-    text::Text,
+    text::{Text, short_image},
 };
 
 /// Where something could move.
@@ -222,7 +222,7 @@ fn revisions(world: &World<'_>, service: &ServiceKey) -> Vec<Kept> {
         at: revision.at,
         by: Text::new(&revision.by),
         note: Text::new(&revision.note),
-        what: Text::new(&plan::short_image(&revision.image)),
+        what: Text::new(&short_image(&revision.image)),
         runs: now == Some(revision.no),
     };
     let all = world.desired.revisions.get(service).into_iter().flat_map(|kept| kept.values()).rev();

@@ -127,6 +127,12 @@ impl Planned {
             let part = Changes { removes: [(stack.clone(), service.clone())].into(), ..Changes::default() };
             parts.push(part, plan::remove(world, stack, service.as_ref().map(|key| &key.service)));
         }
+        if !changes.spares.is_empty() {
+            let part = Changes { spares: changes.spares.clone(), ..Changes::default() };
+            let things: Vec<_> =
+                changes.spares.iter().map(|((host, ..), thing)| (host.clone(), thing.clone())).collect();
+            parts.push(part, plan::prune(world, &things));
+        }
         Self { parts: parts.done }
     }
 

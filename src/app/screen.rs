@@ -36,6 +36,8 @@ pub enum View {
     Operations,
     /// One operation with its steps.
     Operation,
+    /// What hosts keep: images, volumes, networks.
+    Storage,
     /// What a team reads from five metres away.
     Wall,
 }
@@ -54,6 +56,7 @@ impl View {
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
+            Self::Storage => "storage",
             Self::Wall => "wall",
         }
     }

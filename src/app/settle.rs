@@ -32,6 +32,9 @@ impl State {
         self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
         self.faults = faults::faults(self);
         super::balance::look(self);
+        if self.screen().view == View::Storage {
+            self.stock();
+        }
         self.dirty.rows = true;
         self.dirty.news = true;
         self.dirty.logs = true;
@@ -66,6 +69,7 @@ impl State {
         }
         // A draft shows in cells, so it changes how wide they would like to be.
         self.dirty.rows |= self.dirty.plan;
+        let survey = self.survey();
         self.settle_graph(false);
         if std::mem::take(&mut self.dirty.rows) {
             self.order_rows();
@@ -79,6 +83,7 @@ impl State {
         }
         self.keep_in_sight();
         let mut effects = self.sample();
+        effects.extend(survey);
         effects.extend(self.sync_logs());
         effects
     }

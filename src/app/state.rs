@@ -25,6 +25,7 @@ use super::{
     prefs::Prefs,
     rows::ReplicaRow,
     screen::{Screen, View, Way},
+    storage::Stores,
     table::Rows,
     tour::Tour,
 };
@@ -140,6 +141,8 @@ pub struct State {
     pub graph: Graph,
     /// The rows of the screen on top.
     pub rows: Rows,
+    /// What hosts keep, as far as somebody looked lately.
+    pub stores: Stores,
     /// What is followed, while the logs view is on top.
     pub logs: Option<Box<Logs>>,
     /// From when on the logs that are opened next begin.
@@ -201,6 +204,7 @@ impl State {
             way: Way::from(if mode == Mode::Watch { View::Wall } else { View::Overview }),
             graph: Graph::default(),
             rows: Rows::default(),
+            stores: Stores::default(),
             logs: None,
             logs_from: logs::From::default(),
             log_generation: 0,

@@ -23,7 +23,7 @@ use super::{
     state::State,
     table::Col,
 };
-use crate::model::{Generation, HostChange, HostUpdate, Operation};
+use crate::model::{Generation, HostChange, HostName, HostUpdate, Intent, Operation};
 
 /// Without anything else to show, ages and the clock are looked at this often.
 const QUIET_SECONDS: i64 = 10;
@@ -76,6 +76,14 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             applied(state, answer);
             effects.extend(state.settle());
             Redraw::Now
+        }
+        Msg::Storage(host, answer) => {
+            let taken = state.stores.take(&host, *answer);
+            if taken {
+                state.stock();
+                state.dirty.rows |= state.screen().view == View::Storage;
+            }
+            if taken { Redraw::Soon } else { Redraw::No }
         }
         Msg::Evidence(evidence) => explain::told(state, *evidence),
         Msg::Say(text) => {
@@ -159,7 +167,7 @@ fn shows_traffic(state: &State) -> bool {
         | View::Graph
         | View::Operation
         | View::Wall => true,
-        View::Hosts | View::Events | View::Operations | View::Logs => state.pane.is_some(),
+        View::Hosts | View::Events | View::Operations | View::Logs | View::Storage => state.pane.is_some(),
     }
 }
 
@@ -176,6 +184,9 @@ fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
         return Redraw::No;
     }
     let newer = view.desired.generation != state.store.desired.generation;
+    for host in cleared(&state.store.operations, &view.operations) {
+        state.stores.ask_again(&host);
+    }
     state.store = view;
     state.live.adopt(&state.store.desired.adopted);
     state.dirty.index = true;
@@ -183,7 +194,7 @@ fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
     if newer && !state.draft.is_empty() {
         let before = state.draft.changes().len();
         let desired = Arc::clone(&state.store.desired);
-        state.draft.step(|changes| changes.prune(&desired));
+        state.draft.step(|changes| changes.drop_done(&desired));
         let gone = before - state.draft.changes().len();
         if gone > 0 {
             let last = state.operations().first().map(|op| state.person(&op.by).to_owned()).unwrap_or_default();
@@ -193,6 +204,17 @@ fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
     }
     state.dirty.plan |= newer && state.is_planning();
     Redraw::Soon
+}
+
+/// Hosts that keep less now: removals there are over.
+fn cleared(before: &[Operation], after: &[Operation]) -> Vec<HostName> {
+    let was_open = |op: &Operation| before.iter().any(|old| old.id == op.id && !old.state.is_final());
+    let over = after.iter().filter(|op| op.state.is_final() && was_open(op));
+    let hosts = over.filter_map(|op| match &op.intent {
+        Intent::Prune { regions } => Some(regions.values().flat_map(std::collections::BTreeMap::keys)),
+        _ => None,
+    });
+    hosts.flatten().cloned().collect()
 }
 
 /// The answer to what was asked for.

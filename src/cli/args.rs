@@ -66,6 +66,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Print what needs what: entries, services, networks
     Graph(GraphArgs),
+    /// List images, volumes and networks of the hosts with what uses them
+    Storage(StorageArgs),
     /// Print the log of a service's or stack's replicas
     Logs(LogsArgs),
     /// Run a command in a replica, or open a shell in it; ends with the command's exit code
@@ -84,6 +86,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Move replicas so that services are spread and hosts carry about the same
     Rebalance(RebalanceArgs),
+    /// Remove images, networks and volumes that nothing needs
+    Prune(PruneArgs),
     /// Give a host no new replicas
     Cordon(HostArgs),
     /// Empty a host: its replicas move away, then it is safe to switch off

@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use super::{Context, Failure, args::OutputArgs, json::Finding, print};
 use crate::{
     engine::{self, MIN_API, Reader},
-    model::{Connect, Host, HostFacts, HostName, Region, Ssh},
+    model::{Connect, Host, HostFacts, HostName, Kept, Region, Ssh},
     text,
 };
 
@@ -147,15 +147,16 @@ async fn inside(host: &Host, reader: &Reader) -> Vec<Finding> {
 
 /// What the engine's data takes, and how much is free where that can be told.
 async fn disk(host: &Host, reader: &Reader) -> Finding {
-    let used = match reader.disk().await {
+    let used = async { reader.counted(reader.storage().await?).await };
+    let used = match used.await {
         Ok(used) => used,
         Err(error) => return host_finding(&host.name, "disk", "failed", error.to_string(), String::new()),
     };
     let uses = format!(
         "images {}, containers {}, volumes {}",
-        text::bytes(used.images),
-        text::bytes(used.containers),
-        text::bytes(used.volumes)
+        text::bytes(used.layers.unwrap_or(0)),
+        text::bytes(used.sum(Kept::Files)),
+        text::bytes(used.sum(Kept::Volume))
     );
     let root = reader.root_dir().await.unwrap_or_else(|_| "/var/lib/docker".into());
     match free_space(&host.connect, root.as_str()).await {
@@ -164,7 +165,7 @@ async fn disk(host: &Host, reader: &Reader) -> Finding {
             "disk",
             "warning",
             format!("{uses}; only {} free in {root}", text::bytes(free)),
-            "make room: docker system df shows what takes it, docker image prune removes unused images".into(),
+            format!("make room: `wharf prune {} --dry-run` shows what nothing needs there", host.name),
         ),
         Some(free) => host_finding(
             &host.name,

@@ -29,6 +29,7 @@ mod records;
 mod replicas;
 mod serve;
 mod start;
+mod storage;
 mod targets;
 mod theme;
 mod visit;
@@ -91,6 +92,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::History(args)) => records::history(context()?, args).await,
         Some(Command::Events(args)) => records::events(context()?, args).await,
         Some(Command::Explain(args)) => explain::run(context()?, args).await,
+        Some(Command::Storage(args)) => storage::run(context()?, args).await,
         Some(Command::Graph(args)) => graph::run(context()?, args).await,
         Some(Command::Logs(args)) => logs::run(context()?, args).await,
         Some(Command::Exec(args)) => exec::run(context()?, args).await,
@@ -101,6 +103,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Migrate(args)) => moves::migrate(context()?, args).await,
         Some(Command::Rollback(args)) => moves::rollback(context()?, args).await,
         Some(Command::Rebalance(args)) => moves::rebalance(context()?, args).await,
+        Some(Command::Prune(args)) => storage::prune(context()?, args).await,
         Some(Command::Cordon(args)) => act::host(context()?, args, Some(HostIntent::Cordoned)).await,
         Some(Command::Drain(args)) => act::host(context()?, args, Some(HostIntent::Draining)).await,
         Some(Command::Uncordon(args)) => act::host(context()?, args, None).await,
@@ -124,6 +127,10 @@ async fn planned(context: Context, command: Planned) -> Result<ExitCode, Failure
         Planned::Deploy(mut args) => {
             args.act.dry_run = true;
             deploy::run(context, args).await
+        }
+        Planned::Prune(mut args) => {
+            args.act.dry_run = true;
+            storage::prune(context, args).await
         }
         Planned::Adopt(mut args) => {
             args.act.dry_run = true;

@@ -34,6 +34,7 @@ mod session;
 mod ssh;
 mod stats;
 mod status;
+mod storage;
 mod tls;
 mod wire;
 
@@ -54,7 +55,7 @@ pub use observe::{Acting, Attending, ObserveOptions, Observer, Sampling, Watchin
 pub use open::{open, open_console, open_memory, open_reader};
 pub use proxy::{Answers, ProxyFound, ProxyQuestion, ProxyRequest, Questions, Worker};
 pub use pull::PullProgress;
-pub use reader::{DiskUse, NetworkInfo, Reader, VolumeInfo};
+pub use reader::{NetworkInfo, Reader, VolumeInfo};
 pub use resolve::ResolvedImage;
 pub use session::{MAX_API, MIN_API};
 pub use stats::Counters;

@@ -23,7 +23,7 @@ pub(crate) const SHORT: Duration = Duration::from_secs(10);
 /// A list must be answered by then: on a busy host with many containers it takes seconds.
 pub(crate) const LIST: Duration = Duration::from_secs(20);
 /// Counting disk use walks through all layers.
-const DISK: Duration = Duration::from_secs(120);
+pub(super) const DISK: Duration = Duration::from_secs(120);
 
 /// The connection that a [`Reader`] uses: a fixed one, or whichever its observer has just now.
 pub(crate) type Current = watch::Receiver<Result<Arc<Session>, Fault>>;
@@ -73,19 +73,6 @@ pub struct VolumeInfo {
     pub driver: Text,
     /// Its labels.
     pub labels: BTreeMap<Text, Text>,
-}
-
-/// What an engine has on its disk, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DiskUse {
-    /// Layers of all images, shared ones once.
-    pub images: u64,
-    /// What containers wrote.
-    pub containers: u64,
-    /// Named and anonymous volumes.
-    pub volumes: u64,
-    /// The build cache.
-    pub build_cache: u64,
 }
 
 impl Reader {
@@ -241,20 +228,6 @@ impl Reader {
         })
         .await
     }
-
-    /// What the engine has on its disk. Slow: it counts.
-    pub async fn disk(&self) -> Result<DiskUse, EngineError> {
-        self.ask("count its disk use", async |session| {
-            let found: wire::Disk = session.http.json("/system/df", DISK).await?;
-            Ok(DiskUse {
-                images: found.layers,
-                containers: found.containers.iter().map(|container| container.size).sum(),
-                volumes: found.volumes.iter().filter_map(|volume| u64::try_from(volume.usage.size).ok()).sum(),
-                build_cache: found.build.iter().map(|build| build.size).sum(),
-            })
-        })
-        .await
-    }
 }
 
 pub(crate) async fn inspected(session: &Session, name: &str) -> Result<wire::Inspected, Fault> {
@@ -265,7 +238,7 @@ pub(crate) async fn inspected(session: &Session, name: &str) -> Result<wire::Ins
     Ok(found)
 }
 
-fn labels(from: &BTreeMap<String, String>) -> BTreeMap<Text, Text> {
+pub(super) fn labels(from: &BTreeMap<String, String>) -> BTreeMap<Text, Text> {
     from.iter().map(|(key, value)| (Text::new(key), Text::new(value))).collect()
 }
 

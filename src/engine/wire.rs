@@ -63,6 +63,18 @@ wire! {
         "Status" status: String,
         "NetworkSettings" networks: Networks,
     }
+    /// A line of `GET /containers/json`, as far as it says what the container uses.
+    User {
+        "Id" id: String,
+        "ImageID" image_id: String,
+        "Mounts" mounts: Vec<Mounted>,
+        "NetworkSettings" networks: Networks,
+    }
+    /// A mount in a list.
+    Mounted {
+        "Type" kind: String,
+        "Name" name: String,
+    }
     /// A port in a list.
     ListedPort {
         "IP" address: String,
@@ -116,6 +128,7 @@ wire! {
         "RepoTags" tags: Vec<String>,
         "RepoDigests" digests: Vec<String>,
         "Size" size: u64,
+        "Created" created: i64,
     }
     /// A line of `GET /events`.
     Event {
@@ -135,6 +148,7 @@ wire! {
         "Id" id: String,
         "Name" name: String,
         "Driver" driver: String,
+        "Created" created: String,
         "Labels" labels: Words,
         "IPAM" ipam: Ipam,
     }
@@ -154,6 +168,7 @@ wire! {
     Volume {
         "Name" name: String,
         "Driver" driver: String,
+        "CreatedAt" created: String,
         "Labels" labels: Words,
     }
     /// `GET /distribution/IMAGE/json`.
@@ -187,6 +202,7 @@ wire! {
     }
     /// Disk use of a volume.
     DiskVolume {
+        "Name" name: String,
         "UsageData" usage: DiskUsage,
     }
     /// Bytes of a volume; -1 where the driver cannot say.

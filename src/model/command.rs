@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Adopted, Assignment, Generation, HostIntent, HostName, RegionName, Revision, RevisionNo, ServiceKey, Slot,
+    Adopted, Assignment, Generation, HostIntent, HostName, RegionName, Revision, RevisionNo, ServiceKey, Slot, Spare,
     StackName, StackShared,
 };
 
@@ -33,7 +33,11 @@ pub struct Proposal {
 impl Proposal {
     /// True when accepting it would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.assignments.is_empty() && self.stacks.is_empty() && self.hosts.is_empty() && self.revisions.is_empty()
+        let changes = !self.assignments.is_empty()
+            || !self.stacks.is_empty()
+            || !self.hosts.is_empty()
+            || !self.revisions.is_empty();
+        !changes && self.intent.regions().next().is_none()
     }
 }
 
@@ -88,6 +92,11 @@ pub enum Intent {
     Adopt {
         /// Which.
         stack: StackName,
+    },
+    /// Remove what hosts keep and nothing needs.
+    Prune {
+        /// What, by region and host.
+        regions: BTreeMap<RegionName, BTreeMap<HostName, Vec<Spare>>>,
     },
     /// Change whether a host takes replicas.
     Host {
@@ -164,10 +173,17 @@ impl Intent {
             Self::Rollback { .. } => "rollback",
             Self::Rebalance { .. } => "rebalance",
             Self::Adopt { .. } => "adopt",
+            Self::Prune { .. } => "prune",
             Self::Host { intent: None, .. } => "uncordon",
             Self::Host { intent: Some(HostIntent::Cordoned), .. } => "cordon",
             Self::Host { intent: Some(HostIntent::Draining), .. } => "drain",
         }
+    }
+
+    /// Regions in which it asks for something that is no replica.
+    pub fn regions(&self) -> impl Iterator<Item = &RegionName> {
+        let regions = if let Self::Prune { regions } = self { Some(regions) } else { None };
+        regions.into_iter().flat_map(BTreeMap::keys)
     }
 
     /// True when what has moved already stays where it is when the rest is given up: it is no worse there.
@@ -195,6 +211,18 @@ impl Intent {
             Self::Rebalance { region: Some(region) } => format!("rebalance {region}"),
             Self::Rebalance { region: None } => "rebalance".to_owned(),
             Self::Adopt { stack } => format!("adopt {stack}"),
+            Self::Prune { regions } => {
+                let hosts = || regions.values().flatten();
+                let all: Vec<&Spare> = hosts().flat_map(|(_, spares)| spares).collect();
+                let place = match hosts().map(|(host, _)| host).collect::<Vec<_>>().as_slice() {
+                    [one] => one.to_string(),
+                    many => format!("{} hosts", many.len()),
+                };
+                match all.as_slice() {
+                    [one] => format!("prune {} {} on {place}", one.kind.word(), one.name),
+                    many => format!("prune {} things on {place}", many.len()),
+                }
+            }
             Self::Scale { changes } => match changes.as_slice() {
                 [one] => format!("scale {} {} {} → {}", one.service, one.region, one.from, one.to),
                 many => {

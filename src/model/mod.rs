@@ -20,6 +20,7 @@ mod spec;
 mod spec_deploy;
 mod spec_diff;
 mod spec_parts;
+mod storage;
 mod update;
 
 pub use address::free_address;
@@ -39,4 +40,5 @@ pub use spec::*;
 pub use spec_deploy::*;
 pub use spec_diff::{Change, diff};
 pub use spec_parts::*;
+pub use storage::*;
 pub use update::*;

@@ -69,7 +69,7 @@ impl Operation {
 
     /// Regions it touches.
     pub fn regions(&self) -> std::collections::BTreeSet<RegionName> {
-        self.after.values().flat_map(|regions| regions.keys().cloned()).collect()
+        self.after.values().flat_map(BTreeMap::keys).chain(self.intent.regions()).cloned().collect()
     }
 
     /// Steps done and steps in all, over its regions.

@@ -9,7 +9,7 @@ use crate::{
         RegionName, ReplicaKey, ReplicaOf, Restart, Revision, RevisionNo, ServiceKey, ServiceName, ServiceSpec, Slot,
         StackName, StackShared, StackSpec, diff,
     },
-    text::Text,
+    text::{Text, short_image},
 };
 
 /// How many differences of one container are named.
@@ -287,7 +287,7 @@ fn free_slot(assignment: &Assignment, number: Option<u32>) -> Slot {
 fn differences(main: &Adoptable, other: &Adoptable) -> String {
     let mut words: Vec<String> = Vec::new();
     if main.image != other.image {
-        words.push(format!("image {}", super::images::short(&other.image)));
+        words.push(format!("image {}", short_image(&other.image)));
     }
     let fields = diff(&main.spec, &other.spec).into_iter().filter(|change| change.field != "image");
     words.extend(fields.map(|change| line(&change)));

@@ -9,12 +9,12 @@ use super::{
     index::{Index, defaults},
     links::{entries, links},
     operation::patience,
-    rollout::{Exchange, batch},
+    rollout::{Exchange, Pace},
     traffic::drain_time,
 };
 use crate::{
     model::{Assignment, HostName, Place, RegionName, Revision, RevisionNo, ServiceKey, ServiceSpec, Slot},
-    text,
+    text::{self, short_image},
 };
 
 /// One assignment before and after.
@@ -177,7 +177,7 @@ impl Teller<'_, '_> {
             if self.world.observed.hosts.get(*host).is_some_and(|view| images::is_present(view, &image, None)) {
                 have += 1;
             } else if self.pulled.insert(((*host).clone(), image.clone())) {
-                items.push(format!("{} → {host}", images::short(&image)));
+                items.push(format!("{} → {host}", short_image(&image)));
             }
         }
         let why = if have == 0 { String::new() } else { format!("{have} of {} hosts have it", targets.len()) };
@@ -240,7 +240,7 @@ impl Teller<'_, '_> {
                 reason = Some(why);
             }
         }
-        let at_once = batch(spec, &index.defaults, replicas);
+        let at_once = Pace::of(spec, &index.defaults, replicas, false).starts;
         let why = match &reason {
             Some(why) => format!("stop first ({why}), {at_once} at a time"),
             None => format!("start first, {at_once} at a time"),

@@ -1,9 +1,9 @@
 //! What new revisions change, for people.
 
-use super::{Difference, World, images, lookup};
+use super::{Difference, World, lookup};
 use crate::{
     model::{Revision, diff},
-    text::Text,
+    text::{Text, short_image},
 };
 
 /// What each new revision changes against the one that runs now. A service that is new has nothing to compare with.
@@ -18,7 +18,7 @@ pub(crate) fn differences(world: &World<'_>, fresh: &[Revision]) -> Vec<Differen
                 .collect();
             // One tag may mean another content by now.
             if current.image != revision.image && current.spec.image == revision.spec.image {
-                let line = format!("image: {} → {}", images::short(&current.image), images::short(&revision.image));
+                let line = format!("image: {} → {}", short_image(&current.image), short_image(&revision.image));
                 lines.push(Text::new(&line).to_string());
             }
             Some(Difference { service: revision.service.clone(), before: current.no, after: revision.no, lines })

@@ -1,7 +1,10 @@
 //! Image names: when two are the same, and whether a host has one.
 
 use super::Memory;
-use crate::model::HostView;
+use crate::{
+    model::{HostView, Stored},
+    text::Text,
+};
 
 /// An image name taken apart, with what Docker leaves out put back.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,39 +47,37 @@ pub(crate) fn is_present(view: &HostView, wanted: &str, memory: Option<&Memory>)
 }
 
 fn listed(view: &HostView, wanted: &str) -> bool {
+    view.images.iter().any(|image| {
+        let names = image.digests.iter().chain(&image.tags);
+        is_called(image.id.as_str(), names.map(Text::as_str), wanted)
+    })
+}
+
+/// True when what a host keeps is the image of that name.
+pub(crate) fn is_image(thing: &Stored, wanted: &str) -> bool {
+    is_called(thing.id.as_str(), [&thing.name].into_iter().chain(&thing.more).map(Text::as_str), wanted)
+}
+
+/// True when an image of that id and these names, tags and digests, is the wanted one.
+fn is_called<'a>(id: &str, mut names: impl Iterator<Item = &'a str>, wanted: &str) -> bool {
     if wanted.starts_with("sha256:") {
-        return view.images.iter().any(|image| image.id.as_str() == wanted);
+        return id == wanted;
     }
     let want = parse(wanted);
-    let same = |have: &Name<'_>| have.registry == want.registry && have.path == want.path;
-    if want.digest.is_some() {
-        let mut digests = view.images.iter().flat_map(|image| &image.digests);
-        return digests.any(|name| {
-            let have = parse(name.as_str());
-            have.digest == want.digest && same(&have)
-        });
-    }
-    let tag = want.tag.unwrap_or("latest");
-    let mut tags = view.images.iter().flat_map(|image| &image.tags);
-    tags.any(|name| {
-        let have = parse(name.as_str());
-        have.tag.unwrap_or("latest") == tag && same(&have)
+    names.any(|name| {
+        let have = parse(name);
+        let same = have.registry == want.registry && have.path == want.path;
+        same && if want.digest.is_some() {
+            have.digest == want.digest
+        } else {
+            have.digest.is_none() && have.tag.unwrap_or("latest") == want.tag.unwrap_or("latest")
+        }
     })
 }
 
 /// No engine removes an image that a container uses, so a container proves it while the image list is late.
 fn in_use(view: &HostView, wanted: &str) -> bool {
     view.containers.values().any(|container| container.image.as_str() == wanted)
-}
-
-/// The image for people: the digest cut to four digits.
-pub(crate) fn short(image: &str) -> String {
-    match image.split_once("@sha256:") {
-        Some((repository, digest)) if digest.len() > 4 => {
-            format!("{repository}@sha256:{}…", digest.get(..4).unwrap_or(digest))
-        }
-        _ => image.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -126,11 +127,5 @@ mod tests {
         memory.pulled.insert(("e-1".parse().unwrap(), "app:9".into()));
         assert!(is_present(&view(&[], &[]), "app:9", Some(&memory)));
         assert!(!is_present(&view(&[], &[]), "app:9", None));
-    }
-
-    #[test]
-    fn digests_are_cut_for_people() {
-        assert_eq!(short("h:5000/app@sha256:9c1f8844"), "h:5000/app@sha256:9c1f…");
-        assert_eq!(short("app:2"), "app:2");
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn region<'a>(world: &World<'a>, name: &RegionName) -> Result<&'a Reg
 }
 
 /// The host, or a refusal that names the nearest.
-pub(crate) fn host<'a>(world: &World<'a>, name: &HostName) -> Result<&'a HostName, Refusal> {
+pub fn host<'a>(world: &World<'a>, name: &HostName) -> Result<&'a HostName, Refusal> {
     match world.fleet.host(name) {
         Some((_, host)) => Ok(&host.name),
         None => Err(unknown("host", name.as_str(), world.fleet.hosts().map(|(_, host)| host.name.to_string()))),

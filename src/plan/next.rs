@@ -9,12 +9,15 @@ use super::{
     depends::Order,
     eligible::silence,
     index::{Index, Sight},
-    moves, observe, operation, pulls, replace,
+    moves, observe, operation, prune, pulls, replace,
     routes::Routes,
     traffic, trial,
     view::ServiceView,
 };
-use crate::model::{Defaults, HostName, Operation, RegionName, ReplicaKey, ServiceKey, Slot, StackName, since};
+use crate::{
+    model::{Defaults, HostName, Operation, RegionName, ReplicaKey, ServiceKey, Slot, StackName, since},
+    text::short_image,
+};
 
 /// What to do now in a region. `operations` are the open ones, oldest first. Level-triggered: the same world and
 /// memory give the same answer, and an action that is in flight is not given again.
@@ -40,6 +43,7 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
     trial::clear(&mut work);
     moves::find(&mut work);
     operation::tidy(&mut work);
+    prune::next(&mut work);
     observe::watch(&mut work);
     work.next.proxies = traffic::proxies(&work);
     work.next
@@ -83,7 +87,11 @@ impl<'w, 'a> Work<'w, 'a> {
                 Action::Tidy { host, stack } => {
                     tidying.insert((host, stack));
                 }
-                Action::Pull { .. } | Action::Learn { .. } | Action::Test { .. } | Action::Clear { .. } => {}
+                Action::Pull { .. }
+                | Action::Learn { .. }
+                | Action::Test { .. }
+                | Action::Clear { .. }
+                | Action::Prune { .. } => {}
             }
         }
         let mut given_up = BTreeMap::new();
@@ -225,7 +233,7 @@ fn reason(reason: &str) -> String {
 
 fn verb(action: &Action) -> String {
     match action {
-        Action::Pull { image, .. } => format!("pull of {}", super::images::short(image)),
+        Action::Pull { image, .. } => format!("pull of {}", short_image(image)),
         Action::Learn { service, revision, .. } => format!("reading what the image of {service} r{revision} exposes"),
         Action::Test { service, revision, .. } => format!("test of {service} r{revision}"),
         Action::Clear { service, .. } => format!("removing the test of {service}"),
@@ -233,6 +241,7 @@ fn verb(action: &Action) -> String {
         Action::Start { .. } => "start".into(),
         Action::Stop { .. } => "stop".into(),
         Action::Tidy { stack, .. } => format!("removing networks of {stack}"),
+        Action::Prune { what, id, .. } => format!("removing {} {id}", what.word()),
     }
 }
 

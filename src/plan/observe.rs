@@ -16,7 +16,7 @@ use super::{
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{Intent, Operation, OperationState, ServiceKey, ServiceSpec, StepProgress, StepState, since},
+    model::{Intent, Operation, ServiceKey, ServiceSpec, StepProgress, StepState, since},
     text::{Text, duration},
 };
 
@@ -33,8 +33,7 @@ const SLOWER_BY: u64 = 500;
 
 /// True for a command that brings another revision, while it goes forward.
 pub(crate) fn is_release(operation: &Operation) -> bool {
-    matches!(operation.intent, Intent::Deploy { .. } | Intent::Rollback { .. })
-        && !matches!(operation.state, OperationState::RollingBack { .. })
+    matches!(operation.intent, Intent::Deploy { .. } | Intent::Rollback { .. }) && !operation::goes_back(operation)
 }
 
 /// The slots of a service that a release gives another revision: those that are watched.
@@ -250,7 +249,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{CommandId, Generation, Traffic};
+    use crate::model::{CommandId, Generation, OperationState, Traffic};
 
     fn operation() -> Operation {
         Operation {

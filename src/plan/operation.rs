@@ -12,6 +12,7 @@ use super::{
     index::{Index, Seen, Sight, our_time},
     next::Work,
     observe, progress,
+    rollout::rollout,
     standing::{Standing, made},
     trial,
     view::{Sameness, ServiceView, SlotView},
@@ -188,10 +189,20 @@ pub(crate) fn since(work: &Work<'_, '_>, service: &ServiceKey) -> Option<Timesta
     work.operations.iter().filter(concerns).map(Operation::since).max()
 }
 
+/// True for one that failed and is being taken back.
+pub(crate) fn goes_back(operation: &Operation) -> bool {
+    matches!(operation.state, OperationState::RollingBack { .. })
+}
+
+/// True while what was changed of a service is being taken back.
+pub(crate) fn rolls_back(work: &Work<'_, '_>, service: &ServiceKey) -> bool {
+    let concerns = |operation: &Operation| services(operation, work.index.region).any(|key| key == service);
+    work.operations.iter().any(|operation| goes_back(operation) && concerns(operation))
+}
+
 /// What a failure of a service does to the operation that changes it, in the direction in which it goes.
 pub(crate) fn on_failure(operation: &Operation, spec: Option<&ServiceSpec>) -> FailureAction {
-    let back = matches!(operation.state, OperationState::RollingBack { .. });
-    let rollout = spec.and_then(|spec| if back { spec.deploy.rollback.as_ref() } else { spec.deploy.update.as_ref() });
+    let rollout = spec.and_then(|spec| rollout(spec, goes_back(operation)));
     rollout.and_then(|rollout| rollout.failure_action).unwrap_or(FailureAction::Rollback)
 }
 
@@ -199,9 +210,7 @@ pub(crate) fn on_failure(operation: &Operation, spec: Option<&ServiceSpec>) -> F
 /// One on trial has to succeed.
 pub(crate) fn borne(operation: &Operation, spec: Option<&ServiceSpec>, changed: usize) -> usize {
     let Some(spec) = spec.filter(|spec| spec.wharf.canary.is_none()) else { return 0 };
-    let back = matches!(operation.state, OperationState::RollingBack { .. });
-    let rollout = if back { spec.deploy.rollback.as_ref() } else { spec.deploy.update.as_ref() };
-    let share = rollout.and_then(|rollout| rollout.max_failure_ratio).unwrap_or_default();
+    let share = rollout(spec, goes_back(operation)).and_then(|rollout| rollout.max_failure_ratio).unwrap_or_default();
     // 0.3 of ten are three, although a computer makes it 2.9999.
     let most = (share.clamp(0.0, 1.0) * changed as f64 + 1e-9).floor();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to a number of replicas")]
@@ -294,7 +303,7 @@ pub(crate) fn progress_deadline(
 /// True while a host is being emptied, and not filled again because that failed.
 pub(crate) fn is_drain(operation: &Operation) -> bool {
     let empties = matches!(operation.intent, Intent::Host { intent: Some(HostIntent::Draining), .. });
-    empties && !matches!(operation.state, OperationState::RollingBack { .. })
+    empties && !goes_back(operation)
 }
 
 /// When the last container was made for the operation in its other regions.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Action, Memory, Wait, World, images,
     index::{Index, Seen, Sight},
-    observe, opening, operation,
+    observe, opening, operation, prune,
     routes::Routes,
     standing::Standing,
     traffic::{Carried, Release, carried, drain_time, released},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     model::{HostName, Intent, Operation, Progress, RegionName, ReplicaKey, ServiceKey, Slot, StepProgress, StepState},
-    text::Text,
+    text::{Text, short_image},
 };
 
 /// How far a region is with an operation: one step per pull and per replica that it changes, in plan order.
@@ -76,7 +76,7 @@ pub(crate) fn steps(
 ) -> Vec<StepProgress> {
     let told = Told { index, routes, memory };
     let region = index.region;
-    let mut steps = Vec::new();
+    let mut steps = prune::steps(index, operation, memory);
     for key in operation::services(operation, region) {
         if let Some(view) = views.get(key) {
             pulls(index, memory, operation, view, &mut steps);
@@ -140,7 +140,7 @@ fn pulls(
     for slot in operation::changed(index, operation, view) {
         let Some(revision) = index.world.desired.revision(view.key, slot.place.revision) else { continue };
         let Sight::Seen(host) = slot.sight else { continue };
-        let what = format!("pull {} on {}", images::short(&revision.image), host.name);
+        let what = format!("pull {} on {}", short_image(&revision.image), host.name);
         if steps.iter().any(|step| step.what.as_str() == what) {
             continue;
         }

@@ -10,7 +10,10 @@ use super::{
     operation,
     view::{ServiceView, SlotView},
 };
-use crate::model::{HostName, ServiceKey};
+use crate::{
+    model::{HostName, ServiceKey},
+    text::short_image,
+};
 
 /// Which services may not change yet, and which hosts lack an image.
 #[derive(Debug, Default)]
@@ -81,7 +84,7 @@ pub(crate) fn pull(work: &mut Work<'_, '_>) -> Gates {
                 continue;
             }
             if pulling.contains(&(host, image.as_str())) {
-                work.wait(key, None, format!("{host}: pulling {}", images::short(image)), None);
+                work.wait(key, None, format!("{host}: pulling {}", short_image(image)), None);
             } else {
                 let action = Action::Pull { host: host.clone(), image: image.clone(), service: key.clone() };
                 work.act(action, key, None);

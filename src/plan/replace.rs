@@ -10,7 +10,7 @@ use super::{
     observe::{self, Canary},
     operation,
     pulls::Gates,
-    rollout::{Exchange, batch},
+    rollout::{Exchange, Pace, rollout},
     standing::{Standing, began, exit_words, made},
     traffic::{Carried, carried},
     trial,
@@ -20,8 +20,10 @@ use crate::model::{HostName, HostView, Revision, ServiceSpec};
 
 /// How much of a service may still change in this pass.
 struct Budget {
-    /// Slots that may be in replacement at once.
+    /// Slots that may be in replacement at once, where the new copy goes first.
     batch: usize,
+    /// The same where the old copy stops first.
+    stops: usize,
     /// Slots whose new copy is on its way while the old one runs.
     replacing: usize,
     /// Wanted slots without a copy that does its work, with those whose copy is stopped in this pass.
@@ -37,12 +39,15 @@ pub(crate) fn service(work: &mut Work<'_, '_>, view: &ServiceView<'_>, gates: &G
         return;
     }
     let canary = observe::canary(work, view);
+    let pace = Pace::of(view.spec(), work.defaults(), view.slots.len(), operation::rolls_back(work, view.key));
+    let pace = match &canary {
+        Canary::Passed => pace,
+        Canary::First => Pace { starts: 1, stops: 1 },
+        Canary::Watched(_) => Pace { starts: 0, stops: 0 },
+    };
     let mut budget = Budget {
-        batch: match &canary {
-            Canary::Passed => batch(view.spec(), work.defaults(), view.slots.len()),
-            Canary::First => 1,
-            Canary::Watched(_) => 0,
-        },
+        batch: pace.starts,
+        stops: pace.stops,
         replacing: view
             .slots
             .iter()
@@ -258,8 +263,8 @@ fn give_way(
         return true;
     }
     if old_serves {
-        if budget.unserved >= budget.batch {
-            let what = format!("{key} waits: its old copy stops first, {} at a time", budget.batch);
+        if budget.unserved >= budget.stops {
+            let what = format!("{key} waits: its old copy stops first, {} at a time", budget.stops);
             work.wait(view.key, Some(key), what, None);
             return false;
         }
@@ -300,7 +305,7 @@ fn clashes(
 
 /// When the next batch may begin, where the service's file asks for a pause.
 fn pause_between(work: &Work<'_, '_>, view: &ServiceView<'_>, spec: &ServiceSpec) -> Option<Timestamp> {
-    let delay = spec.deploy.update.as_ref()?.delay.filter(|delay| !delay.is_zero())?;
+    let delay = rollout(spec, operation::rolls_back(work, view.key))?.delay.filter(|delay| !delay.is_zero())?;
     let newest = view.slots.iter().filter_map(|slot| slot.wanted.as_ref());
     let newest =
         newest.filter(|(seen, _)| operation::is_new(work, view.key, seen)).filter_map(|(seen, _)| made(seen)).max()?;

@@ -1,19 +1,36 @@
 //! How a change of containers is paced, and which of two copies goes first.
 
 use super::eligible::pinned_volume;
-use crate::model::{Defaults, HostName, Order, Place, ServiceSpec, StackShared};
+use crate::model::{Defaults, HostName, Order, Place, RolloutSpec, ServiceSpec, StackShared};
 
-/// Slots of a service that may be in replacement at once: what its file says, else a share of all, at least one.
-pub(crate) fn batch(spec: Option<&ServiceSpec>, defaults: &Defaults, replicas: usize) -> usize {
-    let said = spec.and_then(|spec| spec.deploy.update.as_ref()).and_then(|update| update.parallelism);
-    match said {
-        Some(0) => replicas.max(1),
-        Some(said) => usize::try_from(said).unwrap_or(usize::MAX),
-        None => {
-            let share = (replicas as f64 * defaults.batch_share).ceil();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=1e6")]
-            let share = share.clamp(1.0, 1e6) as usize;
-            share
+/// What a service's file says of its releases, or of rolling one back that failed.
+pub(crate) fn rollout(spec: &ServiceSpec, back: bool) -> Option<&RolloutSpec> {
+    if back { spec.deploy.rollback.as_ref() } else { spec.deploy.update.as_ref() }
+}
+
+/// Slots of a service that may be in replacement at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// Where the new copy goes first.
+    pub starts: usize,
+    /// Where the old copy stops first.
+    pub stops: usize,
+}
+
+impl Pace {
+    /// What the file says, else a share of all, at least one. Back goes all that was changed, at once: the copies of a
+    /// release that has failed may fall sick any moment. But those that must stop first still serve, and go by share.
+    pub fn of(spec: Option<&ServiceSpec>, defaults: &Defaults, replicas: usize, back: bool) -> Self {
+        let said = |back| spec.and_then(|spec| rollout(spec, back)).and_then(|rollout| rollout.parallelism);
+        let all = replicas.max(1);
+        let number = |said: u32| if said == 0 { all } else { usize::try_from(said).unwrap_or(usize::MAX) };
+        let share = (replicas as f64 * defaults.batch_share).ceil();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=1e6")]
+        let share = share.clamp(1.0, 1e6) as usize;
+        match said(back) {
+            Some(said) => Self { starts: number(said), stops: number(said) },
+            None if back => Self { starts: all, stops: said(false).map_or(share, number) },
+            None => Self { starts: share, stops: share },
         }
     }
 }
@@ -54,5 +71,34 @@ impl Exchange<'_> {
             None => new.next(),
         }
         .map(|(port, _)| port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_goes_faster_unless_the_file_says_how_fast() {
+        let pace = |update: Option<u32>, rollback: Option<u32>, back: bool| {
+            let says = |parallelism: Option<u32>| {
+                parallelism.map(|it| RolloutSpec { parallelism: Some(it), ..RolloutSpec::default() })
+            };
+            let mut spec = ServiceSpec::default();
+            (spec.deploy.update, spec.deploy.rollback) = (says(update), says(rollback));
+            let Pace { starts, stops } = Pace::of(Some(&spec), &Defaults::default(), 8, back);
+            (starts, stops)
+        };
+        for (update, rollback, forth, back) in [
+            (None, None, (2, 2), (8, 2)),
+            (Some(3), None, (3, 3), (8, 3)),
+            (Some(0), None, (8, 8), (8, 8)),
+            (None, Some(1), (2, 2), (1, 1)),
+            (Some(4), Some(0), (4, 4), (8, 8)),
+        ] {
+            assert_eq!(pace(update, rollback, false), forth, "{update:?} {rollback:?}");
+            assert_eq!(pace(update, rollback, true), back, "{update:?} {rollback:?}, back");
+        }
+        assert_eq!(Pace::of(None, &Defaults::default(), 0, true), Pace { starts: 1, stops: 1 });
     }
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::{
     model::{
-        CommandId, ContainerId, Desired, Fleet, HostName, Observed, Place, Proposal, ProxySpec, RegionName, ReplicaKey,
-        RevisionNo, ServiceKey, StackName, Traffic,
+        CommandId, ContainerId, Desired, Fleet, HostName, Kept, Observed, Place, Proposal, ProxySpec, RegionName,
+        ReplicaKey, RevisionNo, ServiceKey, StackName, Traffic,
     },
     text::Text,
 };
@@ -267,6 +267,17 @@ pub enum Action {
         /// Which stack.
         stack: StackName,
     },
+    /// Remove something that nothing needs, if that is still so by then.
+    Prune {
+        /// Where.
+        host: HostName,
+        /// For which operation.
+        operation: CommandId,
+        /// What kind of thing.
+        what: Kept,
+        /// What the engine knows it by.
+        id: Text,
+    },
 }
 
 impl Action {
@@ -280,7 +291,8 @@ impl Action {
             | Self::Create { host, .. }
             | Self::Start { host, .. }
             | Self::Stop { host, .. }
-            | Self::Tidy { host, .. } => host,
+            | Self::Tidy { host, .. }
+            | Self::Prune { host, .. } => host,
         }
     }
 }
@@ -310,6 +322,9 @@ pub struct Memory {
     /// Which TCP ports images expose, for revisions that name none: put in when an [`Action::Learn`] succeeds. Where
     /// there are any, the store is told first, so that they are soon in the revision itself.
     pub learned: BTreeMap<(ServiceKey, RevisionNo), BTreeSet<u16>>,
+    /// What came of each [`Action::Prune`] that succeeded, in words: `gone`, or why it stays after all. Forgotten with its
+    /// operation.
+    pub removed: BTreeMap<Action, Text>,
     /// Failed actions: how often in a row, the last time, and what the engine said.
     pub failures: BTreeMap<Action, Failure>,
     /// When replicas died, per service and host, within the last five minutes.

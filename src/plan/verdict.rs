@@ -3,18 +3,19 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Action, Failure, Memory, World, images,
+    Action, Failure, Memory, World,
     index::{Index, Sight},
     observe, operation,
     progress::progress,
+    prune,
     routes::Routes,
     standing::{Standing, began},
     trial::{self, Broken},
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{ContainerId, FailureAction, HostName, Operation, RegionName, ServiceKey, since},
-    text::{Text, duration},
+    model::{ContainerId, FailureAction, HostName, Intent, Operation, RegionName, ServiceKey, since},
+    text::{Text, duration, short_image},
 };
 
 /// So many deaths of a new replica end an operation.
@@ -42,6 +43,9 @@ pub fn verdict(world: &World<'_>, region: &RegionName, operation: &Operation, me
         return None;
     }
     let index = Index::new(world, region, Some(memory));
+    if let Intent::Prune { .. } = operation.intent {
+        return prune::verdict(&index, operation, memory);
+    }
     let views = index.services();
     // Who watches nobody has nobody who fell sick.
     let routes = (!memory.watched.is_empty()).then(|| Routes::new(&index, &views));
@@ -129,7 +133,7 @@ impl<'c, 'a> Case<'c, 'a> {
                     && matches!(action, Action::Pull { host: at, image: of, .. } if at == host && of == image)
             });
             let (_, failure) = failed?;
-            let image = images::short(image);
+            let image = short_image(image);
             let reason = format!("{host} cannot pull {image}: {}{}", failure.error, self.unchanged());
             let spec = self.views.get(service).and_then(ServiceView::spec);
             // There is nothing to go on with.

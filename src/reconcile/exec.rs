@@ -6,8 +6,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     engine::{CreateRequest, EngineError, Handle, NetworkInfo, PullProgress},
-    model::{ContainerId, Defaults, Desired, Fleet, HostName, ReplicaKey, RevisionNo, ServiceKey, Slot, label},
-    plan::Action,
+    model::{
+        ContainerId, Defaults, Desired, Fleet, HostName, Kept, Observed, ReplicaKey, RevisionNo, ServiceKey, Slot,
+        label,
+    },
+    plan::{Action, Needs, World},
     store::{Fence, Learned, Store},
     text::Text,
 };
@@ -93,7 +96,24 @@ pub(super) async fn run(job: &Job, handle: &Handle) -> Result<Done, Failed> {
             }
             Ok(Done::Nothing)
         }
+        Action::Prune { what, id, .. } => discard(job, handle, *what, id).await.map(Done::Removed),
     }
+}
+
+/// Removes something that nothing needs. Gives what came of it: what is needed by now stays.
+async fn discard(job: &Job, handle: &Handle, what: Kept, id: &Text) -> Result<Text, Failed> {
+    let storage = handle.storage().await.map_err(|error| failed(&error))?;
+    let Some(thing) = storage.things.iter().find(|thing| thing.kind == what && thing.id == *id) else {
+        return Ok(Text::new("gone already"));
+    };
+    let observed = Observed::default();
+    let world = World { fleet: &job.fleet, desired: &job.desired, observed: &observed, now: storage.at };
+    if let Some(need) = Needs::new(&world).of(&world, thing) {
+        let why = need.words(|container| container.0.as_str().chars().take(12).collect());
+        return Ok(Text::new(&format!("stays, it is needed again: {why}")));
+    }
+    handle.discard(thing).await.or_else(|error| gone_is_fine(&error))?;
+    Ok(Text::new("gone"))
 }
 
 /// Reads which ports an image exposes. Where there are any, the store is told, before anything is made that knows them.

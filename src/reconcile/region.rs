@@ -66,7 +66,7 @@ fn is_seen(action: &Action, container: Option<&Container>) -> bool {
         Action::Create { .. } | Action::Test { .. } => state.is_some_and(|state| *state != ContainerState::Created),
         // One that was started and has ended again at once looks as before: that is sorted out by time.
         Action::Start { .. } => !matches!(state, Some(ContainerState::Created | ContainerState::Exited { .. })),
-        Action::Pull { .. } | Action::Learn { .. } | Action::Tidy { .. } => true,
+        Action::Pull { .. } | Action::Learn { .. } | Action::Tidy { .. } | Action::Prune { .. } => true,
     }
 }
 
@@ -91,6 +91,8 @@ pub(super) enum Done {
     Container(ContainerId),
     /// TCP ports that an image exposes.
     Ports(BTreeSet<u16>),
+    /// What came of removing something.
+    Removed(Text),
 }
 
 /// Why an action failed.
@@ -134,7 +136,21 @@ impl Region {
                 !concerns(service)
             }
             Action::Tidy { stack, .. } => !operation.after.keys().any(|service| service.stack == *stack),
+            Action::Prune { .. } => true,
         });
+    }
+
+    /// Forgets what belonged to operations that are over.
+    pub(super) fn forget(&mut self, open: &[Operation]) {
+        let is_open = |id: &CommandId| open.iter().any(|operation| operation.id == *id);
+        self.tally.forget(open);
+        self.reported.retain(|id, _| is_open(id));
+        let is_wanted = |action: &Action| match action {
+            Action::Prune { operation, .. } => is_open(operation),
+            _ => true,
+        };
+        self.memory.removed.retain(|action, _| is_wanted(action));
+        self.memory.failures.retain(|action, _| is_wanted(action));
     }
 
     /// Takes an action into the books.
@@ -176,8 +192,14 @@ impl Region {
                     return;
                 }
                 self.memory.in_flight.remove(&action);
-                if let (Action::Learn { service, revision, .. }, Done::Ports(ports)) = (action, done) {
-                    self.memory.learned.insert((service, revision), ports);
+                match (action, done) {
+                    (Action::Learn { service, revision, .. }, Done::Ports(ports)) => {
+                        self.memory.learned.insert((service, revision), ports);
+                    }
+                    (action @ Action::Prune { .. }, Done::Removed(told)) => {
+                        self.memory.removed.insert(action, told);
+                    }
+                    _ => {}
                 }
             }
             Some(Err(failed)) => {

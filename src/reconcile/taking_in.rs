@@ -125,9 +125,7 @@ impl Reconciler {
         self.open = open;
         *seen = Some(version);
         for region in self.regions.values_mut() {
-            let open = &self.open;
-            region.tally.forget(open);
-            region.reported.retain(|id, _| open.iter().any(|operation| operation.id == *id));
+            region.forget(&self.open);
         }
         Ok(changed)
     }

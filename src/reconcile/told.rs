@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::region::Ended;
+use super::region::{Done, Ended};
 use crate::{model::JournalEntry, plan::Action, text::Text};
 
 /// The journal's line for an action that ended; none for one that was never begun.
@@ -21,8 +21,10 @@ pub(super) fn entry_of(ended: &Ended, at: Timestamp) -> Option<JournalEntry> {
         Action::Start { replica, .. } => (format!("start {replica} again"), Some(replica.service.clone())),
         Action::Stop { replica, why, .. } => (format!("stop {replica}: {why}"), Some(replica.service.clone())),
         Action::Tidy { stack, .. } => (format!("remove the networks of {stack}"), None),
+        Action::Prune { what, id, .. } => (format!("remove {} {id}", what.word()), None),
     };
     let (what, is_error) = match result {
+        Ok(Done::Removed(told)) => (format!("{what}: {told}"), false),
         Ok(_) => (what, false),
         Err(failed) => (format!("{what}: {}", failed.error), true),
     };

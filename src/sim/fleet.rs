@@ -74,6 +74,7 @@ impl Fleet {
             });
         }
         fleet.populate();
+        fleet.leave_behind();
         if let Some(replica) = fleet.world.replicas.iter().find(|r| r.region == "ap" && r.service == "thumb")
             && let Some(host) = fleet.host(&replica.host)
         {
@@ -81,6 +82,21 @@ impl Fleet {
         }
         fleet.flaky("w-3", Duration::from_secs(20), Duration::from_secs(45), Duration::from_secs(360));
         Ok(fleet)
+    }
+
+    /// What months of releases leave on hosts: the image before, older ones that nobody needs, volumes of containers that
+    /// are gone.
+    fn leave_behind(&self) {
+        for (number, host) in self.hosts.iter().enumerate() {
+            let here = self.world.on_host(&host.name).filter_map(|at| self.world.service(&at.stack, &at.service));
+            here.filter(|seed| seed.managed).for_each(|seed| host.engine.load_image(&seed.previous));
+            for old in ["acme/shop-web:2.6.4", "acme/payments-api:11.9.2"].iter().take(number % 3) {
+                host.engine.load_image(old);
+            }
+            if number % 4 == 1 {
+                host.engine.leave_volume(&num::sha256(&host.name));
+            }
+        }
     }
 
     /// `hosts` hosts with `containers` running containers each, over up to eight regions. Nothing is wrong with them and

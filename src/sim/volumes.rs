@@ -42,6 +42,11 @@ impl State {
 }
 
 impl Engine {
+    /// A volume that is there and that nothing mounts.
+    pub(super) fn leave_volume(&self, name: &str) {
+        self.lock().ensure_volume(name, Volume::new(self.clock.now()));
+    }
+
     pub(super) fn volumes_list(&self, query: &Query) -> Answer {
         let filters = query.filters()?;
         let state = self.lock();

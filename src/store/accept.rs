@@ -78,7 +78,8 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
             )?;
         }
     }
-    let state = if after.is_empty() { OperationState::Converged { at } } else { OperationState::Accepted };
+    let is_done = after.is_empty() && proposal.intent.regions().next().is_none();
+    let state = if is_done { OperationState::Converged { at } } else { OperationState::Accepted };
     let mut operation = Operation {
         id,
         intent: proposal.intent.clone(),

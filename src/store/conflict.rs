@@ -182,6 +182,7 @@ pub(super) fn did(intent: &Intent, thing: Thing<'_>) -> String {
         (Intent::Rollback { .. }, _) => "rolled back".to_owned(),
         (Intent::Rebalance { .. }, _) => "rebalanced".to_owned(),
         (Intent::Adopt { .. }, _) => "adopted".to_owned(),
+        (Intent::Prune { .. }, _) => "pruned".to_owned(),
         (Intent::Host { intent: None, .. }, _) => "uncordoned".to_owned(),
         (Intent::Host { intent: Some(HostIntent::Cordoned), .. }, _) => "cordoned".to_owned(),
         (Intent::Host { intent: Some(HostIntent::Draining), .. }, _) => "set to drain".to_owned(),

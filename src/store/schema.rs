@@ -10,13 +10,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// The newest schema that this program knows.
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 5;
 
 /// "whrf", in the file's header.
 const APPLICATION: i64 = 0x7768_7266;
 
 /// Step N makes schema N+1 out of schema N. Steps are never edited, only appended.
-const MIGRATIONS: [&str; 4] = [FIRST, PAUSES, ADOPTED, COMPLETED];
+const MIGRATIONS: [&str; 5] = [FIRST, PAUSES, ADOPTED, COMPLETED, PRUNED];
 
 const FIRST: &str = "
 CREATE TABLE state (
@@ -126,6 +126,9 @@ CREATE TABLE adopted (
 const COMPLETED: &str = "
 ALTER TABLE revision ADD COLUMN is_completed INTEGER NOT NULL DEFAULT 0;   -- its image told it more than its file did
 ";
+
+/// The tables stay. But an operation may ask for what no older program can read: to remove what hosts keep.
+const PRUNED: &str = "";
 
 /// The file's schema; 0 for an empty file. Refuses files of other programs and of newer schemas.
 pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, Fault> {

@@ -10,5 +10,5 @@ mod width;
 
 pub use painted::{Ink, Painted};
 pub use safe::{MAX_TEXT_BYTES, Text};
-pub use units::{age, bytes, count, duration, percent};
+pub use units::{age, bytes, count, duration, percent, short_image};
 pub use width::{fit, pad_left, pad_right, width};

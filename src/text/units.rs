@@ -58,6 +58,16 @@ pub fn duration(d: std::time::Duration) -> String {
     }
 }
 
+/// An image for people: its digest cut to four digits, `h:5000/app@sha256:9c1f…`.
+pub fn short_image(image: &str) -> String {
+    match image.split_once("@sha256:") {
+        Some((repository, digest)) if digest.len() > 4 => {
+            format!("{repository}@sha256:{}…", digest.get(..4).unwrap_or(digest))
+        }
+        _ => image.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -82,5 +92,11 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(400)), "400 ms");
         assert_eq!(duration(Duration::from_secs(72)), "1m 12s");
         assert_eq!(duration(Duration::from_secs(7_380)), "2h 3m");
+    }
+
+    #[test]
+    fn digests_are_cut_for_people() {
+        assert_eq!(short_image("h:5000/app@sha256:9c1f8844"), "h:5000/app@sha256:9c1f…");
+        assert_eq!(short_image("app:2"), "app:2");
     }
 }

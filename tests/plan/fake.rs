@@ -263,6 +263,9 @@ impl Fake {
             Action::Tidy { stack, .. } => {
                 self.memory.tidied.insert((host_name, stack.clone()));
             }
+            Action::Prune { .. } => {
+                self.memory.removed.insert(action.clone(), Text::new("gone"));
+            }
         }
     }
 

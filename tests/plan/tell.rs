@@ -44,6 +44,7 @@ pub fn action(action: &Action) -> String {
         Action::Stop { host, replica, why, .. } => format!("{host} stop {replica} ({why})"),
         Action::Learn { host, service, revision } => format!("{host} learn {service} r{revision}"),
         Action::Tidy { host, stack } => format!("{host} tidy {stack}"),
+        Action::Prune { host, what, id, .. } => format!("{host} remove {} {id}", what.word()),
     }
 }
 

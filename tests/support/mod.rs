@@ -6,3 +6,4 @@ pub mod lines;
 pub mod moving;
 pub mod pty;
 pub mod screen;
+pub mod stored;

@@ -40,7 +40,7 @@ impl Related {
                 let at = index.region_at(name);
                 places(index.replicas.iter().map(|row| row.region_at == at))
             }
-            Id::Event(_) | Id::Operation(_) => Vec::new(),
+            Id::Event(_) | Id::Operation(_) | Id::Stored(..) => Vec::new(),
         };
         let rows = || replicas.iter().filter_map(|at| index.replicas.get(*at));
         // In order of services, so that equal ones follow each other.

@@ -37,7 +37,7 @@ impl Within {
             Id::Stack(stack) => Self::Stack(stack.clone()),
             Id::Service(service) => Self::Service(service.clone()),
             Id::Replica(replica) => Self::Replica(replica.clone()),
-            Id::Event(_) | Id::Operation(_) => return None,
+            Id::Event(_) | Id::Operation(_) | Id::Stored(..) => return None,
         })
     }
 }

@@ -392,6 +392,7 @@ pub fn empty(state: &State) -> Vec<Line> {
         View::Hosts => vec![say("The fleet file names no hosts."), say(&state.fleet.origin)],
         View::Events => vec![say("Nothing was told since this screen began.")],
         View::Operations => vec![say("Nothing was asked for yet. `+` on a service drafts a first change.")],
+        View::Storage => vec![say("Asking the hosts what they keep …")],
         View::Operation | View::Logs | View::Wall => Vec::new(),
     }
 }

@@ -76,6 +76,7 @@ pub fn details(state: &State) -> Vec<Line> {
             }
             lines
         }),
+        Some(Id::Stored(..)) => state.selected_row().and_then(|row| super::stored::stored(state, row)),
     };
     found.unwrap_or_else(|| vec![Line::of(Role::Dim, "Nothing is selected.")])
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     model::{HostIntent, Scope},
     plan::{Plan, PlanStep, brief, pieces},
-    text::{count, pad_right},
+    text::{bytes, count, pad_right},
 };
 
 /// Items of a step that are named one by one; the rest is counted.
@@ -116,6 +116,14 @@ fn item_line(state: &State, item: &Item) -> Line {
         Item::Balance(region) => {
             let name = region.as_ref().map_or("every region", |region| region.as_str());
             Line::of(Role::Strong, pad_right(name, 28)).with(Role::Draft, " spread replicas over its hosts anew")
+        }
+        Item::Prune(host) => {
+            let things = state.draft.changes().spares.iter().filter(|((at, ..), _)| at == host);
+            let sizes: Vec<Option<u64>> = things.map(|(_, thing)| thing.size).collect();
+            let count = if sizes.len() == 1 { "1 thing".to_owned() } else { format!("{} things", sizes.len()) };
+            Line::of(Role::Strong, pad_right(host.as_str(), 28))
+                .with(Role::Mark(Mark::Failed), format!(" remove {count}"))
+                .with(Role::Dim, format!("   {}", bytes(sizes.iter().flatten().sum())))
         }
         Item::Restart(service) => Line::of(Role::Strong, pad_right(&service.to_string(), 28))
             .with(Role::Draft, " restart, one batch after the other"),

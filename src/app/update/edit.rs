@@ -31,7 +31,12 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Restart => restart(state),
         Command::Cordon => cordon(state),
         Command::Remove => remove(state),
-        Command::Migrate | Command::Rollback | Command::Drain | Command::Rebalance | Command::RebalanceAll => {
+        Command::Migrate
+        | Command::Rollback
+        | Command::Drain
+        | Command::Rebalance
+        | Command::RebalanceAll
+        | Command::Prune => {
             pick::run(state, command);
         }
         Command::Undo if !state.draft.undo() => state.say(Mark::Stopped, "there is no step to take back"),

@@ -71,7 +71,13 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Suspend => return vec![Effect::Suspend],
         Command::Leave if !navigate::up(state) => return leave(state),
         Command::Dump => return vec![Effect::Dump(crate::app::pages::dump(state))],
-        Command::Resync => return crate::app::access::host(state).map(Effect::Resync).into_iter().collect(),
+        Command::Resync => {
+            let host = crate::app::access::host(state);
+            if let Some(host) = &host {
+                state.stores.ask_again(host);
+            }
+            return host.map(Effect::Resync).into_iter().collect();
+        }
         Command::Reconnect => {
             return crate::app::access::host(state).map(Effect::Reconnect).into_iter().collect();
         }

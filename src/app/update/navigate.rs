@@ -14,6 +14,7 @@ use crate::app::{
     state::{Frozen, Pane, PaneKind, State},
     views,
 };
+use crate::plan::Need;
 
 /// Goes to a view of its own.
 pub(super) fn go(state: &mut State, view: View) {
@@ -89,6 +90,10 @@ pub(super) fn run(state: &mut State, command: Command) -> bool {
             state.reorder();
         }
         Command::Drill => drill(state),
+        Command::Storage => storage(state),
+        Command::StorageImages => stored(state, "kind=image"),
+        Command::StorageVolumes => stored(state, "kind=volume"),
+        Command::StorageNetworks => stored(state, "kind=network"),
         Command::OwnerOf => owner(state),
         Command::EventsOf => events_of(state),
         _ => return false,
@@ -239,7 +244,7 @@ fn drill(state: &mut State) {
         Id::Service(service) => down(state, View::Replicas, Within::Service(service)),
         Id::Host(host) => down(state, View::Replicas, Within::Host(host)),
         Id::Operation(op) => down(state, View::Operation, Within::Operation(op)),
-        Id::Replica(_) => pane(state, PaneKind::Details),
+        Id::Replica(_) | Id::Stored(..) => pane(state, PaneKind::Details),
         Id::Event(_) => {
             let news = state.selected_row().and_then(|row| state.news.get(row)).cloned();
             match news.map(|news| (news.command, news.service, news.host)) {
@@ -277,10 +282,38 @@ fn owner(state: &mut State) {
             Some(stack) => down_to(state, View::Stacks, Within::All, Id::Stack(stack)),
             None => state.say(Mark::Stopped, "it belongs to no stack"),
         },
+        Id::Stored(host, ..) => match users(state).first().cloned() {
+            Some(user) => down_to(state, View::Replicas, Within::Host(host), user),
+            None => state.say(Mark::Stopped, "no container uses it"),
+        },
         Id::Region(_) => state.say(Mark::Stopped, "a region belongs to the fleet"),
         Id::Stack(StackId::Own(_)) => state.say(Mark::Stopped, "a stack belongs to the fleet"),
         Id::Stack(stack) => state.say(Mark::Stopped, stack.untouchable().unwrap_or_default()),
     }
+}
+
+/// The rows of the containers that use the selected thing.
+fn users(state: &State) -> Vec<Id> {
+    let row = state.selected_row().and_then(|row| state.stores.rows.get(row));
+    let Some((row, Need::Used(ids))) = row.and_then(|row| Some((row, row.need.as_ref()?))) else { return Vec::new() };
+    let replicas = state.index.replicas.iter().filter(|replica| replica.host == row.host);
+    let users = replicas.filter(|replica| replica.container.as_ref().is_some_and(|id| ids.contains(id)));
+    users.map(|replica| Id::Replica(replica.id.clone())).collect()
+}
+
+/// What the selected host keeps, else what all do.
+fn storage(state: &mut State) {
+    match access::host(state) {
+        Some(host) if state.screen().view != View::Storage => down(state, View::Storage, Within::Host(host)),
+        _ => go(state, View::Storage),
+    }
+}
+
+/// What all hosts keep of one kind.
+fn stored(state: &mut State, filter: &str) {
+    go(state, View::Storage);
+    state.way.here_mut().filter = filter.to_owned();
+    state.reorder();
 }
 
 fn events_of(state: &mut State) {

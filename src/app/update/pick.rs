@@ -14,9 +14,11 @@ use crate::app::{
     pages,
     picker::{MovePicker, RevisionPicker, sources},
     state::State,
+    storage::StoredRow,
+    views,
 };
 use crate::{
-    model::{HostIntent, RegionName, Scope, Site},
+    model::{HostIntent, HostName, Kept, RegionName, Scope, Site, Stored},
     plan,
 };
 
@@ -26,6 +28,7 @@ pub(super) fn run(state: &mut State, command: Command) {
         Command::Migrate => migrate(state),
         Command::Rollback => rollback(state),
         Command::Drain => drain(state),
+        Command::Prune => prune(state),
         Command::Rebalance => {
             let region = access::region(state);
             balance(state, region);
@@ -84,6 +87,41 @@ fn rollback(state: &mut State) {
     let mut picker = RevisionPicker::new(what);
     picker.work_out(&state.world(), &state.who);
     state.overlay = Some(Overlay::Rollback(picker));
+}
+
+/// Puts what nothing needs of the marked rows, or of the selected one, into the draft.
+fn prune(state: &mut State) {
+    let marks = &state.screen().marks;
+    let meant: Vec<&StoredRow> = if marks.is_empty() {
+        state.selected_row().and_then(|row| state.stores.rows.get(row)).into_iter().collect()
+    } else {
+        state.stores.rows.iter().filter(|row| marks.contains(&row.id())).collect()
+    };
+    // What a volume holds is lost with it: it goes only when it is itself meant.
+    let of_host = |host: &HostName| {
+        let rows = state.stores.rows.iter().filter(move |row| row.host == *host);
+        rows.filter(|row| row.thing.as_ref().is_some_and(|thing| thing.kind != Kept::Volume)).collect::<Vec<_>>()
+    };
+    let all = meant.iter().flat_map(|row| if row.thing.is_some() { vec![*row] } else { of_host(&row.host) });
+    let spares: Vec<(HostName, Stored)> =
+        all.filter(|row| row.need.is_none()).filter_map(|row| Some((row.host.clone(), row.thing.clone()?))).collect();
+    let Some(first) = spares.first().map(|(host, _)| host.clone()) else {
+        let why = meant.first().filter(|row| row.thing.is_some()).map(|row| views::need_of(state, row).text());
+        state.say(
+            Mark::Stopped,
+            why.map_or_else(
+                || "nothing there can go: all of it is used or kept".into(),
+                |why| format!("it stays: {why}"),
+            ),
+        );
+        return;
+    };
+    state.draft.step(|changes| {
+        for (host, thing) in spares {
+            changes.spares.insert((host, thing.kind, thing.id.clone()), thing);
+        }
+    });
+    show(state, &Item::Prune(first));
 }
 
 fn drain(state: &mut State) {

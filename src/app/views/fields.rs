@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Numbers by name: what the column of the view would be sorted by.
-const NUMBERS: [(&str, Col); 16] = [
+const NUMBERS: [(&str, Col); 17] = [
     ("cpu", Col::Cpu),
     ("mem", Col::Memory),
     ("memory", Col::Memory),
@@ -31,27 +31,39 @@ const NUMBERS: [(&str, Col); 16] = [
     ("services", Col::Services),
     ("hosts", Col::Hosts),
     ("age", Col::Age),
+    ("size", Col::Size),
     ("updated", Col::Updated),
 ];
 
 /// Words by name, and where they are known.
-const WORDS: [(&str, &[View]); 10] = [
+const WORDS: [(&str, &[View]); 12] = [
     (
         "state",
         &[View::Graph, View::Overview, View::Stacks, View::Hosts, View::Services, View::Replicas, View::Operations],
     ),
     (
         "region",
-        &[View::Overview, View::Stacks, View::Hosts, View::Services, View::Replicas, View::Events, View::Operations],
+        &[
+            View::Overview,
+            View::Stacks,
+            View::Hosts,
+            View::Services,
+            View::Replicas,
+            View::Events,
+            View::Operations,
+            View::Storage,
+        ],
     ),
-    ("stack", &[View::Graph, View::Overview, View::Stacks, View::Services, View::Replicas]),
+    ("stack", &[View::Graph, View::Overview, View::Stacks, View::Services, View::Replicas, View::Storage]),
     ("service", &[View::Graph, View::Services, View::Replicas, View::Events]),
-    ("host", &[View::Graph, View::Hosts, View::Replicas, View::Events]),
+    ("host", &[View::Graph, View::Hosts, View::Replicas, View::Events, View::Storage]),
     ("image", &[View::Graph, View::Services, View::Replicas]),
     ("tool", &[View::Graph, View::Overview, View::Stacks, View::Services, View::Replicas]),
     ("by", &[View::Operations]),
     ("op", &[View::Operations, View::Events]),
     ("engine", &[View::Graph, View::Hosts]),
+    ("kind", &[View::Storage]),
+    ("used", &[View::Storage]),
 ];
 
 /// Labels of the host (or of the host that a replica is on): `label.zone`.
@@ -175,8 +187,21 @@ fn words_in(state: &State, view: View, row: usize, name: &str) -> Option<Value> 
                 _ => Value::Words(op.regions().iter().map(ToString::to_string).collect()),
             })
         }
+        View::Storage => stored(state, row, name),
         View::Graph | View::Operation | View::Wall | View::Logs => None,
     }
+}
+
+fn stored(state: &State, row: usize, name: &str) -> Option<Value> {
+    let row = state.stores.rows.get(row)?;
+    let thing = row.thing.as_ref();
+    Some(match name {
+        "kind" => Value::word(thing.map_or("host", |thing| thing.kind.word())),
+        "used" => Value::word(if row.need.is_some() { "yes" } else { "no" }),
+        "host" => Value::word(row.host.as_str()),
+        "region" => Value::word(row.region.as_str()),
+        _ => thing?.stack(&state.fleet.name).map_or(Value::Nothing, |stack| Value::word(stack.as_str())),
+    })
 }
 
 fn replica(state: &State, row: usize, name: &str) -> Option<Value> {

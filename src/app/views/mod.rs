@@ -9,6 +9,7 @@ mod operations;
 mod replicas;
 mod services;
 mod stacks;
+mod storage;
 
 use super::{
     filter::Filter,
@@ -21,6 +22,7 @@ use crate::text::width;
 
 pub use common::replica_name;
 pub use graph::{graph_mark, graph_target, name as node_name};
+pub use storage::{need as need_of, users as users_of};
 
 /// Rows whose cells are measured to find the widths of columns.
 const MEASURED: usize = 200;
@@ -36,6 +38,7 @@ pub fn rows(state: &State) -> Rows {
         View::Graph => super::graph::rows(state),
         View::Events => events::rows(state),
         View::Operations => operations::rows(state),
+        View::Storage => storage::rows(state),
         View::Operation | View::Logs | View::Wall => Vec::new(),
     };
     let of = all.len();
@@ -90,6 +93,7 @@ pub fn columns(state: &State) -> Vec<Column> {
         View::Graph => graph::columns(state),
         View::Events => events::columns(state),
         View::Operations => operations::columns(state),
+        View::Storage => storage::columns(state),
         View::Operation | View::Logs | View::Wall => Vec::new(),
     }
 }
@@ -104,6 +108,7 @@ pub fn cell(state: &State, row: usize, col: Col) -> Cell {
         View::Graph => graph::cell(state, row, col),
         View::Events => events::cell(state, row, col),
         View::Operations => operations::cell(state, row, col),
+        View::Storage => storage::cell(state, row, col),
         View::Operation | View::Logs | View::Wall => None,
     }
     .unwrap_or_default()
@@ -119,6 +124,7 @@ pub fn id(state: &State, row: usize) -> Option<Id> {
         View::Graph => super::graph::Node::of(row).id(&state.index)?,
         View::Events => Id::Event(state.news.get(row)?.number),
         View::Operations => Id::Operation(state.operations().get(row)?.id),
+        View::Storage => state.stores.rows.get(row)?.id(),
         View::Operation | View::Logs | View::Wall => return None,
     })
 }
@@ -132,6 +138,7 @@ fn sort_key(state: &State, row: usize, col: Col) -> SortKey {
         View::Graph => graph::sort_key(state, row, col),
         View::Events => events::sort_key(state, row, col),
         View::Operations => operations::sort_key(state, row, col),
+        View::Storage => storage::sort_key(state, row, col),
         View::Operation | View::Logs | View::Wall => None,
     };
     special.unwrap_or_else(|| SortKey::Text(cell(state, row, col).text()))
@@ -147,6 +154,7 @@ fn haystack(state: &State, row: usize) -> String {
         View::Graph => graph::haystack(state, row),
         View::Events => events::haystack(state, row),
         View::Operations => operations::haystack(state, row),
+        View::Storage => storage::haystack(state, row),
         View::Operation | View::Logs | View::Wall => None,
     }
     .unwrap_or_default()
@@ -161,6 +169,7 @@ fn is_fault(state: &State, row: usize) -> bool {
         View::Graph => graph::is_fault(state, row),
         View::Events => events::is_fault(state, row),
         View::Operations => operations::is_fault(state, row),
+        View::Storage => storage::is_fault(state, row),
         View::Operation | View::Logs | View::Wall => false,
     }
 }

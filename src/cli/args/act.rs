@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::StoredKind;
+
 /// What all acting commands take.
 #[derive(Debug, Args, Clone)]
 pub struct ActArgs {
@@ -156,6 +158,23 @@ pub struct HostArgs {
     pub act: ActArgs,
 }
 
+/// `wharf prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Only these hosts, or the hosts of these regions
+    #[arg(value_name = "HOST|REGION")]
+    pub hosts: Vec<String>,
+    /// Only things of this kind; without it images and networks
+    #[arg(long, short, value_enum)]
+    pub kind: Vec<StoredKind>,
+    /// Only what engines know by this id, or this volume
+    #[arg(long)]
+    pub id: Vec<String>,
+    /// How it acts
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
 /// `wharf plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -187,6 +206,8 @@ pub enum Planned {
     Drain(HostArgs),
     /// See `wharf adopt`
     Adopt(AdoptArgs),
+    /// See `wharf prune`
+    Prune(PruneArgs),
     /// See `wharf uncordon`
     Uncordon(HostArgs),
 }

@@ -130,3 +130,34 @@ pub struct ExecArgs {
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
 }
+
+/// `wharf storage`.
+#[derive(Debug, Args)]
+pub struct StorageArgs {
+    /// Only these hosts
+    #[arg(value_name = "HOST")]
+    pub hosts: Vec<String>,
+    /// How it is printed
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Only things of this kind
+    #[arg(long, short, value_enum)]
+    pub kind: Option<StoredKind>,
+    /// Only what nothing uses and nothing keeps
+    #[arg(long)]
+    pub unused: bool,
+    /// Do not let the engines count what volumes take, which can be slow
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// Kinds of things that hosts keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StoredKind {
+    /// Images
+    Image,
+    /// Volumes
+    Volume,
+    /// Networks
+    Network,
+}

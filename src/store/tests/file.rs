@@ -44,7 +44,7 @@ fn a_newer_store_is_left_alone() {
     let other = Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", 7).unwrap();
     let words = format!(
-        "the store {} was written by a newer wharf (schema 7, this one knows 4): update wharf on this machine",
+        "the store {} was written by a newer wharf (schema 7, this one knows 5): update wharf on this machine",
         path.display()
     );
     assert_eq!(refusal(&path), words);
