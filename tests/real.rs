@@ -40,6 +40,8 @@ mod proxy;
 mod pty;
 #[path = "real/stage.rs"]
 mod stage;
+#[path = "real/storage.rs"]
+mod storage;
 #[path = "real/support.rs"]
 mod support;
 #[path = "real/terminal.rs"]
