@@ -5,6 +5,8 @@
 mod graph;
 #[path = "keys/logs.rs"]
 mod logs;
+#[path = "keys/mouse.rs"]
+mod mouse;
 #[path = "keys/moves.rs"]
 mod moves;
 #[path = "keys/storage.rs"]

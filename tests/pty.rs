@@ -275,7 +275,7 @@ fn colours_are_left_out_where_they_are_not_wanted() {
     let mut pty = start_with("run", &[("NO_COLOR", "1")]);
     pty.wait_text("payments");
     pty.type_bytes(b"j");
-    pty.wait("a selection", |screen| (0..80).any(|x| screen.cell(3, x).is_some_and(vt100::Cell::inverse)));
+    pty.wait("the second row selected", |screen| (0..80).any(|x| screen.cell(4, x).is_some_and(vt100::Cell::inverse)));
     let raw = String::from_utf8_lossy(&pty.raw()).into_owned();
     assert!(!raw.contains("\x1b[32m") && !raw.contains("38;5;") && !raw.contains("38;2;"), "{raw:?}");
     pty.type_bytes(b"q");
@@ -352,6 +352,34 @@ fn demo(rows: u16) -> (Pty, tempfile::TempDir) {
     let pty = Pty::start(program, &["demo"], &[("HOME", home.path().to_str().unwrap())], rows, 130);
     pty.wait_text("shop");
     (pty, home)
+}
+
+#[test]
+fn the_mouse_is_listened_to_when_asked_for_and_given_back() {
+    use vt100::MouseProtocolMode::{None, PressRelease};
+    let home = tempfile::tempdir().unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_wharf"));
+    let env = [("HOME", home.path().to_str().unwrap()), ("WHARF_MOUSE", "1")];
+    let mut pty = Pty::start(program, &["demo", "--no-tour"], &env, 36, 130);
+    pty.wait_text("shop");
+    pty.wait("the mouse, without mere movement", |screen| screen.mouse_protocol_mode() == PressRelease);
+    pty.type_bytes(b"2");
+    pty.wait_text("e-3");
+    // Row 6 of the screen, counted from one, is the third host.
+    pty.type_bytes(b"\x1b[<0;6;6M\x1b[<0;6;6m");
+    pty.wait("the row under the click", |screen| screen.contents().lines().any(|line| line.starts_with("▸● e-3")));
+    pty.type_bytes(b"\x1b[<0;6;6M\x1b[<0;6;6m");
+    pty.wait_text("e-3 › replicas");
+    pty.type_bytes(b"\x1b[<65;6;10M");
+    pty.wait("three rows further", |screen| screen.contents().lines().nth(6).is_some_and(|line| line.starts_with('▸')));
+    // Text is for the terminal to select.
+    pty.type_bytes(b"l");
+    pty.wait("no mouse over logs", |screen| screen.mouse_protocol_mode() == None);
+    pty.type_bytes(b"\x1b");
+    pty.wait("the mouse again", |screen| screen.mouse_protocol_mode() == PressRelease);
+    pty.type_bytes(b"\x03");
+    assert!(pty.exit().success());
+    pty.assert_clean();
 }
 
 #[test]

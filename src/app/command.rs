@@ -224,6 +224,7 @@ registry! {
     Redo "redo" ["Z"] [Everywhere] None drafts 0 "redo" "Put it in again.";
     DropDraft "drop-draft" [] [Everywhere] None drafts 0 "drop draft" "Throw the whole draft away. `undo` brings it back.";
     Tour "tour" [] [Everywhere] None looks 0 "tour" "A short tour, one line at a time; again to end it.";
+    Mouse "mouse" [] [Everywhere] None looks 0 "mouse" "Listen to the mouse, or leave it to the terminal: the wheel moves, a click selects, a second one opens.";
     Freeze "freeze" ["P"] [Everywhere] None looks 0 "freeze" "Hold the picture still while data goes on arriving; press again to go on.";
     NextPane "next-pane" ["tab"] [Everywhere] None looks 0 "next pane" "Move keys to the details pane and back.";
     Resync "resync" ["ctrl-r"] [Everywhere] Host looks 0 "list again" "Ask the selected row's host for everything again.";

@@ -1,6 +1,13 @@
 //! Which part of the screen is where. Small screens lose panes first, then bars, then everything but the list.
 
-use super::{pages, screen::View, state::State};
+use super::{
+    access,
+    ids::Id,
+    pages,
+    screen::View,
+    state::State,
+    table::{Col, fit_columns},
+};
 
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,6 +147,31 @@ pub fn page_area(state: &State) -> Area {
 /// Rows of the list that fit, without its head.
 pub fn list_rows(state: &State) -> usize {
     usize::from(layout(state).list.h.saturating_sub(head_rows(state)))
+}
+
+/// Cells left of the first column: the selection and the marks.
+const GUTTER: u16 = 1;
+
+/// The same as a number of cells.
+pub fn gutter() -> usize {
+    usize::from(GUTTER)
+}
+
+/// The columns of the list that are shown, in order, each with its width.
+pub fn columns(state: &State) -> Vec<(usize, usize)> {
+    let screen = state.screen();
+    let w = layout(state).list.w;
+    let room = usize::from(w.saturating_sub(if w >= 40 { GUTTER + 1 } else { GUTTER }));
+    let kept = cursor(state).map(Col::RegionCell);
+    fit_columns(&state.rows.columns, &state.rows.natural, room, screen.column, screen.wide, kept)
+}
+
+/// The region under the region cursor, where there is one.
+pub fn cursor(state: &State) -> Option<usize> {
+    match state.selected() {
+        Some(Id::Service(service)) if state.screen().view == View::Services => access::region_of(state, service),
+        _ => None,
+    }
 }
 
 /// Rows that the head of the list takes.

@@ -46,17 +46,9 @@ mod update;
 pub mod views;
 pub mod wall;
 
-pub use msg::{Effect, Mode, Msg, Redraw, StoreView, Update, Visit};
+pub use msg::{Effect, Mode, Mouse, MouseAct, Msg, Redraw, StoreView, Update, Visit};
 pub use state::State;
 pub use update::update;
-
-/// The region under the region cursor of the selected service, as a place in the fleet's order.
-pub fn access_region(state: &State) -> Option<usize> {
-    match state.selected()? {
-        ids::Id::Service(service) => access::region_of(state, service),
-        _ => None,
-    }
-}
 
 /// The stack that the selection is about.
 pub fn access_stack(state: &State) -> Option<ids::StackId> {

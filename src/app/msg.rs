@@ -55,11 +55,35 @@ impl StoreView {
     }
 }
 
+/// What a mouse does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseAct {
+    /// A notch of the wheel, away from the hand.
+    WheelUp,
+    /// A notch towards the hand.
+    WheelDown,
+    /// The left button goes down.
+    Click,
+}
+
+/// What a mouse does, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mouse {
+    /// What.
+    pub act: MouseAct,
+    /// Cells from the left edge.
+    pub x: u16,
+    /// Rows from the top.
+    pub y: u16,
+}
+
 /// What comes in.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
     /// A key.
     Key(Key),
+    /// The mouse, where somebody asked for it.
+    Mouse(Mouse),
     /// Pasted text: goes into an input or nowhere.
     Paste(String),
     /// The terminal's new size, in columns and rows.

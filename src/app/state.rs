@@ -163,6 +163,8 @@ pub struct State {
     pub(super) sent: VecDeque<Changes>,
     /// The line for the operator.
     pub notice: Option<Notice>,
+    /// The mouse is listened to, where it means something.
+    pub mouse: bool,
     /// The tour, while somebody takes it.
     pub tour: Option<Tour>,
     /// How views are liked.
@@ -215,6 +217,7 @@ impl State {
             plan_version: 0,
             sent: VecDeque::new(),
             notice: None,
+            mouse: false,
             tour: None,
             prefs: Prefs::default(),
             keymap: Keymap::standard(mode),
@@ -301,6 +304,13 @@ impl State {
     /// A time of day with seconds.
     pub fn clock(&self, at: Timestamp) -> String {
         at.to_zoned_datetime(self.zone.clone()).strftime("%H:%M:%S").to_string()
+    }
+
+    /// True where the mouse is to be listened to. Where there is text, it is left to the terminal, which selects and copies.
+    pub fn wants_mouse(&self) -> bool {
+        let text =
+            matches!(self.screen().view, View::Logs) || matches!(self.pane, Some(Pane { kind: PaneKind::Spec, .. }));
+        self.mouse && !text && !matches!(self.overlay, Some(Overlay::Explain(_)))
     }
 
     /// The scopes whose keys work now, the narrowest first.

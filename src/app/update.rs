@@ -6,6 +6,7 @@ mod explain;
 mod graph;
 mod keys;
 mod logs;
+mod mouse;
 mod navigate;
 mod overlays;
 mod pick;
@@ -47,6 +48,12 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             if state.screen().view == view && ViewPrefs::of(state.screen()) != liked {
                 effects.extend(remember(state));
             }
+            effects.extend(state.settle_view());
+            Redraw::Now
+        }
+        Msg::Mouse(act) => {
+            effects.extend(state.settle_view());
+            effects.extend(mouse::mouse(state, act));
             effects.extend(state.settle_view());
             Redraw::Now
         }

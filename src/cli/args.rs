@@ -34,6 +34,10 @@ pub struct Cli {
     #[arg(long, global = true, env = "WHARF_ASCII", value_parser = clap::builder::FalseyValueParser::new())]
     pub ascii: bool,
 
+    /// Listen to the mouse: the wheel moves, a click selects, a second one opens
+    #[arg(long, global = true, env = "WHARF_MOUSE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub mouse: bool,
+
     /// Theme: default, dark, light, high-contrast, color-blind, no-color, one of ~/.config/wharf/themes, or a file
     #[arg(long, global = true, env = "WHARF_THEME", value_name = "NAME")]
     pub theme: Option<String>,

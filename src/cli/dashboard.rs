@@ -29,6 +29,8 @@ pub(super) struct Look {
     pub alerts: Alerts,
     /// Begin with the tour.
     pub tour: bool,
+    /// Listen to the mouse from the start.
+    pub mouse: bool,
     /// Run by a shell for each alert.
     pub hook: Option<String>,
 }
@@ -107,6 +109,7 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
     let mut state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
     keys::remap(&mut state);
     state.tour = look.tour.then(Tour::default);
+    state.mouse = look.mouse;
     // What is on a wall is for all.
     if mode != Mode::Watch {
         state.like(liked::load());

@@ -78,7 +78,11 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let look = || dashboard::Look { theme: theme::Source::new(cli.theme.clone(), cli.ascii), ..Default::default() };
+    let look = || dashboard::Look {
+        theme: theme::Source::new(cli.theme.clone(), cli.ascii),
+        mouse: cli.mouse,
+        ..Default::default()
+    };
     let context = || Context::load(cli.fleet.as_deref());
     match cli.command {
         None => dashboard::open(context()?, look()).await,

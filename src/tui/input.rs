@@ -1,9 +1,9 @@
 //! The terminal's events as messages.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::app::{
-    Msg,
+    Mouse, MouseAct, Msg,
     key::{Code, Key},
 };
 
@@ -15,8 +15,18 @@ pub fn message(event: Event) -> Option<Msg> {
         Event::Resize(w, h) => Some(Msg::Resize(w, h)),
         Event::FocusGained => Some(Msg::Focus(true)),
         Event::FocusLost => Some(Msg::Focus(false)),
-        Event::Mouse(_) => None,
+        Event::Mouse(event) => mouse(event).map(Msg::Mouse),
     }
+}
+
+fn mouse(event: MouseEvent) -> Option<Mouse> {
+    let act = match event.kind {
+        MouseEventKind::ScrollUp => MouseAct::WheelUp,
+        MouseEventKind::ScrollDown => MouseAct::WheelDown,
+        MouseEventKind::Down(MouseButton::Left) => MouseAct::Click,
+        _ => return None,
+    };
+    Some(Mouse { act, x: event.column, y: event.row })
 }
 
 fn key(event: KeyEvent) -> Option<Key> {

@@ -108,6 +108,8 @@ struct Loop {
     cost: Duration,
     /// Sequences that go out with the next frame.
     extra: Vec<u8>,
+    /// The terminal was told to report the mouse.
+    mouse: bool,
     suspend: bool,
     quit: bool,
 }
@@ -150,6 +152,7 @@ pub async fn run_with(
         begun: Instant::now(),
         cost: Duration::ZERO,
         extra: Vec::new(),
+        mouse: false,
         suspend: false,
         quit: false,
     };
@@ -345,6 +348,10 @@ impl Loop {
             self.last_data = begun;
             self.cost = begun.elapsed();
         }
+        if self.state.wants_mouse() != self.mouse {
+            self.mouse = !self.mouse;
+            self.extra.extend(if self.mouse { term::MOUSE_ON } else { term::MOUSE_OFF });
+        }
         let frame = self.frames.next(&self.state, &self.theme)?;
         let extra = std::mem::take(&mut self.extra);
         let mut bytes = frame.unwrap_or_default();
@@ -370,6 +377,7 @@ impl Loop {
             return Ok(Some(outcome));
         }
         term::take_back()?;
+        self.mouse = false;
         let (w, h) = crossterm::terminal::size()?;
         self.take(Msg::Resize(w, h));
         self.take(Msg::Tick(Timestamp::now()));
@@ -391,6 +399,7 @@ impl Loop {
         resumed.recv().await;
         // The guard of `run` gives the terminal back in the end; one is enough.
         std::mem::forget(term::enter()?);
+        self.mouse = false;
         let (w, h) = crossterm::terminal::size()?;
         self.take(Msg::Resize(w, h));
         Ok(())

@@ -81,6 +81,11 @@ pub fn enter() -> Result<Guard, TermError> {
     Ok(guard)
 }
 
+/// Reports of clicks and of the wheel, in cells; none of mere movement, which would send bytes without end.
+pub const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+/// None any more.
+pub const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+
 /// Undoes what a program may have left behind that ended without a word: half a sequence, the second screen, reports of
 /// the mouse, keys in other alphabets, a region, colours.
 const QUIET: &[u8] = b"\x18\x1b\\\x1b[?1049l\x1b[!p\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\
@@ -89,6 +94,7 @@ const QUIET: &[u8] = b"\x18\x1b\\\x1b[?1049l\x1b[!p\x1b[?1000l\x1b[?1002l\x1b[?1
 /// Gives the first screen to someone else, who gets keys as they are typed.
 pub fn lend(words: &str) -> std::io::Result<()> {
     let mut out = output()?;
+    out.write_all(MOUSE_OFF)?;
     execute!(out, DisableFocusChange, DisableBracketedPaste, LeaveAlternateScreen, Show)?;
     out.write_all(words.as_bytes())
 }
@@ -124,6 +130,7 @@ pub fn leave() {
         if let Ok(mut out) = output() {
             // An update that was begun is ended first, or the terminal may hold back what follows.
             let _ = out.write_all(b"\x1b[?2026l\x1b[0m");
+            let _ = out.write_all(MOUSE_OFF);
             let _ = execute!(out, DisableFocusChange, DisableBracketedPaste, LeaveAlternateScreen, Show);
         }
         let _ = done.send(());

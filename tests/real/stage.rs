@@ -372,7 +372,7 @@ impl Stage {
                 let out = Command::new(script)
                     .arg("--dir")
                     .arg(self.fleet.world.dir())
-                    .args(["docker", host, "logs", "--tail", "15", &proxy.id])
+                    .args(["docker", host, "logs", "--timestamps", "--tail", "15", &proxy.id])
                     .output()
                     .unwrap();
                 let said = [out.stdout, out.stderr].concat();

@@ -192,7 +192,7 @@ fn proxy_replacement() {
         stage.fleet.world.var("WORLD_PROXY_IMAGE_B").to_owned(),
     );
     // Start, one look, and the old one's end, on all hosts at once.
-    let each = stage.least(&["h1"]);
+    let each = stage.least(EVERYWHERE);
     let least = each.start + 1.0 + each.down;
     let change = |stage: &Stage, from: &str, to: &str| {
         let text = fs::read_to_string(&stage.fleet.file).unwrap();

@@ -192,7 +192,10 @@ impl Pty {
     /// Fails when the terminal was not given back as it was taken.
     pub fn assert_clean(&self) {
         self.wait("a terminal given back", |screen| {
-            !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
         });
         let raw = self.raw();
         let last = |sequence: &[u8]| raw.windows(sequence.len()).rposition(|window| window == sequence);

@@ -85,6 +85,15 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Copy | Command::CopyRow => return navigate::copy(state, command == Command::CopyRow),
         Command::Explain => return explain::open(state),
         Command::Freeze => navigate::freeze(state),
+        Command::Mouse => {
+            state.mouse = !state.mouse;
+            let words = if state.mouse {
+                "the mouse is listened to, but not where there is text to select"
+            } else {
+                "the mouse is the terminal's"
+            };
+            state.say(Mark::Ok, words);
+        }
         Command::Tour => state.tour = if state.tour.is_some() { None } else { Some(Tour::default()) },
         Command::GraphDot => return vec![Effect::Dump(pages::export_graph(state, Format::Dot))],
         Command::GraphMermaid => return vec![Effect::Dump(pages::export_graph(state, Format::Mermaid))],

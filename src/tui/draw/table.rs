@@ -5,20 +5,16 @@ use ratatui::buffer::Buffer;
 use super::{fill, line, lines};
 use crate::{
     app::{
-        State, access_region,
-        layout::Area,
+        State,
+        layout::{self, Area},
         line::{Line, Role, Span},
         pages,
-        screen::View,
-        table::{Col, Column, GAP, fit_columns},
+        table::{Col, Column, GAP},
         views,
     },
     text::{fit, pad_left, width},
     tui::theme::Theme,
 };
-
-/// Cells left of the first column: the selection and the marks.
-const GUTTER: u16 = 1;
 
 /// Draws head and rows.
 pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area) {
@@ -26,16 +22,7 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area
         return;
     }
     let screen = state.screen();
-    let cursor = if screen.view == View::Services { access_region(state) } else { None };
-    let room = usize::from(area.w.saturating_sub(if area.w >= 40 { GUTTER + 1 } else { GUTTER }));
-    let columns = fit_columns(
-        &state.rows.columns,
-        &state.rows.natural,
-        room,
-        screen.column,
-        screen.wide,
-        cursor.map(Col::RegionCell),
-    );
+    let (cursor, columns) = (layout::cursor(state), layout::columns(state));
     let mut y = area.y;
     if area.h >= 3 {
         head(state, theme, buffer, Area { h: 1, ..area }, &columns, cursor);

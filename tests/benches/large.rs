@@ -1,0 +1,186 @@
+//! 1,000 hosts × 50 containers, 8 regions, 400 services, everything in this process: what an update, a key, a frame of
+//! 200 × 55 and the layout of the graph take, and what it all weighs.
+//!
+//! As in the program, a key is answered from what is counted already; counting everything anew belongs to frames of data,
+//! and the program gives it an eighth of the time at most. The floor of a frame is one in which nothing changed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
+#[expect(dead_code, reason = "shared with other benchmarks, which use more of it")]
+mod common;
+#[expect(dead_code, reason = "shared by all benchmarks")]
+#[path = "common/screen.rs"]
+mod memory;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{hint::black_box, time::Instant};
+
+use common::{ms, row, spread};
+use memory::memory_of;
+use support::{fleet::World, screen::type_keys};
+use wharf::{
+    app::{Mode, Msg, State, update},
+    model::{Container, ContainerState, HostChange, HostUpdate},
+    tui::{Frames, Theme},
+};
+
+const SIZE: (u16, u16) = (200, 55);
+const REGIONS: usize = 8;
+const HOSTS: usize = 1_000;
+const CONTAINERS: usize = 50;
+const SERVICES: usize = 400;
+/// Events of one gathering of the program (30 ms) at 2,000 a second.
+const BATCH: usize = 60;
+const ROUNDS: usize = 400;
+
+fn main() {
+    let before = memory_of(std::process::id());
+    let world = world();
+    let events = events(&world);
+    let mut state = world.state(Mode::Normal, SIZE);
+    drop(world);
+    let about = |what: &str| format!("1,000 hosts × 50 containers: {what}");
+    let weighs = memory_of(std::process::id()) - before;
+    row(&about("the state, resident"), format!("{weighs:.0} MB"), "≤ 250 MB", Some(weighs / 250.0));
+
+    let mut next = events.iter().cycle();
+    for (what, open) in [("services", "4"), ("replicas", "5"), ("hosts", "2"), ("overview", "1"), ("wall", "0")] {
+        type_keys(&mut state, open);
+        let figures = look(&mut state, &mut next);
+        figures.tell(&about(what));
+    }
+    for (what, open) in [("columns", "46"), ("focus", "46<enter>"), ("tree", "46t"), ("matrix", "36TTT")] {
+        type_keys(&mut state, &format!("<esc><esc><esc>{open}"));
+        // Another selection each time: everything that hangs together with it is laid out anew.
+        let mut times = Vec::new();
+        for round in 0..100 {
+            let begun = Instant::now();
+            type_keys(&mut state, if round % 40 < 20 { "j" } else { "k" });
+            times.push(ms(begun.elapsed()));
+        }
+        let p99 = percentile(&mut times, 99);
+        row(&about(&format!("graph, {what}: another selection")), spread(&times, 2, "ms"), "", None);
+        row(&about(&format!("graph, {what}: 99th percentile")), format!("{p99:.2} ms"), "≤ 5 ms", Some(p99 / 5.0));
+    }
+    let mut counts = Vec::new();
+    for batch in next.take(40) {
+        update(&mut state, batch.clone());
+        let begun = Instant::now();
+        black_box(state.settle());
+        counts.push(ms(begun.elapsed()));
+    }
+    row(&about("counting everything anew"), spread(&counts, 1, "ms"), "", None);
+}
+
+/// What was measured in one view.
+struct Figures {
+    updates: Vec<f64>,
+    keys: Vec<f64>,
+    frames: Vec<f64>,
+    same: Vec<f64>,
+    bytes: Vec<f64>,
+}
+
+impl Figures {
+    fn tell(mut self, about: &str) {
+        let p99 = percentile(&mut self.updates, 99);
+        row(
+            &format!("{about}: {BATCH} events into the state, 99th percentile"),
+            format!("{p99:.3} ms"),
+            "≤ 4 ms",
+            Some(p99 / 4.0),
+        );
+        let p99 = percentile(&mut self.frames, 99);
+        row(&format!("{about}: a frame, 99th percentile"), format!("{p99:.2} ms"), "≤ 4 ms", Some(p99 / 4.0));
+        let (frame, same) = (common::median(&self.frames), common::median(&self.same));
+        row(&format!("{about}: a frame against one of nothing new"), format!("{frame:.2} ms"), "", Some(frame / same));
+        let p99 = percentile(&mut self.keys, 99);
+        row(
+            &format!("{about}: key to frame at 2,000 events/s, 99th percentile"),
+            format!("{p99:.2} ms"),
+            "≤ 16 ms",
+            Some(p99 / 16.0),
+        );
+        row(&format!("{about}: bytes of a frame"), spread(&self.bytes, 0, "B"), "", None);
+    }
+}
+
+/// Events come, a key is pressed, a frame is drawn: again and again.
+fn look<'e>(state: &mut State, events: &mut impl Iterator<Item = &'e Msg>) -> Figures {
+    let theme = Theme::named("default").unwrap();
+    let mut frames = Frames::default();
+    frames.next(state, &theme).unwrap();
+    let mut out =
+        Figures { updates: Vec::new(), keys: Vec::new(), frames: Vec::new(), same: Vec::new(), bytes: Vec::new() };
+    for round in 0..ROUNDS {
+        let batch = events.next().unwrap().clone();
+        let begun = Instant::now();
+        update(state, batch);
+        out.updates.push(ms(begun.elapsed()));
+        let pressed = Instant::now();
+        type_keys(state, if round % 80 < 40 { "j" } else { "k" });
+        let begun = Instant::now();
+        let bytes = frames.next(state, &theme).unwrap();
+        out.frames.push(ms(begun.elapsed()));
+        out.keys.push(ms(pressed.elapsed()));
+        out.bytes.push(bytes.map_or(0.0, |bytes| bytes.len() as f64));
+        let begun = Instant::now();
+        black_box(frames.next(state, &theme).unwrap());
+        out.same.push(ms(begun.elapsed()));
+    }
+    out
+}
+
+fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() * percent / 100).min(values.len() - 1)]
+}
+
+fn world() -> World {
+    let names: Vec<(String, Vec<String>)> = (0..REGIONS)
+        .map(|region| {
+            let hosts = (0..HOSTS / REGIONS).map(|host| format!("r{region}-h{host}"));
+            (format!("region-{region}"), hosts.collect())
+        })
+        .collect();
+    let hosts: Vec<Vec<&str>> = names.iter().map(|(_, hosts)| hosts.iter().map(String::as_str).collect()).collect();
+    let regions: Vec<(&str, &[&str])> =
+        names.iter().zip(&hosts).map(|((region, _), hosts)| (region.as_str(), hosts.as_slice())).collect();
+    let mut world = World::new(&regions);
+    let each = u32::try_from(HOSTS * CONTAINERS / SERVICES / REGIONS).unwrap();
+    for service in 0..SERVICES {
+        let key = format!("stack-{}/service-{}", service / 8, service % 8);
+        // Over all regions, with what does not divide evenly in the first.
+        let places: Vec<(&str, u32)> = regions.iter().map(|(region, _)| (*region, each)).collect();
+        world.service(&key, &format!("acme/image-{service}:1"), 3, &places);
+    }
+    world.fill();
+    world
+}
+
+/// Batches of 60 events: containers that die and start on hosts all over the fleet, each with its usage.
+fn events(world: &World) -> Vec<Msg> {
+    let mut all: Vec<(&String, &Container)> =
+        world.containers.iter().flat_map(|(host, all)| all.iter().map(move |it| (host, it))).collect();
+    fastrand::Rng::with_seed(7).shuffle(&mut all);
+    let batch = |chunk: &[(&String, &Container)]| {
+        let change = |(at, (host, container)): (usize, &(&String, &Container))| {
+            let host = host.parse().unwrap();
+            let state = if at % 2 == 0 { ContainerState::Running } else { ContainerState::Restarting };
+            let change = match container.usage.filter(|_| at % 3 == 0) {
+                Some(usage) => HostChange::Usage(vec![(container.id.clone(), usage)]),
+                None => HostChange::Container(Box::new(Container { state, ..(*container).clone() })),
+            };
+            HostUpdate { host, change }
+        };
+        Msg::Hosts(chunk.iter().enumerate().map(change).collect())
+    };
+    all.chunks(BATCH).map(batch).collect()
+}
