@@ -9,7 +9,7 @@ use super::{key::Key, prefs::Prefs};
 use crate::{
     model::{
         CommandId, ContainerId, Desired, Evidence, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery,
-        Operation, Proposal, RegionName, ServiceKey,
+        Operation, PartTold, Proposal, Question, RegionName, ServiceKey,
     },
     text::Text,
 };
@@ -78,6 +78,8 @@ pub enum Msg {
     Applied(Result<Box<Operation>, Text>),
     /// The answer to an [`Effect::Ask`].
     Evidence(Box<Evidence>),
+    /// A part of the answer to an [`Effect::Inspect`].
+    Inspected(Box<PartTold>),
     /// What the shell wants to say in one line, such as the outcome of a copy or dump.
     Say(Text),
     /// What the shell could not do.
@@ -121,6 +123,8 @@ pub enum Effect {
     Unfollow,
     /// Ask an engine what a container says of why it is not well. Answered by [`Msg::Evidence`].
     Ask(HostName, ContainerId),
+    /// Ask an engine about a container or itself. Answered by one [`Msg::Inspected`] for each part.
+    Inspect(Question),
     /// Put text into the clipboard of the terminal.
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].

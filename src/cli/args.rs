@@ -64,6 +64,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Say why a service is not healthy, with evidence
     Explain(ExplainArgs),
+    /// Show a replica's container, or a host's engine, from the inside; confidences are masked
+    Inspect(InspectArgs),
     /// Print what needs what: entries, services, networks
     Graph(GraphArgs),
     /// Print the log of a service's or stack's replicas

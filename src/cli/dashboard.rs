@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
+use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
@@ -11,9 +12,12 @@ use tokio::{
 use super::{Context, Failure, hook::Hook, keys, liked, start::Starter, theme};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView, tour::Tour},
-    engine::{Attending, Follower, ObserveOptions, Observer, Sampling, Watching},
+    engine::{Attending, Follower, ObserveOptions, Observer, Reader, Sampling, Watching},
     entry::Watch,
-    model::{Container, FleetName, HostChange, HostName, HostUpdate, LogBatch, Operation, Owner, Paused, RegionName},
+    model::{
+        Container, FleetName, HostChange, HostName, HostUpdate, LogBatch, Operation, Owner, PartTold, Paused, Question,
+        RegionName,
+    },
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
     tui::{self, alert::Alerts},
@@ -262,6 +266,9 @@ async fn run_effects<Right>(
                     });
                 }
             }
+            Effect::Inspect(question) => {
+                tokio::spawn(look_inside(observer.reader(question.subject.host()), question, answers.clone()));
+            }
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
             }
@@ -271,6 +278,21 @@ async fn run_effects<Right>(
             // The terminal's own: handled before they come here.
             _ => {}
         }
+    }
+}
+
+/// Asks about a container or an engine, and hands every part over as it comes.
+async fn look_inside(reader: Option<Reader>, question: Question, answers: mpsc::Sender<Msg>) {
+    let Some(reader) = reader else {
+        for part in question.parts {
+            let told = Err(Text::new("its host is not watched any more"));
+            let _ = answers.send(Msg::Inspected(Box::new(PartTold { number: question.number, part, told }))).await;
+        }
+        return;
+    };
+    let mut told = reader.inside(question);
+    while let Some(part) = told.next().await {
+        let _ = answers.send(Msg::Inspected(Box::new(part))).await;
     }
 }
 

@@ -15,6 +15,7 @@ mod graph;
 mod hold;
 mod hook;
 mod host;
+mod inspect;
 mod json;
 mod keys;
 mod liked;
@@ -91,6 +92,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::History(args)) => records::history(context()?, args).await,
         Some(Command::Events(args)) => records::events(context()?, args).await,
         Some(Command::Explain(args)) => explain::run(context()?, args).await,
+        Some(Command::Inspect(args)) => inspect::run(context()?, args).await,
         Some(Command::Graph(args)) => graph::run(context()?, args).await,
         Some(Command::Logs(args)) => logs::run(context()?, args).await,
         Some(Command::Exec(args)) => exec::run(context()?, args).await,
