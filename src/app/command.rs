@@ -311,15 +311,15 @@ registry! {
     OpenBranch "open-branch" ["l" "right" "enter"] [Inspect] None looks 1 "open" "Open the branch; an open one is entered.";
     CloseBranch "close-branch" ["h" "left"] [Inspect] None looks 2 "close" "Close the branch; again: to the branch above.";
     Fold "fold" ["\\"] [Inspect] None looks 0 "fold" "Close or open the selected branch.";
-    FoldAll "fold-all" ["|"] [Inspect] None looks 3 "fold all" "One level more of the whole tree, or all of it closed.";
-    Search "search" ["/"] [Inspect] None looks 4 "search" "Look for words, `!word`, `~pattern`: branches that hold them open.";
+    FoldAll "fold-all" ["|"] [Inspect] None looks 4 "fold all" "One level more of the whole tree, or all of it closed.";
+    Search "search" ["/"] [Inspect] None looks 5 "search" "Look for words, `!word`, `~pattern`: branches that hold them open.";
     NextFound "next-found" ["n"] [Inspect] None looks 0 "next match" "The next line that has what is looked for.";
     LastFound "previous-found" ["N"] [Inspect] None looks 0 "match before" "The one before.";
-    CopyValue "copy-value" ["c"] [Inspect] None looks 5 "copy" "Send the value to the terminal's clipboard; of an open or closed branch, all of it.";
+    CopyValue "copy-value" ["c"] [Inspect] None looks 6 "copy" "Send the value to the terminal's clipboard; of a branch, all of it.";
     CopyPath "copy-path" ["Y"] [Inspect] None looks 0 "copy with path" "Send the value with the names that lead to it.";
-    DumpTree "save-tree" ["ctrl-s"] [Inspect] None looks 6 "save" "Write the whole tree, all branches open, to a text file.";
-    AskAgain "ask-again" ["R" "ctrl-r"] [Inspect] None looks 7 "ask again" "Ask its host for all of it again.";
-    CloseInspect "close-inspect" ["esc" "q"] [Inspect] None looks 8 "back" "Back to the view.";
+    DumpTree "save-tree" ["ctrl-s"] [Inspect] None looks 7 "save" "Write the whole tree, all branches open, to a text file.";
+    AskAgain "ask-again" ["R" "ctrl-r"] [Inspect] None looks 8 "ask again" "Ask its host for all of it again.";
+    CloseInspect "close-inspect" ["esc" "q"] [Inspect] None looks 3 "back" "Back to the view.";
     ClosePlan "close-plan" ["esc" "q"] [Plan] None looks 4 "back" "Back to the view; the draft stays.";
 }
 

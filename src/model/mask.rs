@@ -218,6 +218,8 @@ fn address(token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::FileMount;
 
@@ -305,6 +307,24 @@ mod tests {
         }
         let found = Veil::of_environment(["DB_PASSWORD=correct horse", "MODE=correct horses"].into_iter());
         assert_eq!(found.hide("login --with 'correct horse'"), "login --with '•••'");
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_under_a_confident_name_gets_through(
+            before in "[ -~]{0,20}",
+            secret in "[!-&(-~]{6,20}",
+            after in "\\PC{0,20}",
+        ) {
+            let secret = format!("Zq{}Zq", secret.replace(['"', '\'', '-'], "x"));
+            for form in [format!("--password={secret}"), format!("--api-key {secret}"), format!("DB_TOKEN={secret}")] {
+                // A quote that is open before belongs to another value.
+                let before = before.replace(['"', '\''], "");
+                let shown = credentials(&format!("{before} {form} {after}"));
+                prop_assert!(!shown.contains(&secret), "{shown}");
+            }
+            credentials(&after);
+        }
     }
 
     #[test]

@@ -82,11 +82,11 @@ impl Container {
         let started = self.started.unwrap_or(now);
         let all = num::count(clock::seconds(started, now) * kind.cpu());
         let own = match kind {
+            _ if !self.spec.command.is_empty() => self.spec.command.join(" "),
             Kind::Web => "nginx: master process nginx -g daemon off;".to_owned(),
             Kind::Database => "postgres".to_owned(),
             Kind::Cache => "redis-server *:6379".to_owned(),
-            Kind::Api | Kind::Worker if self.spec.command.is_empty() => "/entrypoint.sh".to_owned(),
-            Kind::Api | Kind::Worker => self.spec.command.join(" "),
+            Kind::Api | Kind::Worker => "/entrypoint.sh".to_owned(),
         };
         let helpers = helpers(kind);
         let rest = 100 - helpers.iter().map(|(.., share)| share).sum::<u64>();
