@@ -224,3 +224,44 @@ fn commands_run_in_replicas_and_end_with_their_code() {
     all_of(&journal, &["opened `sh` in shop-web-1"]);
     assert!(!journal.contains("exit 3"), "arguments may be confidential: {journal}");
 }
+
+#[test]
+fn containers_and_engines_are_shown_from_the_inside() {
+    let demo = Demo::start();
+    let said = demo.said(0, &["inspect", "shop/web.2"]);
+    all_of(
+        &said,
+        &[
+            "the first of 3",
+            "\n  SERVICE",
+            "•••",
+            "nginx: worker process",
+            "\n  + /run/nginx.pid",
+            "sha256:",
+            "ADD file:",
+        ],
+    );
+    assert!(!said.contains("/run/secrets/token"), "values of an environment are not shown: {said}");
+    let rows = demo.json(0, &["ps", "shop/redis", "--json"]);
+    let (host, name) = (rows[1]["host"].as_str().unwrap(), rows[1]["container"].as_str().unwrap());
+    let document = demo.json(0, &["inspect", "shop/redis", "--host", host, "--json"]);
+    assert_eq!((&document["host"], &document["container"]), (&host.into(), &name.into()), "{document}");
+    assert_eq!(document["inspect"]["Name"], format!("/{name}"));
+    demo.said(2, &["inspect", "shop/redis", "--host", "nowhere"]);
+    assert_eq!(document["processes"]["titles"][1], "PID");
+    assert_eq!(document["files"]["added"], 1);
+    assert!(document["layers"]["layers"][0]["size"].is_u64(), "{document}");
+    assert_eq!(document["missing"], serde_json::json!({}));
+    // What others run, by the names that other commands give it, and a host.
+    let said = demo.said(0, &["inspect", "legacy/db"]);
+    all_of(&said, &["POSTGRES_PASSWORD", "•••", "postgres: checkpointer"]);
+    assert!(!said.contains("correct-horse"), "{said}");
+    let said = demo.said(0, &["inspect", "e-1"]);
+    all_of(&said, &["version", "20.10.24, API 1.41", "Debian GNU/Linux 12", "overlay2"]);
+    let document = demo.json(0, &["inspect", "e-1", "--json"]);
+    assert_eq!((&document["host"], &document["info"]["Name"]), (&"e-1".into(), &"e-1".into()));
+    assert!(document.get("container").is_none() && document["version"]["ApiVersion"] == "1.41", "{document}");
+    for what in ["shop/nothing", "nothing", "shop", "shop/web.99"] {
+        all_of(&demo.said(2, &["inspect", what]), &["there is no container of", "wharf ps"]);
+    }
+}

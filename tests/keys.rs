@@ -3,6 +3,8 @@
 
 #[path = "keys/graph.rs"]
 mod graph;
+#[path = "keys/inspect.rs"]
+mod inspect;
 #[path = "keys/logs.rs"]
 mod logs;
 #[path = "keys/mouse.rs"]

@@ -26,6 +26,8 @@ mod composed;
 mod entry;
 #[path = "real/faults.rs"]
 mod faults;
+#[path = "real/inside.rs"]
+mod inside;
 #[path = "real/least.rs"]
 mod least;
 #[path = "real/life.rs"]

@@ -130,6 +130,101 @@ fn what_moves_at_three_sizes() {
     }
 }
 
+/// A container and an engine from the inside, when everything was told.
+fn inside(size: (u16, u16), keys: &str) -> State {
+    let mut state = World::usual().state(Mode::Normal, size);
+    let effects = type_keys(&mut state, keys);
+    support::inside::tell(&mut state, &effects);
+    state
+}
+
+#[test]
+fn the_inside_at_three_sizes() {
+    for (name, open, keys) in [
+        ("inspect-replica", "5i", ""),
+        ("inspect-processes", "5i", "/app/run<enter>n"),
+        ("inspect-service", "4<right>i", "hgjljjjjl"),
+        ("inspect-open", "5i", "h|"),
+        ("inspect-found", "5i", "h/token<enter>"),
+        ("inspect-typing", "5i", "h/secr"),
+        ("inspect-everything", "5i", "hGlG"),
+        ("inspect-image", "5i", "/copy<enter>"),
+        ("inspect-long", "5i", "/repodigests<enter>lj"),
+        ("inspect-host", "2i", "|"),
+    ] {
+        for size in SIZES {
+            let mut state = inside(size, open);
+            type_keys(&mut state, keys);
+            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
+        }
+    }
+    // Before anything was told, and where a part cannot be.
+    let mut state = World::usual().state(Mode::Normal, (120, 30));
+    let effects = type_keys(&mut state, "5i");
+    check("inspect-asking", &styled(&screen(&state, &theme())));
+    let question = support::inside::questions(&effects).pop().unwrap();
+    for part in &question.parts {
+        let told = match part {
+            wharf::model::Part::Processes => Err("Container 4f5e0a1b2c3d is not running"),
+            wharf::model::Part::Files => Err("no answer within 20.0 s; the engine hangs or is overloaded: see its log"),
+            part => Ok(support::inside::told(*part)),
+        };
+        support::inside::answer(&mut state, question.number, *part, told);
+    }
+    check("inspect-missing", &styled(&screen(&state, &theme())));
+    let mut plain = Theme::named("no-color").unwrap();
+    plain.ascii = true;
+    let mut state = inside((100, 30), "5i");
+    type_keys(&mut state, "h|");
+    let buffer = screen(&state, &plain);
+    assert!(text(&buffer).is_ascii(), "{}", text(&buffer));
+    check("inspect-no-color-ascii", &styled(&buffer));
+}
+
+/// Names and values as other tools may give them: wide, endless, hostile.
+#[test]
+fn a_hostile_inside_stays_in_its_columns() {
+    let mut document = support::inside::document();
+    document["Config"]["Labels"] = serde_json::json!({
+        "\x1b[31mred\x1b[0m": "\u{202e}gnp.exe\x1b]0;owned\x07",
+        "検索エンジンの索引の名前がとても長いとき": "港口港口港口港口港口港口港口港口港口港口港口港口港口港口港口港口港口港口",
+        "e\u{301}te\u{301}": "cafe\u{301}",
+        "com.example.a-name-that-goes-on-and-on-and-on-and-on-and-on-and-on-and-on": "x".repeat(400),
+        "lines": "one\ntwo\r\n\x1b[2Jthree",
+    });
+    document["Config"]["Env"] = serde_json::json!(["港口=船", "\x1b[2J=\u{202e}x", "NO_VALUE", "=odd", ""]);
+    for size in [(80, 30), (41, 20)] {
+        let mut state = World::usual().state(Mode::Normal, size);
+        let effects = type_keys(&mut state, "5i");
+        let number = support::inside::questions(&effects)[0].number;
+        let told = support::inside::facts(&document);
+        support::inside::answer(&mut state, number, wharf::model::Part::Container, Ok(told));
+        let odd = ["/bin/\x1b[31msh\x1b[0m", "索引 --港口", "\u{202e}gnp"];
+        let told = support::inside::processes(&odd);
+        support::inside::answer(&mut state, number, wharf::model::Part::Processes, Ok(told));
+        type_keys(&mut state, "/gnp<enter>");
+        let buffer = screen(&state, &theme());
+        assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(['\x1b', '\u{202e}', '\u{7}'])));
+        check(&format!("hostile-inspect-{}", size.0), &text(&buffer));
+    }
+    // Whatever is told, and however small the screen is: it holds.
+    for value in
+        [serde_json::json!(null), serde_json::json!([]), serde_json::json!({"State": 7, "Config": [], "Mounts": {}})]
+    {
+        for size in [(20, 5), (40, 10), (10, 2), (1, 1), (0, 0), (200, 1), (1, 60)] {
+            let mut state = World::usual().state(Mode::Normal, size);
+            let effects = type_keys(&mut state, "5i");
+            let number = support::inside::questions(&effects)[0].number;
+            for part in support::inside::OF_CONTAINER {
+                let told = support::inside::facts(&value);
+                support::inside::answer(&mut state, number, *part, Ok(told));
+            }
+            type_keys(&mut state, "|||jjG/x<enter>n");
+            screen(&state, &theme());
+        }
+    }
+}
+
 /// What a service prints: in colours, on stderr, with a life that ends, and names that are wide.
 fn printing(size: (u16, u16), keys: &str) -> State {
     let mut state = World::usual().state(Mode::Normal, size);

@@ -28,6 +28,8 @@ mod healing;
 mod histories;
 #[path = "sim/hosts.rs"]
 mod hosts;
+#[path = "sim/inside.rs"]
+mod inside;
 #[path = "sim/killed.rs"]
 mod killed;
 #[path = "sim/large.rs"]

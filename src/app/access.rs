@@ -38,6 +38,7 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
             Some(_) => None,
         },
         Command::Prune if state.screen().view != View::Storage => Some("V shows what hosts keep".into()),
+        Command::Inspect => super::inspect::chosen(state).err(),
         Command::NextPane if state.pane.is_none() => Some("there is no other pane: `d` opens one".into()),
         Command::Sort
         | Command::Wide
@@ -99,7 +100,7 @@ pub fn host(state: &State) -> Option<HostName> {
 /// The container of the selected replica, with its host.
 pub fn container(state: &State) -> Option<(&HostName, &Container)> {
     let Id::Replica(_) = state.selected()? else { return None };
-    let row = state.index.replicas.get(state.selected_row()?)?;
+    let row = state.selected_replica()?;
     Some((&row.host, state.container(row)?))
 }
 

@@ -31,11 +31,13 @@ pub enum Scope {
     Plan,
     /// A choice: where something moves to, which revision it runs again.
     Picker,
+    /// A container or an engine from the inside.
+    Inspect,
 }
 
 impl Scope {
     /// All of them, in the order of help.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Everywhere,
         Self::List,
         Self::Hosts,
@@ -49,6 +51,7 @@ impl Scope {
         Self::Operations,
         Self::Plan,
         Self::Picker,
+        Self::Inspect,
     ];
 
     /// Its name in key files.
@@ -67,6 +70,7 @@ impl Scope {
             Self::Operations => "operations",
             Self::Plan => "plan",
             Self::Picker => "choice",
+            Self::Inspect => "inspect",
         }
     }
 
@@ -91,6 +95,7 @@ impl Scope {
             Self::Operations => "operations",
             Self::Plan => "the open plan",
             Self::Picker => "a choice",
+            Self::Inspect => "inspect",
         }
     }
 
@@ -293,6 +298,7 @@ registry! {
     RebalanceAll "rebalance-all" [] [Everywhere] None drafts 0 "rebalance all" "Spread replicas over the hosts of every region anew: shows cost and spread.";
     Reconnect "reconnect" ["R"] [Hosts] Host looks 6 "reconnect" "Connect now instead of waiting.";
     Explain "explain" ["X"] [Stacks Services Replicas] Service looks 8 "explain" "Why it is not well: the chain of causes with evidence; a healthy one is said to be so.";
+    Inspect "inspect" ["i"] [Hosts Services Replicas] Row looks 9 "inspect" "Its container or engine from the inside: checks, processes, ports, environment, files, image, everything.";
     GraphTree "graph-tree" ["t"] [Graph] None looks 12 "tree" "The tree with the columns of a table; again: by hosts instead of by stacks.";
     GraphForm "graph-form" ["T"] [Graph] None looks 13 "next form" "Columns, focus, tree, matrix: the same selection in the next form.";
     GraphShallower "graph-shallower" ["<"] [Graph] None looks 0 "one step less" "Show the neighbourhood one step less deep.";
@@ -314,6 +320,18 @@ registry! {
     NextSource "next-source" ["l" "right" "tab"] [Picker] None looks 2 "from elsewhere" "Move from the next region or host where it runs.";
     LastSource "last-source" ["h" "left" "backtab"] [Picker] None looks 0 "from the one before" "Move from the region or host before.";
     ClosePicker "close-choice" ["esc" "q"] [Picker] None looks 4 "back" "Back to the view; nothing was changed.";
+    OpenBranch "open-branch" ["l" "right" "enter"] [Inspect] None looks 1 "open" "Open the branch; an open one is entered.";
+    CloseBranch "close-branch" ["h" "left"] [Inspect] None looks 2 "close" "Close the branch; again: to the branch above.";
+    Fold "fold" ["\\"] [Inspect] None looks 0 "fold" "Close or open the selected branch.";
+    FoldAll "fold-all" ["|"] [Inspect] None looks 4 "fold all" "One level more of the whole tree, or all of it closed.";
+    Search "search" ["/"] [Inspect] None looks 5 "search" "Look for words, `!word`, `~pattern`: branches that hold them open.";
+    NextFound "next-found" ["n"] [Inspect] None looks 0 "next match" "The next line that has what is looked for.";
+    LastFound "previous-found" ["N"] [Inspect] None looks 0 "match before" "The one before.";
+    CopyValue "copy-value" ["c"] [Inspect] None looks 6 "copy" "Send the value to the terminal's clipboard; of a branch, all of it.";
+    CopyPath "copy-path" ["Y"] [Inspect] None looks 0 "copy with path" "Send the value with the names that lead to it.";
+    DumpTree "save-tree" ["ctrl-s"] [Inspect] None looks 7 "save" "Write the whole tree, all branches open, to a text file.";
+    AskAgain "ask-again" ["R" "ctrl-r"] [Inspect] None looks 8 "ask again" "Ask its host for all of it again.";
+    CloseInspect "close-inspect" ["esc" "q"] [Inspect] None looks 3 "back" "Back to the view.";
     ClosePlan "close-plan" ["esc" "q"] [Plan] None looks 4 "back" "Back to the view; the draft stays.";
 }
 

@@ -19,6 +19,7 @@ pub mod history;
 pub mod ids;
 pub mod index;
 pub mod input;
+pub mod inspect;
 pub mod key;
 pub mod keymap;
 pub mod layout;

@@ -9,7 +9,7 @@ use super::{key::Key, prefs::Prefs};
 use crate::{
     model::{
         CommandId, ContainerId, Desired, Evidence, HostName, HostUpdate, JournalEntry, Lease, LogBatch, LogQuery,
-        Operation, Proposal, RegionName, ServiceKey, Storage,
+        Operation, PartTold, Proposal, Question, RegionName, ServiceKey, Storage,
     },
     text::Text,
 };
@@ -105,6 +105,8 @@ pub enum Msg {
     /// What a host keeps, or why it does not say: an answer to an [`Effect::Survey`]. It comes twice, the second time
     /// with everything counted.
     Storage(HostName, Box<Result<Storage, Text>>),
+    /// A part of the answer to an [`Effect::Inspect`].
+    Inspected(Box<PartTold>),
     /// What the shell wants to say in one line, such as the outcome of a copy or dump.
     Say(Text),
     /// What the shell could not do.
@@ -150,6 +152,8 @@ pub enum Effect {
     Ask(HostName, ContainerId),
     /// Ask engines what they keep. Answered by [`Msg::Storage`].
     Survey(Vec<HostName>),
+    /// Ask an engine about a container or itself. Answered by one [`Msg::Inspected`] for each part.
+    Inspect(Question),
     /// Put text into the clipboard of the terminal.
     Copy(String),
     /// Write the screen's text to a file. Answered by [`Msg::Say`] or [`Msg::Failed`].

@@ -53,6 +53,12 @@ impl Events {
         self.next += 1;
     }
 
+    /// Those of a host, or of one object on it, newest first.
+    pub fn of<'a>(&'a self, host: &'a HostName, id: Option<&'a str>) -> impl Iterator<Item = &'a EngineEvent> {
+        let events = self.events.iter().rev().map(|(_, event)| event);
+        events.filter(move |event| event.host == *host && id.is_none_or(|id| event.id == *id))
+    }
+
     /// Events and journal as one list, newest first.
     pub fn news(&self, journal: &[JournalEntry], observed: &Observed) -> Vec<News> {
         let engines = self.events.iter().map(|(number, event)| of_event(*number, event, observed));

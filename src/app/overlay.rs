@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     input::Input,
+    inspect::InspectPage,
     picker::{MovePicker, RevisionPicker},
 };
 use crate::{
@@ -40,6 +41,8 @@ pub enum Overlay {
     },
     /// Why something is not well.
     Explain(ExplainPage),
+    /// A container or an engine from the inside.
+    Inspect(Box<InspectPage>),
     /// What can be done with the selected row.
     Actions {
         /// The selected entry.

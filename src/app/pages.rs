@@ -6,6 +6,7 @@ mod details;
 mod explain;
 mod graph;
 mod help;
+mod inspect;
 mod logs;
 mod menus;
 mod operation;
@@ -13,16 +14,19 @@ mod plan;
 mod spec;
 mod steps;
 mod stored;
+mod typing;
 
 pub use bars::{empty, faults, header, hints, plan_bar, running};
 pub use choose::{Page, revision_room, revisions, targets};
 pub use explain::explain;
 pub use graph::{GraphPage, export_graph, graph, graph_foot};
 pub use help::help;
+pub use inspect::{inspect, inspect_rows, inspect_text};
 pub use logs::{LogPlace, log_place, log_screen, log_text, logs, sources};
 pub use menus::{MenuEntry, abort, actions, exact, palette, quit, remove, scale, sort};
 pub use operation::{operation, operation_end, operation_mark, operation_note, operation_traffic};
 pub use plan::{plan, plan_line_of};
+pub use typing::typed;
 
 use super::{
     line::{Line, Role},

@@ -149,6 +149,8 @@ pub struct State {
     pub(super) logs_from: logs::From,
     /// Counts what was followed.
     pub(super) log_generation: u64,
+    /// Counts what engines were asked for the page of an inspection.
+    pub(super) inspect_number: u64,
     /// What floats above.
     pub overlay: Option<Overlay>,
     /// The pane beside the list.
@@ -210,6 +212,7 @@ impl State {
             logs: None,
             logs_from: logs::From::default(),
             log_generation: 0,
+            inspect_number: 0,
             overlay: None,
             pane: None,
             draft: Draft::default(),

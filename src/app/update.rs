@@ -4,6 +4,7 @@ mod apply;
 mod edit;
 mod explain;
 mod graph;
+mod inspect;
 mod keys;
 mod logs;
 mod mouse;
@@ -93,6 +94,7 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             if taken { Redraw::Soon } else { Redraw::No }
         }
         Msg::Evidence(evidence) => explain::told(state, *evidence),
+        Msg::Inspected(told) => inspect::told(state, *told),
         Msg::Say(text) => {
             state.say(Mark::Ok, text.as_str());
             Redraw::Now
@@ -101,7 +103,11 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
             state.say(Mark::Failed, text.as_str());
             Redraw::Now
         }
-        Msg::Tick(now) => tick(state, now),
+        Msg::Tick(now) => {
+            let redraw = tick(state, now);
+            effects.extend(inspect::refresh(state));
+            redraw
+        }
         Msg::Shown => {
             let tour = state.tour.and_then(|tour| tour.go_on(state));
             let goes_on = tour != state.tour;

@@ -68,6 +68,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Say why a service is not healthy, with evidence
     Explain(ExplainArgs),
+    /// Show a replica's container, or a host's engine, from the inside; confidences are masked
+    Inspect(InspectArgs),
     /// Print what needs what: entries, services, networks
     Graph(GraphArgs),
     /// List images, volumes and networks of the hosts with what uses them

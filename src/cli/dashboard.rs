@@ -2,21 +2,18 @@
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{Context, Failure, hook::Hook, keys, liked, start::Starter, theme};
+use super::{Context, Failure, ask, hook::Hook, keys, liked, start::Starter, theme};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView, tour::Tour},
-    engine::{Attending, EngineError, Follower, ObserveOptions, Observer, Reader, Sampling, Watching},
+    engine::{Attending, Follower, ObserveOptions, Observer, Reader, Sampling, Watching},
     entry::Watch,
-    model::{
-        Container, FleetName, HostChange, HostName, HostUpdate, LogBatch, Operation, Owner, Paused, RegionName, Storage,
-    },
+    model::{Container, FleetName, HostChange, HostName, HostUpdate, LogBatch, Operation, Owner, Paused, RegionName},
     store::{JournalQuery, OperationQuery, ReadStore, Store, StoreError},
     text::Text,
     tui::{self, alert::Alerts},
@@ -52,9 +49,6 @@ const GATHER: Duration = Duration::from_millis(30);
 
 /// Batches of lines on their way to the screen; the follower holds what does not fit.
 const BATCHES: usize = 2;
-
-/// Engines that are asked at once what they keep.
-const SURVEYED: usize = 16;
 
 /// The slow round of statistics for everything that is not on the screen.
 const SLOW_STATS: Duration = Duration::from_secs(30);
@@ -263,17 +257,14 @@ async fn run_effects<Right>(
             Effect::Follow(query) => follower.follow(query),
             Effect::Unfollow => follower.stop(),
             Effect::Ask(host, container) => {
-                if let Some(reader) = observer.reader(&host) {
-                    let answers = answers.clone();
-                    tokio::spawn(async move {
-                        let evidence = reader.evidence(&container).await;
-                        let _ = answers.send(Msg::Evidence(Box::new(evidence))).await;
-                    });
-                }
+                tokio::spawn(ask::evidence(observer.reader(&host), container, answers.clone()));
             }
             Effect::Survey(hosts) => {
                 let readers: Vec<Reader> = hosts.iter().filter_map(|host| observer.reader(host)).collect();
-                tokio::spawn(survey(readers, answers.clone()));
+                tokio::spawn(ask::survey(readers, answers.clone()));
+            }
+            Effect::Inspect(question) => {
+                tokio::spawn(ask::inside(observer.reader(question.subject.host()), question, answers.clone()));
             }
             Effect::Sample(shown) => {
                 observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
@@ -285,25 +276,6 @@ async fn run_effects<Right>(
             _ => {}
         }
     }
-}
-
-/// Asks engines what they keep: first what there is, then what it takes, which is slow.
-async fn survey(readers: Vec<Reader>, answers: mpsc::Sender<Msg>) {
-    let ask = async |reader: &Reader| {
-        let host = reader.host().clone();
-        let tell = async |answer: Result<Storage, EngineError>| {
-            let answer = answer.map_err(|error| Text::new(&error.to_string()));
-            let _ = answers.send(Msg::Storage(host.clone(), Box::new(answer))).await;
-        };
-        match reader.storage().await {
-            Ok(storage) => {
-                tell(Ok(storage.clone())).await;
-                tell(reader.counted(storage).await).await;
-            }
-            Err(error) => tell(Err(error)).await,
-        }
-    };
-    futures::stream::iter(&readers).for_each_concurrent(SURVEYED, ask).await;
 }
 
 /// Makes sure, as long as an operation is open, that someone carries it out: a killed reconciler is followed by another.

@@ -3,6 +3,7 @@
 mod act;
 mod adopt;
 mod args;
+mod ask;
 mod context;
 mod dashboard;
 mod demo;
@@ -15,6 +16,7 @@ mod graph;
 mod hold;
 mod hook;
 mod host;
+mod inspect;
 mod json;
 mod keys;
 mod liked;
@@ -97,6 +99,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Events(args)) => records::events(context()?, args).await,
         Some(Command::Explain(args)) => explain::run(context()?, args).await,
         Some(Command::Storage(args)) => storage::run(context()?, args).await,
+        Some(Command::Inspect(args)) => inspect::run(context()?, args).await,
         Some(Command::Graph(args)) => graph::run(context()?, args).await,
         Some(Command::Logs(args)) => logs::run(context()?, args).await,
         Some(Command::Exec(args)) => exec::run(context()?, args).await,

@@ -154,11 +154,25 @@ impl Http {
         within(deadline, async { parse(&self.bytes(path).await?.1) }).await
     }
 
+    /// [`Http::json`] of at most so many bytes.
+    pub(crate) async fn json_of<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        most: usize,
+        deadline: Duration,
+    ) -> Result<T, Fault> {
+        within(deadline, async { parse(&self.bytes_of(path, most).await?.1) }).await
+    }
+
     /// Asks for headers and body.
     pub(crate) async fn bytes(&self, path: &str) -> Result<(HeaderMap, Bytes), Fault> {
+        self.bytes_of(path, MAX_ANSWER).await
+    }
+
+    async fn bytes_of(&self, path: &str, most: usize) -> Result<(HeaderMap, Bytes), Fault> {
         let response = self.send(Method::GET, path, HeaderMap::new(), None).await?;
         let (head, body) = response.into_parts();
-        Ok((head.headers, collect(body, MAX_ANSWER).await?))
+        Ok((head.headers, collect(body, most).await?))
     }
 
     /// Sends a JSON document and reads one.

@@ -21,6 +21,7 @@ mod follow;
 mod handle;
 mod http;
 mod image;
+mod inside;
 mod logs;
 mod network;
 mod observe;

@@ -189,6 +189,23 @@ wire! {
     ImageConfig {
         "ExposedPorts" exposed: BTreeMap<String, serde_json::Value>,
     }
+    /// `GET /containers/ID/top`.
+    Top {
+        "Titles" titles: Vec<String>,
+        "Processes" processes: Vec<Vec<String>>,
+    }
+    /// A line of `GET /containers/ID/changes`.
+    FileChange {
+        "Path" path: String,
+        "Kind" kind: u8,
+    }
+    /// A line of `GET /images/IMAGE/history`.
+    Layer {
+        "Created" created: i64,
+        "CreatedBy" by: String,
+        "Size" size: u64,
+        "Tags" tags: Vec<String>,
+    }
     /// `GET /system/df`.
     Disk {
         "LayersSize" layers: u64,

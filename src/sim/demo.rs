@@ -103,6 +103,22 @@ fn place(world: &mut World, seed: &mut ServiceSeed, region: &str, count: u32, ne
     seed.replicas.insert(region.to_owned(), count);
 }
 
+/// The environment of a container of the stack that Compose deployed: with passwords, as people write them.
+fn intranet(service: &str) -> Vec<(String, String)> {
+    let own: &[(&str, &str)] = match service {
+        "db" => {
+            &[("POSTGRES_USER", "intranet"), ("POSTGRES_PASSWORD", "correct-horse-battery"), ("PGDATA", "/data/pg")]
+        }
+        "mail" => &[("RELAY_HOST", "smtp.acme.internal"), ("RELAY_PASSWORD", "staple-1999")],
+        _ => &[
+            ("DATABASE_URL", "postgres://intranet:correct-horse-battery@db:5432/intranet"),
+            ("SECRET_KEY_BASE", "8f0c2b6e41d97a35"),
+        ],
+    };
+    let pairs = own.iter().chain(&[("TZ", "UTC")]);
+    pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
 /// Three regions, twelve hosts, five stacks that wharf manages and one that Compose deployed on host `w-3`.
 pub(super) fn company(registry: &Registry) -> World {
     let mut world = World { fleet: "acme".to_owned(), ..World::default() };
@@ -132,7 +148,7 @@ pub(super) fn company(registry: &Registry) -> World {
             image: image.to_owned(),
             digest: registry.digest(name, tag),
             previous: image.to_owned(),
-            env: vec![("TZ".to_owned(), "UTC".to_owned())],
+            env: intranet(service),
             ports: port.into_iter().map(|container| PortSeed { container, entry: None }).collect(),
             healthcheck: None,
             memory: 0,

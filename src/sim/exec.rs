@@ -180,26 +180,6 @@ impl Engine {
         let more = [("execID", id.to_owned()), ("exitCode", code.to_string())];
         self.emit_container(&mut state, &container, "exec_die", &more);
     }
-
-    pub(super) fn top(&self, wanted: &str) -> Answer {
-        let state = self.lock();
-        let container = state.container(wanted)?;
-        if !container.alive() {
-            return Err(not_running(&container.id));
-        }
-        let command = match container.spec.command.join(" ") {
-            empty if empty.is_empty() => "/entrypoint.sh".to_owned(),
-            command => command,
-        };
-        let pid = container.pid;
-        let row = |pid: u32, parent: u32| {
-            json!(["root", pid.to_string(), parent.to_string(), "0", "08:00", "?", "00:00:12", command])
-        };
-        Ok(reply::ok(&json!({
-            "Titles": ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"],
-            "Processes": [row(pid, pid.saturating_sub(21)), row(pid + 7, pid)],
-        })))
-    }
 }
 
 /// The answer that turns a connection into a raw stream.

@@ -234,14 +234,6 @@ impl Engine {
         Ok(reply::ok(&inspect))
     }
 
-    pub(super) fn changes(&self, wanted: &str) -> Answer {
-        let state = self.lock();
-        let container = state.container(wanted)?;
-        let files = container.extra.iter().flat_map(|extra| extra.files.keys());
-        let list: Vec<Value> = files.map(|path| json!({"Path": path, "Kind": 1})).collect();
-        Ok(reply::ok(&if list.is_empty() { Value::Null } else { Value::from(list) }))
-    }
-
     /// The content of a file that was put into a container, for tests and the demo.
     pub fn file(&self, container: &str, path: &str) -> Option<Vec<u8>> {
         let state = self.lock();

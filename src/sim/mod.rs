@@ -21,6 +21,7 @@ mod exec;
 mod fleet;
 mod http;
 mod images;
+mod inside;
 mod inspect;
 mod kind;
 mod life;

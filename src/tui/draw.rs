@@ -58,9 +58,12 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
     }
     line(buffer, theme, areas.hints, 0, &pages::hints(state, cells));
     let mut cursor = float::draw(state, theme, buffer);
-    if let Some(Overlay::Filter { input, .. }) = &state.overlay
-        && !areas.hints.is_empty()
-    {
+    let typed = match &state.overlay {
+        Some(Overlay::Filter { input, .. }) => Some(input),
+        Some(Overlay::Inspect(page)) => page.input(),
+        _ => None,
+    };
+    if let Some(input) = typed.filter(|_| !areas.hints.is_empty()) {
         let x = u16::try_from(2 + width(input.before())).unwrap_or(u16::MAX);
         cursor = Some(Position { x: x.min(state.size.0.saturating_sub(1)), y: areas.hints.y });
     }
@@ -126,7 +129,8 @@ fn rule(buffer: &mut Buffer, theme: &Theme, area: Area) {
 fn below(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::layout::Layout) {
     let shown = state.screen().top + list_rows(state);
     let below = state.rows.rows.len().saturating_sub(shown);
-    let is_covered = matches!(state.overlay, Some(Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_)));
+    let is_covered =
+        matches!(state.overlay, Some(Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_) | Overlay::Inspect(_)));
     if below > 0 && !is_covered && state.screen().view.is_list() && areas.rule.w >= 40 {
         let text = format!(" {below} more below ");
         let w = u16::try_from(text.len()).unwrap_or(0);
@@ -218,6 +222,7 @@ fn page(state: &State, theme: &Theme, buffer: &mut Buffer) -> bool {
         }
         Some(Overlay::Move(picker)) => pages::targets(state, picker),
         Some(Overlay::Rollback(picker)) => pages::revisions(state, picker),
+        Some(Overlay::Inspect(page)) => pages::inspect(state, page),
         _ => return false,
     };
     lines(buffer, theme, area, &page.lines, 0);

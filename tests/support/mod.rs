@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod fleet;
+pub mod inside;
 pub mod lines;
 pub mod moving;
 pub mod pty;

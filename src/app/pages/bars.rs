@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Adds `right` at the right edge; the left gives way.
-fn both(mut left: Line, right: Line, cells: usize) -> Line {
+pub(super) fn both(mut left: Line, right: Line, cells: usize) -> Line {
     let room = cells.saturating_sub(right.width());
     while left.width() + 1 > room {
         let over = left.width() + 1 - room;
@@ -269,25 +269,8 @@ pub fn plan_bar(state: &State, cells: usize) -> Line {
 
 /// The bottom line: a notice, what is being typed, or the keys that matter here.
 pub fn hints(state: &State, cells: usize) -> Line {
-    if let Some(Overlay::Filter { input, .. }) = &state.overlay {
-        let mut left = Line::of(Role::Key, " /").with(Role::Plain, input.text());
-        let error = match &state.logs {
-            Some(logs) => &logs.pattern.error,
-            None => &state.rows.filter_error,
-        };
-        if let Some(error) = error {
-            left.push(Role::Mark(Mark::Failed), format!("   {error}"));
-        }
-        let (shown, of) = match &state.logs {
-            Some(logs) => (logs.shown.len(), logs.ring.len()),
-            None => (state.rows.rows.len(), state.rows.of),
-        };
-        let found = Line::of(Role::Dim, format!("{shown} of {of}   "))
-            .with(Role::Key, "enter")
-            .with(Role::Dim, " keep  ")
-            .with(Role::Key, "esc")
-            .with(Role::Dim, " undo ");
-        return both(left, found, cells);
+    if let Some(typed) = super::typed(state, cells) {
+        return typed;
     }
     if let Some(notice) = &state.notice {
         return Line::of(Role::Plain, " ").mark(notice.mark).with(
@@ -309,6 +292,7 @@ pub fn hints(state: &State, cells: usize) -> Line {
     let scopes: Vec<Scope> = match &state.overlay {
         Some(Overlay::Plan(_)) => vec![Scope::Plan],
         Some(Overlay::Move(_) | Overlay::Rollback(_)) => vec![Scope::Picker],
+        Some(Overlay::Inspect(_)) => vec![Scope::Inspect],
         Some(_) => return Line::of(Role::Dim, " esc closes"),
         None => state.scopes(),
     };

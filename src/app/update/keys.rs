@@ -1,6 +1,6 @@
 //! A key: to what floats above, else to the command that it stands for.
 
-use super::{edit, explain, graph, leave, logs, navigate, overlays};
+use super::{edit, explain, graph, inspect, leave, logs, navigate, overlays};
 use crate::app::{
     command::Command,
     input::Input,
@@ -84,6 +84,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Shell | Command::Attach => return visit(state, command == Command::Attach),
         Command::Copy | Command::CopyRow => return navigate::copy(state, command == Command::CopyRow),
         Command::Explain => return explain::open(state),
+        Command::Inspect => return inspect::open(state),
         Command::Freeze => navigate::freeze(state),
         Command::Mouse => {
             state.mouse = !state.mouse;

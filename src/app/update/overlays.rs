@@ -1,6 +1,6 @@
 //! Keys for what floats above a view.
 
-use super::{apply, edit, keys, logs, pick};
+use super::{apply, edit, inspect, keys, logs, pick};
 use crate::app::{
     command::Command,
     input::Input,
@@ -20,6 +20,7 @@ pub(super) fn input(state: &mut State) -> Option<&mut Input> {
         | Overlay::Exact { input, .. }
         | Overlay::Remove { input, .. } => Some(input),
         Overlay::Scale(form) => form.rows.get_mut(form.at).map(|(_, _, input)| input),
+        Overlay::Inspect(page) => page.input_mut(),
         _ => None,
     }
 }
@@ -39,12 +40,17 @@ pub(super) fn typed(state: &mut State) {
             }
         }
         Some(Overlay::Palette { at, .. }) => *at = 0,
+        Some(Overlay::Inspect(page)) => page.typed(),
         _ => {}
     }
 }
 
 /// A key for what floats above.
 pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
+    // It may be large: its tree is not copied for every key.
+    if matches!(state.overlay, Some(Overlay::Inspect(_))) {
+        return inspect::key(state, key);
+    }
     let Some(overlay) = state.overlay.clone() else { return Vec::new() };
     if key.ctrl && key.code == Code::Char('c') {
         return if overlay == Overlay::Quit { vec![Effect::Quit] } else { close(state) };
@@ -108,6 +114,7 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
             logs::sources_key(state, key, at);
             Vec::new()
         }
+        Overlay::Inspect(_) => Vec::new(),
         Overlay::Quit => match key.code {
             Code::Enter | Code::Char('y') => vec![Effect::Quit],
             Code::Esc | Code::Char('q' | 'n') => close(state),

@@ -70,6 +70,20 @@ pub struct ExplainArgs {
     pub output: OutputArgs,
 }
 
+/// `wharf inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// STACK/SERVICE, STACK/SERVICE.SLOT, a container's name, or a host
+    #[arg(value_name = "STACK/SERVICE[.SLOT]")]
+    pub what: String,
+    /// Only a replica on this host
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// How it is printed
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// `wharf graph`.
 #[derive(Debug, Args)]
 pub struct GraphArgs {

@@ -6,6 +6,7 @@ mod exec;
 mod faults;
 mod fleet;
 mod images;
+mod inside;
 mod proxy;
 mod streams;
 mod things;

@@ -18,7 +18,9 @@ use crate::{
 /// Draws what floats. Gives the cursor's place, when something is being typed.
 pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Position> {
     match state.overlay.as_ref()? {
-        Overlay::Filter { .. } | Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_) => None,
+        Overlay::Filter { .. } | Overlay::Plan(_) | Overlay::Move(_) | Overlay::Rollback(_) | Overlay::Inspect(_) => {
+            None
+        }
         Overlay::Help { top } => {
             let text = pages::help(state);
             let inner = open(state, theme, buffer, "HELP", u16::MAX, u16::MAX)?;
