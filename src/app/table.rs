@@ -48,6 +48,8 @@ pub enum Col {
     Errors,
     Answer,
     Sessions,
+    CpuPast,
+    RequestsPast,
 }
 
 impl Col {

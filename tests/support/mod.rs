@@ -4,5 +4,6 @@
 pub mod fleet;
 pub mod lines;
 pub mod moving;
+pub mod past;
 pub mod pty;
 pub mod screen;

@@ -392,6 +392,6 @@ pub fn empty(state: &State) -> Vec<Line> {
         View::Hosts => vec![say("The fleet file names no hosts."), say(&state.fleet.origin)],
         View::Events => vec![say("Nothing was told since this screen began.")],
         View::Operations => vec![say("Nothing was asked for yet. `+` on a service drafts a first change.")],
-        View::Operation | View::Logs | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Charts | View::Wall => Vec::new(),
     }
 }

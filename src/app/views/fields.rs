@@ -175,7 +175,7 @@ fn words_in(state: &State, view: View, row: usize, name: &str) -> Option<Value> 
                 _ => Value::Words(op.regions().iter().map(ToString::to_string).collect()),
             })
         }
-        View::Graph | View::Operation | View::Wall | View::Logs => None,
+        View::Graph | View::Operation | View::Wall | View::Logs | View::Charts => None,
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::text::width;
 
-pub use common::replica_name;
+pub use common::{cpu, fails, memory, per_second, rate, replica_name};
 pub use graph::{graph_mark, graph_target, name as node_name};
 
 /// Rows whose cells are measured to find the widths of columns.
@@ -36,7 +36,7 @@ pub fn rows(state: &State) -> Rows {
         View::Graph => super::graph::rows(state),
         View::Events => events::rows(state),
         View::Operations => operations::rows(state),
-        View::Operation | View::Logs | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Charts | View::Wall => Vec::new(),
     };
     let of = all.len();
     let filter = Filter::new(&screen.filter, fields::is_field);
@@ -90,7 +90,7 @@ pub fn columns(state: &State) -> Vec<Column> {
         View::Graph => graph::columns(state),
         View::Events => events::columns(state),
         View::Operations => operations::columns(state),
-        View::Operation | View::Logs | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Charts | View::Wall => Vec::new(),
     }
 }
 
@@ -104,7 +104,7 @@ pub fn cell(state: &State, row: usize, col: Col) -> Cell {
         View::Graph => graph::cell(state, row, col),
         View::Events => events::cell(state, row, col),
         View::Operations => operations::cell(state, row, col),
-        View::Operation | View::Logs | View::Wall => None,
+        View::Operation | View::Logs | View::Charts | View::Wall => None,
     }
     .unwrap_or_default()
 }
@@ -119,7 +119,7 @@ pub fn id(state: &State, row: usize) -> Option<Id> {
         View::Graph => super::graph::Node::of(row).id(&state.index)?,
         View::Events => Id::Event(state.news.get(row)?.number),
         View::Operations => Id::Operation(state.operations().get(row)?.id),
-        View::Operation | View::Logs | View::Wall => return None,
+        View::Operation | View::Logs | View::Charts | View::Wall => return None,
     })
 }
 
@@ -132,7 +132,7 @@ fn sort_key(state: &State, row: usize, col: Col) -> SortKey {
         View::Graph => graph::sort_key(state, row, col),
         View::Events => events::sort_key(state, row, col),
         View::Operations => operations::sort_key(state, row, col),
-        View::Operation | View::Logs | View::Wall => None,
+        View::Operation | View::Logs | View::Charts | View::Wall => None,
     };
     special.unwrap_or_else(|| SortKey::Text(cell(state, row, col).text()))
 }
@@ -147,7 +147,7 @@ fn haystack(state: &State, row: usize) -> String {
         View::Graph => graph::haystack(state, row),
         View::Events => events::haystack(state, row),
         View::Operations => operations::haystack(state, row),
-        View::Operation | View::Logs | View::Wall => None,
+        View::Operation | View::Logs | View::Charts | View::Wall => None,
     }
     .unwrap_or_default()
 }
@@ -161,6 +161,6 @@ fn is_fault(state: &State, row: usize) -> bool {
         View::Graph => graph::is_fault(state, row),
         View::Events => events::is_fault(state, row),
         View::Operations => operations::is_fault(state, row),
-        View::Operation | View::Logs | View::Wall => false,
+        View::Operation | View::Logs | View::Charts | View::Wall => false,
     }
 }
