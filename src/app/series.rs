@@ -161,23 +161,25 @@ impl Series {
 /// Eighths of a cell.
 pub const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
+/// Where a part is missing: without an edge, and told apart also without colours.
+pub const AT_LEAST: &str = "░";
+
 /// The largest of some values.
 pub fn largest(values: &[Option<Point>]) -> f32 {
     values.iter().flatten().map(|point| point.value).fold(0.0, f32::max)
 }
 
-/// Values as one line of bars, a cell each, `top` full. A gap is a gap; what lacks a part looks like what cannot be
-/// seen.
+/// Values as one line of bars, a cell each, `top` full. A gap is a gap; what lacks a part has no height to be misread.
 pub fn spark(values: &[Option<Point>], top: f32, role: Role) -> Line {
     let mut line = Line::new();
     for value in values {
         let (glyph, role) = match value {
             None => (" ", Role::Plain),
+            Some(point) if point.partial => (AT_LEAST, Role::Mark(Mark::Unknown)),
             Some(point) => {
                 let share = if top > 0.0 { point.value / top } else { 0.0 };
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of seven")]
                 let at = (share.clamp(0.0, 1.0) * 7.0).round() as usize;
-                let role = if point.partial { Role::Mark(Mark::Unknown) } else { role };
                 (BARS.get(at).copied().unwrap_or(" "), role)
             }
         };
@@ -268,5 +270,7 @@ mod tests {
         assert_eq!(text(&[Some(0.0), Some(50.0), None, Some(100.0)]), "▁▅ █");
         assert_eq!(text(&[Some(0.0), Some(0.0)]), "▁▁");
         assert_eq!(text(&[]), "");
+        let partial = [Some(whole(2.0)), Some(Point::new(1.0, true)), None];
+        assert_eq!(spark(&partial, 2.0, Role::Plain).text(), "█░ ");
     }
 }

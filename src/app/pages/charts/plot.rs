@@ -6,7 +6,7 @@ use crate::{
         charts::{Axis, Unit, why_none},
         history::Measure,
         line::{Line, Mark, Role},
-        series::{BARS, Point, largest},
+        series::{AT_LEAST, BARS, Point, largest},
         state::State,
         views::fails,
     },
@@ -93,7 +93,8 @@ fn block(
     match here {
         0 => (Role::Plain, " "),
         // At least so much: no sharp edge.
-        _ if point.partial && (here > 4 || below == 0) => (role, "░"),
+        _ if point.partial && here > 4 => (role, AT_LEAST),
+        _ if point.partial && below == 0 => (role, "┄"),
         _ if point.partial => (Role::Plain, " "),
         _ => (role, BARS.get(here - 1).copied().unwrap_or(" ")),
     }
