@@ -1,6 +1,8 @@
 //! Keys in, state and effects out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
+#[path = "keys/charts.rs"]
+mod charts;
 #[path = "keys/graph.rs"]
 mod graph;
 #[path = "keys/inspect.rs"]
@@ -326,7 +328,7 @@ fn nothing_new_asks_for_no_frame() {
 fn any_key() -> impl Strategy<Value = Key> {
     let names = "enter esc tab backtab backspace up down left right home end pgup pgdn space ctrl-d ctrl-u ctrl-c ctrl-r ctrl-l \
                  ctrl-s ctrl-w ctrl-x alt-x f5 1 2 3 4 5 8 9 + + + - = s r u x . . enter enter / : ! ~ ? S I w h l d y c Y o e n N \
-                 q z Z P A R G g j k m m B B D b tab [ ] ' * a 7 0 港";
+                 q z Z P A R G g j k m m B B D b tab [ ] ' * a 7 0 C C t lt > ctrl-s 港";
     let keys: Vec<Key> = names.split_whitespace().map(|name| Key::parse(name).unwrap()).collect();
     prop_oneof![8 => proptest::sample::select(keys), 1 => any::<char>().prop_map(Key::char)]
 }

@@ -1,6 +1,8 @@
 //! What the screen looks like, characters and styles.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
+#[path = "screens/charts.rs"]
+mod charts;
 mod support;
 
 use support::{

@@ -29,6 +29,15 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
         {
             Some("no part of the draft can be applied".into())
         }
+        Command::Filter | Command::Faults if state.screen().view == View::Charts => Some("these are no rows".into()),
+        Command::ChartsOrder | Command::ChartsKind | Command::ChartsList
+            if super::charts::Kind::of(&state.screen().within).is_empty() =>
+        {
+            Some("one replica is all there is".into())
+        }
+        Command::ChartsAbove if super::charts::above(state, &state.screen().within).is_none() => {
+            Some("this is the whole fleet".into())
+        }
         Command::Migrate | Command::Rollback if state.screen().marks.len() > 1 => {
             Some("one at a time: esc takes the marks away".into())
         }

@@ -21,6 +21,8 @@ pub enum Scope {
     Logs,
     /// The graph.
     Graph,
+    /// Charts.
+    Charts,
     /// Events.
     Events,
     /// What hosts keep.
@@ -37,7 +39,7 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order of help.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Everywhere,
         Self::List,
         Self::Hosts,
@@ -46,6 +48,7 @@ impl Scope {
         Self::Replicas,
         Self::Logs,
         Self::Graph,
+        Self::Charts,
         Self::Events,
         Self::Storage,
         Self::Operations,
@@ -65,6 +68,7 @@ impl Scope {
             Self::Replicas => "replicas",
             Self::Logs => "logs",
             Self::Graph => "graph",
+            Self::Charts => "charts",
             Self::Events => "events",
             Self::Storage => "storage",
             Self::Operations => "operations",
@@ -90,6 +94,7 @@ impl Scope {
             Self::Replicas => "replicas",
             Self::Logs => "logs",
             Self::Graph => "graph",
+            Self::Charts => "charts",
             Self::Events => "events",
             Self::Storage => "storage",
             Self::Operations => "operations",
@@ -108,6 +113,7 @@ impl Scope {
             View::Replicas => Self::Replicas,
             View::Logs => Self::Logs,
             View::Graph => Self::Graph,
+            View::Charts => Self::Charts,
             View::Events => Self::Events,
             View::Operations | View::Operation => Self::Operations,
             View::Storage => Self::Storage,
@@ -311,6 +317,16 @@ registry! {
     GraphMermaid "graph-mermaid" [] [Everywhere] None looks 0 "graph as mermaid" "Write the relations of the selected stack or service to a file in Mermaid's words.";
     GraphText "graph-text" [] [Everywhere] None looks 0 "graph as text" "Write the relations of the selected stack or service to a file as text.";
     Prune "prune" ["p"] [Storage] Row drafts 1 "prune" "Remove what nothing needs, in the draft: the marked rows, or the selected one; a host's row stands for its images and networks.";
+    Charts "charts" ["C"] [Stacks Hosts Services Replicas Graph Charts] Row looks 40 "charts" "Its CPU, memory, network, disk and requests over time, and what uses most of it.";
+    FleetCharts "charts-fleet" [] [Everywhere] None looks 0 "charts of all" "The charts of the whole fleet.";
+    ChartsOpen "charts-open" ["enter"] [Charts] None looks 1 "zoom" "The selected chart over the whole page and back; in the list, the row where it is at home.";
+    ChartsShorter "charts-shorter" ["<" "h" "left"] [Charts] None looks 2 "less" "Less of the past: 3 hours, 1 hour, 30 minutes, 10 minutes.";
+    ChartsLonger "charts-longer" [">" "l" "right"] [Charts] None looks 3 "more" "More of the past: 10 minutes, 30 minutes, 1 hour, 3 hours.";
+    ChartsList "charts-list" ["tab" "backtab"] [Charts] None looks 4 "largest" "Keys to the list of what uses most, and back to the charts.";
+    ChartsOrder "charts-order" ["s" "S"] [Charts] None looks 5 "order" "The list by CPU, memory, network or requests.";
+    ChartsKind "charts-kind" ["t"] [Charts] None looks 6 "list what" "List hosts, services or replicas.";
+    ChartsAbove "charts-above" ["o"] [Charts] None looks 7 "one up" "The charts of what it belongs to: replica, service, stack, fleet; host, region, fleet.";
+    CopyFigures "copy-figures" ["c"] [Charts] None looks 8 "copy" "Send the figures of all charts to the terminal's clipboard.";
     Hold "hold" ["space"] [Operations] Operation drafts 4 "pause, resume" "Let the operation stand still, or go on: nothing new begins meanwhile.";
     Abort "abort" ["A"] [Operations] Operation drafts 5 "abort" "End the operation; says first what stays.";
     Apply "apply" ["enter"] [Plan] None drafts 1 "apply" "Accept exactly what is shown.";

@@ -26,6 +26,8 @@ pub struct Flow {
     pub answer_ms: u64,
     /// Under way now.
     pub sessions: u32,
+    /// A proxy that carries it too was not read lately, or only once: it is at least so much.
+    pub is_partial: bool,
 }
 
 impl Flow {
@@ -54,6 +56,7 @@ impl Flow {
         };
         self.failed += other.failed;
         self.sessions = self.sessions.saturating_add(other.sessions);
+        self.is_partial |= other.is_partial;
     }
 }
 
@@ -88,6 +91,7 @@ impl Meter {
             failed: rate(self.failed),
             answer_ms: self.last.answer_ms,
             sessions: self.sessions,
+            is_partial: !is_rated,
         }
     }
 }
@@ -120,6 +124,7 @@ pub struct Sums {
     services: HashMap<ServiceKey, Flow>,
     stacks: HashMap<StackName, Flow>,
     replicas: HashMap<Head, Flow>,
+    proxies: HashMap<HostName, Flow>,
 }
 
 impl Sums {
@@ -141,6 +146,19 @@ impl Sums {
     /// Of one container; none where no proxy sends it anything.
     pub fn replica(&self, container: &ContainerId) -> Option<&Flow> {
         self.replicas.get(&container.to_string())
+    }
+
+    /// What comes through the proxy of a host; none where it has none.
+    pub fn proxy(&self, host: &HostName) -> Option<&Flow> {
+        self.proxies.get(host)
+    }
+
+    /// Of the whole fleet.
+    pub fn total(&self) -> Flow {
+        self.stacks().fold(Flow::default(), |mut total, (_, flow)| {
+            total.add(flow);
+            total
+        })
     }
 }
 
@@ -192,9 +210,11 @@ impl Flows {
         }
         let mut sums = Sums::default();
         self.stale_at = None;
-        for proxy in self.proxies.values() {
+        let mut silent = Vec::new();
+        for (host, proxy) in &self.proxies {
             let Ok(until) = proxy.at.checked_add(std::time::Duration::from_secs(GAP_SECONDS)) else { continue };
             if until <= now {
+                silent.push((host, proxy));
                 continue;
             }
             self.stale_at = Some(self.stale_at.map_or(until, |known| known.min(until)));
@@ -202,9 +222,19 @@ impl Flows {
                 let flow = meter.flow();
                 sums.services.entry(name.service.clone()).or_default().add(&flow);
                 sums.stacks.entry(name.service.stack.clone()).or_default().add(&flow);
+                sums.proxies.entry(host.clone()).or_default().add(&flow);
             }
             for ((_, head), meter) in &proxy.servers {
                 sums.replicas.entry(head.clone()).or_default().add(&meter.flow());
+            }
+        }
+        // What others carry is still known of those, but not all of it.
+        for (host, proxy) in silent {
+            sums.proxies.insert(host.clone(), Flow { is_partial: true, ..Flow::default() });
+            for name in proxy.backends.keys() {
+                let service = sums.services.get_mut(&name.service);
+                let stack = sums.stacks.get_mut(&name.service.stack);
+                service.into_iter().chain(stack).for_each(|flow| flow.is_partial = true);
             }
         }
         self.sums = sums;
@@ -279,5 +309,26 @@ mod tests {
         assert_eq!(shown(&mut flows, 60), Some((None, None, 3)), "nobody knows when they came");
         flows.see(&host, None);
         assert_eq!(shown(&mut flows, 61), None);
+    }
+
+    #[test]
+    fn a_sum_without_one_of_its_proxies_says_so() {
+        let host = |name: &str| HostName::new(name).unwrap();
+        let mut flows = Flows::default();
+        for seconds in [0, 10] {
+            flows.see(&host("e-1"), Some(&proxy(seconds, 1_000 + 20 * seconds.unsigned_abs(), 0)));
+            flows.see(&host("e-2"), Some(&proxy(seconds, 1_000 + 40 * seconds.unsigned_abs(), 0)));
+        }
+        let told = |flows: &mut Flows, seconds: i64| {
+            flows.settle(at(seconds));
+            let service = *flows.sums().service(&"shop/web".parse().unwrap()).unwrap();
+            let proxies = ["e-1", "e-2"].map(|name| flows.sums().proxy(&host(name)).and_then(|flow| flow.requests));
+            (service.requests, service.is_partial, flows.sums().total().is_partial, proxies)
+        };
+        assert_eq!(told(&mut flows, 10), (Some(60.0), false, false, [Some(20.0), Some(40.0)]));
+        flows.see(&host("e-1"), Some(&proxy(20, 1_400, 0)));
+        assert_eq!(told(&mut flows, 26), (Some(20.0), true, true, [Some(20.0), None]), "e-2 says nothing any more");
+        flows.see(&host("e-2"), None);
+        assert_eq!(told(&mut flows, 26), (Some(20.0), false, false, [Some(20.0), None]), "it has no proxy any more");
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     ids::{ReplicaId, ServiceId, StackId, is_seen},
     line::Mark,
-    rows::{HostRow, ReplicaRow, ServiceRow, StackRow, Tally},
+    rows::{HostRow, Load, ReplicaRow, ServiceRow, StackRow, Tally},
     status::Judge,
 };
 use crate::{
@@ -131,6 +131,20 @@ impl Index {
         self.stacks.iter().find(|row| row.id == *id)
     }
 
+    /// The replicas of a service.
+    pub fn replicas_of(&self, service: &ServiceId) -> &[ReplicaRow] {
+        let from = self.replicas.partition_point(|row| row.service < *service);
+        let to = self.replicas.partition_point(|row| row.service <= *service);
+        self.replicas.get(from..to).unwrap_or_default()
+    }
+
+    /// The replicas of a stack.
+    pub fn replicas_of_stack(&self, stack: &StackId) -> &[ReplicaRow] {
+        let from = self.replicas.partition_point(|row| row.service.stack < *stack);
+        let to = self.replicas.partition_point(|row| row.service.stack <= *stack);
+        self.replicas.get(from..to).unwrap_or_default()
+    }
+
     /// The place of a region in the fleet's order.
     pub fn region_at(&self, name: &RegionName) -> Option<usize> {
         self.regions.iter().position(|region| region == name)
@@ -173,10 +187,12 @@ impl Builder<'_> {
 
     fn other(&mut self, region: RegionName, host: &HostName, container: &Container) {
         let id = ServiceId::of(container);
-        let mark = self.judge(self.observed.hosts.get(host), None, container);
+        let view = self.observed.hosts.get(host);
+        let (mark, now) = (self.judge(view, None, container), self.now);
         if let Some(tally) = self.tally(&id, &region) {
             tally.count(mark);
             tally.load(container.usage);
+            tally.live.count(container, is_seen(view), now);
         }
         let row = self.service(&id);
         if row.image.is_empty() {
@@ -249,6 +265,12 @@ impl Builder<'_> {
         let usage = filled.and_then(|(_, container)| container.usage);
         tally.count(mark);
         tally.load(usage);
+        match filled {
+            Some((_, container)) => tally.live.count(container, is_seen(view), self.now),
+            // Nobody can tell whether it runs there.
+            None if mark == Mark::Unknown => tally.live.missing += 1,
+            None => {}
+        }
         let on = &mut self.hosts.entry(host.clone()).or_default().0;
         on.count(mark);
         on.load(usage);
@@ -270,11 +292,13 @@ impl Builder<'_> {
     fn surplus(&mut self, host: &HostName, container: &Container) {
         let Some(of) = container.replica() else { return };
         let id = ServiceId::own(&of.key.service);
-        let mark = self.judge(self.observed.hosts.get(host), None, container);
+        let view = self.observed.hosts.get(host);
+        let (mark, now) = (self.judge(view, None, container), self.now);
         let mark = if mark == Mark::Ok { Mark::Changing } else { mark };
         if let Some(tally) = self.tally(&id, &of.key.region) {
             tally.surplus += 1;
             tally.load(container.usage);
+            tally.live.count(container, is_seen(view), now);
         }
         self.hosts.entry(host.clone()).or_default().0.surplus += 1;
         self.on_host(&id.stack, host);
@@ -342,7 +366,8 @@ impl Builder<'_> {
             .hosts()
             .map(|(region, host)| {
                 let (replicas, others) = self.hosts.get(&host.name).copied().unwrap_or_default();
-                HostRow { name: host.name.clone(), region: region.name.clone(), replicas, others }
+                let live = Load::of(self.observed.hosts.get(&host.name), self.now);
+                HostRow { name: host.name.clone(), region: region.name.clone(), replicas, others, live }
             })
             .collect();
         Index {
@@ -371,25 +396,5 @@ impl Builder<'_> {
             self.look_again = Some(self.look_again.map_or(at, |known| known.min(at)));
         }
         judge.of(container).0
-    }
-}
-
-/// What a container's state is judged by.
-pub fn judge<'a>(
-    fleet: &Fleet,
-    desired: &'a Desired,
-    observed: &'a Observed,
-    host: &HostName,
-    container: &Container,
-    now: Timestamp,
-) -> Judge<'a> {
-    let view = observed.hosts.get(host);
-    let replica = container.replica();
-    let region = replica.and_then(|of| fleet.region(&of.key.region));
-    Judge {
-        host: view,
-        spec: replica.and_then(|of| desired.revision(&of.key.service, of.revision)).map(|revision| &revision.spec),
-        min_healthy: region.map(|region| region.defaults.min_healthy),
-        now,
     }
 }

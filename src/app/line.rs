@@ -122,6 +122,14 @@ impl Line {
         }
     }
 
+    /// Adds a piece; where the last one has the same meaning, to that.
+    pub fn run(&mut self, role: Role, text: &str) {
+        match self.spans.last_mut() {
+            Some(last) if last.role == role => last.text.push_str(text),
+            _ => self.push(role, text),
+        }
+    }
+
     /// Adds all pieces of another line.
     pub fn extend(&mut self, other: Self) {
         self.spans.extend(other.spans);

@@ -8,6 +8,7 @@
 mod access;
 pub mod alarms;
 pub mod balance;
+pub mod charts;
 pub mod command;
 pub mod draft;
 pub mod drains;

@@ -1,6 +1,7 @@
 //! Pages, bars and menus as lines of text with meaning. Drawing only lays them out.
 
 mod bars;
+mod charts;
 mod choose;
 mod details;
 mod explain;
@@ -17,6 +18,7 @@ mod stored;
 mod typing;
 
 pub use bars::{empty, faults, header, hints, plan_bar, running};
+pub use charts::{charts, figures, past};
 pub use choose::{Page, revision_room, revisions, targets};
 pub use explain::explain;
 pub use graph::{GraphPage, export_graph, graph, graph_foot};
@@ -74,6 +76,12 @@ pub fn dump(state: &State) -> String {
     let mut out = format!("{}  {}\n\n", header(state, 200).text().trim(), state.now);
     if state.screen().view == View::Logs {
         out.push_str(&log_text(state));
+        return out;
+    }
+    if state.screen().view == View::Charts {
+        out.push_str(&charts::figures(state));
+        out.push('\n');
+        out.push_str(&charts::table(state));
         return out;
     }
     if state.screen().view == View::Wall {

@@ -1,15 +1,65 @@
 //! What is counted: one row per stack, service, replica and host.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 
 use super::{
-    ids::{ReplicaId, ServiceId, StackId},
+    ids::{ReplicaId, ServiceId, StackId, is_seen},
     line::Mark,
 };
 use crate::{
-    model::{ContainerId, HostName, RegionName, RevisionNo, Usage},
+    model::{Container, ContainerId, HostName, HostView, RegionName, RevisionNo, Usage},
     text::Text,
 };
+
+/// A sample that is older says nothing of now: what is off the screen is sampled three times in that time.
+const FRESH_SECONDS: i64 = 90;
+/// A container that has just started has no sample yet, and needs none for so long.
+const YOUNG_SECONDS: i64 = 45;
+
+/// What containers use together, as far as that is known now.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Load {
+    /// The sum over those that are seen and were sampled lately; none where there is none.
+    pub usage: Option<Usage>,
+    /// Containers whose part is missing: not seen now, or not sampled yet.
+    pub missing: u32,
+}
+
+impl Load {
+    /// Adds a container, on a host that is seen now or not. One that does not run uses nothing.
+    pub fn count(&mut self, container: &Container, is_seen: bool, now: Timestamp) {
+        let within = |at: Timestamp, seconds: i64| at.checked_add(seconds.seconds()).is_ok_and(|until| now < until);
+        if !container.is_running() {
+            return;
+        }
+        match container.usage.filter(|usage| is_seen && within(usage.at, FRESH_SECONDS)) {
+            Some(usage) => self.add(&Self { usage: Some(usage), missing: 0 }),
+            None if is_seen && container.started.is_some_and(|at| within(at, YOUNG_SECONDS)) => {}
+            None => self.missing = self.missing.saturating_add(1),
+        }
+    }
+
+    /// Of everything on a host. Where it cannot be seen, something is missing whatever runs there.
+    pub fn of(host: Option<&HostView>, now: Timestamp) -> Self {
+        let mut load = Self::default();
+        for container in host.into_iter().flat_map(|host| host.containers.values()) {
+            load.count(container, is_seen(host), now);
+        }
+        if !is_seen(host) {
+            load.missing = load.missing.max(1);
+        }
+        load
+    }
+
+    /// Adds another load.
+    pub fn add(&mut self, other: &Self) {
+        self.usage = match (self.usage, other.usage) {
+            (Some(a), Some(b)) => Some(a.plus(b)),
+            (a, b) => a.or(b),
+        };
+        self.missing = self.missing.saturating_add(other.missing);
+    }
+}
 
 /// Replicas of something, counted by state.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -28,8 +78,10 @@ pub struct Tally {
     pub unknown: u32,
     /// There, but not wanted (any more).
     pub surplus: u32,
-    /// Load of those that were sampled.
+    /// Load of those that were sampled, whenever that was.
     pub usage: Option<Usage>,
+    /// Load as far as it is known now.
+    pub live: Load,
 }
 
 impl Tally {
@@ -63,6 +115,7 @@ impl Tally {
         self.unknown += other.unknown;
         self.surplus += other.surplus;
         self.load(other.usage);
+        self.live.add(&other.live);
     }
 
     /// The state that matters most.
@@ -151,4 +204,52 @@ pub struct HostRow {
     pub replicas: Tally,
     /// Containers of others on it.
     pub others: u32,
+    /// Load of everything on it, as far as it is known now.
+    pub live: Load,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ContainerState, Health, Owner};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    fn container(started: i64, sampled: Option<i64>) -> Container {
+        Container {
+            id: ContainerId("c".into()),
+            name: "c".into(),
+            image: "c".into(),
+            image_id: "c".into(),
+            state: ContainerState::Running,
+            health: Health::None,
+            owner: Owner::Loose,
+            created: None,
+            started: Some(at(started)),
+            restarts: 0,
+            ports: Vec::new(),
+            networks: Vec::new(),
+            usage: sampled.map(|seconds| Usage { cpu_percent: 5.0, at: at(seconds), ..Usage::default() }),
+        }
+    }
+
+    #[test]
+    fn a_load_says_what_it_lacks() {
+        let ended =
+            Container { state: ContainerState::Exited { code: 0, at: None, oom: false }, ..container(0, Some(99)) };
+        for (what, container, seen, cpu, missing) in [
+            ("sampled", container(0, Some(99)), true, Some(5.0), 0),
+            ("sampled, on a host that is not seen now", container(0, Some(99)), false, None, 1),
+            ("sampled long ago", container(0, Some(0)), true, None, 1),
+            ("never sampled", container(0, None), true, None, 1),
+            ("just started", container(70, None), true, None, 0),
+            ("ended, with its last sample", ended, true, None, 0),
+        ] {
+            let mut load = Load::default();
+            load.count(&container, seen, at(100));
+            assert_eq!((load.usage.map(|usage| usage.cpu_percent), load.missing), (cpu, missing), "{what}");
+        }
+    }
 }

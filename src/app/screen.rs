@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    charts,
     graph::Setting,
     ids::{Id, ReplicaId, ServiceId, StackId},
     table::Col,
@@ -30,6 +31,8 @@ pub enum View {
     Logs,
     /// The topology graph.
     Graph,
+    /// What was: loads and requests of one thing over time.
+    Charts,
     /// Events and journal.
     Events,
     /// Operations.
@@ -53,6 +56,7 @@ impl View {
             Self::Replicas => "replicas",
             Self::Logs => "logs",
             Self::Graph => "graph",
+            Self::Charts => "charts",
             Self::Events => "events",
             Self::Operations => "operations",
             Self::Operation => "operation",
@@ -63,7 +67,7 @@ impl View {
 
     /// True for what is a table with rows to select.
     pub fn is_list(self) -> bool {
-        !matches!(self, Self::Operation | Self::Logs | Self::Wall)
+        !matches!(self, Self::Operation | Self::Logs | Self::Charts | Self::Wall)
     }
 
     /// The views that a digit opens, with that digit.
@@ -82,7 +86,7 @@ impl View {
 }
 
 /// What a view is narrowed to by the way there.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Within {
     /// Everything.
     #[default]
@@ -150,6 +154,8 @@ pub struct Screen {
     pub anchor: Option<Id>,
     /// How the graph is drawn.
     pub graph: Setting,
+    /// How charts are drawn.
+    pub charts: charts::Setting,
 }
 
 impl Screen {

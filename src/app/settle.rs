@@ -3,8 +3,20 @@
 use jiff::ToSpan;
 
 use super::{
-    faults, index::Index, layout, line::Mark, msg::Effect, overlay::Overlay, planning::Planned, screen::View,
-    state::State, status::of_link, table::Col, views,
+    faults,
+    ids::Id,
+    index::Index,
+    layout,
+    line::Mark,
+    msg::Effect,
+    overlay::Overlay,
+    planning::Planned,
+    rows::ReplicaRow,
+    screen::{View, Within},
+    state::State,
+    status::of_link,
+    table::Col,
+    views,
 };
 use crate::model::{ContainerId, HostName};
 
@@ -17,8 +29,8 @@ impl State {
     /// Brings everything up to date that depends on what changed. Cheap when nothing did.
     pub fn settle(&mut self) -> Vec<Effect> {
         self.flows.settle(self.now);
-        self.history.note(self.now, self.flows.sums());
         let mut effects = self.count();
+        self.record();
         effects.extend(self.settle_view());
         effects
     }
@@ -82,6 +94,7 @@ impl State {
             self.work_out_picker();
         }
         self.keep_in_sight();
+        self.settle_charts();
         let mut effects = self.sample();
         effects.extend(survey);
         effects.extend(self.sync_logs());
@@ -91,8 +104,9 @@ impl State {
     /// Makes the rows again; between two settings in order they keep their places.
     fn order_rows(&mut self) {
         let screen = self.screen();
-        let restless = matches!(screen.sort, Some(Col::Cpu | Col::Memory | Col::Network))
-            || screen.sort.is_some_and(Col::is_traffic);
+        let restless =
+            matches!(screen.sort, Some(Col::Cpu | Col::Memory | Col::Network | Col::CpuPast | Col::RequestsPast))
+                || screen.sort.is_some_and(Col::is_traffic);
         let same_rows = |old: &[usize], new: &[usize]| {
             let (mut a, mut b) = (old.to_vec(), new.to_vec());
             a.sort_unstable();
@@ -118,6 +132,10 @@ impl State {
     /// The selection sticks to its object; when that is gone, to the row.
     fn keep_selection(&mut self) {
         let screen = self.screen();
+        if screen.view == View::Charts {
+            // Its list keeps its own.
+            return;
+        }
         let here = screen.row;
         let count = self.rows.rows.len();
         let id_at = |at: usize| self.rows.rows.get(at).and_then(|row| views::id(self, *row));
@@ -214,28 +232,42 @@ impl State {
     }
 
     fn visible_containers(&self) -> Vec<(HostName, ContainerId)> {
+        let rows = self.replicas_on_screen();
+        rows.filter_map(|row| Some((row.host.clone(), row.container.clone()?))).take(SAMPLED).collect()
+    }
+
+    /// The replicas whose loads are on the screen: as rows, or as parts of what is. At most some hundred: the charts of
+    /// more are told by those few and by what is sampled seldom.
+    pub(super) fn replicas_on_screen(&self) -> Box<dyn Iterator<Item = &ReplicaRow> + '_> {
+        let screen = self.screen();
         let rows = layout::list_rows(self);
-        let visible = self.rows.rows.iter().skip(self.screen().top).take(rows);
-        let mut out: Vec<(HostName, ContainerId)> = match self.screen().view {
-            View::Replicas => visible
-                .filter_map(|row| self.index.replicas.get(*row))
-                .filter_map(|row| Some((row.host.clone(), row.container.clone()?)))
-                .collect(),
-            View::Services => {
+        let visible = self.rows.rows.iter().skip(screen.top).take(rows);
+        let replicas = &self.index.replicas;
+        match (screen.view, &screen.within) {
+            (View::Replicas, _) => Box::new(visible.filter_map(|row| replicas.get(*row)).take(SAMPLED)),
+            (View::Services, _) => {
                 let services: std::collections::BTreeSet<_> =
                     visible.filter_map(|row| self.index.services.get(*row)).map(|row| &row.id).collect();
-                self.index
-                    .replicas
-                    .iter()
-                    .filter(|row| services.contains(&row.service))
-                    .filter_map(|row| Some((row.host.clone(), row.container.clone()?)))
-                    .take(SAMPLED)
-                    .collect()
+                Box::new(replicas.iter().filter(move |row| services.contains(&row.service)).take(SAMPLED))
             }
-            _ => Vec::new(),
-        };
-        out.truncate(SAMPLED);
-        out
+            (View::Charts, Within::Service(id)) => Box::new(self.index.replicas_of(id).iter().take(SAMPLED)),
+            (View::Charts, Within::Stack(id)) => Box::new(self.index.replicas_of_stack(id).iter().take(SAMPLED)),
+            (View::Charts, Within::Host(name)) => {
+                Box::new(replicas.iter().filter(move |row| row.host == *name).take(SAMPLED))
+            }
+            (View::Charts, Within::Replica(id)) => Box::new(replicas.iter().filter(move |row| row.id == *id).take(1)),
+            // Of a whole region, those that are listed.
+            (View::Charts, _) => {
+                let listed = self.largest.rows.iter().filter_map(|row| match &row.id {
+                    Id::Replica(id) => Some(id),
+                    _ => None,
+                });
+                let listed: std::collections::BTreeSet<_> = listed.collect();
+                let none = listed.is_empty();
+                Box::new(replicas.iter().filter(move |row| !none && listed.contains(&row.id)).take(SAMPLED))
+            }
+            _ => Box::new(std::iter::empty()),
+        }
     }
 
     /// A line for the operator.

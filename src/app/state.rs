@@ -7,6 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{
     alarms::Alarms,
     balance::Uneven,
+    charts::Largest,
     command::{Command, Scope},
     draft::{Changes, Draft},
     faults::Fault,
@@ -78,6 +79,8 @@ pub struct Frozen {
     pub observed: Box<Observed>,
     /// What came through.
     pub flows: Box<Sums>,
+    /// What was until then.
+    pub history: Box<History>,
 }
 
 /// What must be worked out again before the next frame.
@@ -129,8 +132,9 @@ pub struct State {
     pub faults: Vec<Fault>,
     /// Since when.
     pub alarms: Alarms,
-    /// The last hour of what came through.
-    pub history: History,
+    pub(super) history: History,
+    /// What uses most of what charts are shown of; made for the charts only.
+    pub largest: Largest,
     /// Alerts are given from then on.
     pub(super) settled_at: Timestamp,
     /// The last key, for a wall that goes back to its page.
@@ -203,6 +207,7 @@ impl State {
             faults: Vec::new(),
             alarms: Alarms::default(),
             history: History::default(),
+            largest: Largest::default(),
             settled_at: now.checked_add(QUIET_START).unwrap_or(now),
             last_key: now,
             way: Way::from(if mode == Mode::Watch { View::Wall } else { View::Overview }),
@@ -255,6 +260,16 @@ impl State {
     /// What comes through the proxies, as it is shown: now, or in the picture held still.
     pub fn flows(&self) -> &Sums {
         self.frozen.as_ref().map_or_else(|| self.flows.sums(), |frozen| &frozen.flows)
+    }
+
+    /// What was, as it is shown: until now, or until the picture was held still.
+    pub fn history(&self) -> &History {
+        self.frozen.as_ref().map_or(&self.history, |frozen| &frozen.history)
+    }
+
+    /// The time of what is shown: now, or when the picture was held still.
+    pub fn shown_at(&self) -> Timestamp {
+        self.frozen.as_ref().map_or(self.now, |frozen| frozen.at)
     }
 
     /// What planning looks at.
@@ -341,7 +356,7 @@ impl State {
 
     /// A container's state in a mark and words.
     pub fn judge(&self, host: &HostName, container: &Container) -> (Mark, std::borrow::Cow<'static, str>) {
-        super::index::judge(&self.fleet, &self.store.desired, self.observed(), host, container, self.now).of(container)
+        super::status::judge(&self.fleet, &self.store.desired, self.observed(), host, container, self.now).of(container)
     }
 
     /// True when nothing has been seen yet and hosts are still being reached for the first time.

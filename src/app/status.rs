@@ -6,7 +6,10 @@ use jiff::{Timestamp, ToSpan};
 
 use super::{ids::is_seen, line::Mark};
 use crate::{
-    model::{self, Container, ContainerState, Health, HostView, Link, Restart, ServiceSpec, since},
+    model::{
+        self, Container, ContainerState, Desired, Fleet, Health, HostName, HostView, Link, Observed, Restart,
+        ServiceSpec, since,
+    },
     text::{age, duration},
 };
 
@@ -64,6 +67,26 @@ impl Judge<'_> {
 fn ends_by_itself(spec: &ServiceSpec) -> bool {
     matches!(spec.restart, Restart::No | Restart::OnFailure { .. })
         || matches!(spec.deploy.mode, model::Mode::ReplicatedJob | model::Mode::GlobalJob)
+}
+
+/// What a container's state is judged by, from everything that is known.
+pub fn judge<'a>(
+    fleet: &Fleet,
+    desired: &'a Desired,
+    observed: &'a Observed,
+    host: &HostName,
+    container: &Container,
+    now: Timestamp,
+) -> Judge<'a> {
+    let view = observed.hosts.get(host);
+    let replica = container.replica();
+    let region = replica.and_then(|of| fleet.region(&of.key.region));
+    Judge {
+        host: view,
+        spec: replica.and_then(|of| desired.revision(&of.key.service, of.revision)).map(|revision| &revision.spec),
+        min_healthy: region.map(|region| region.defaults.min_healthy),
+        now,
+    }
 }
 
 /// What an exit code means, short.

@@ -50,6 +50,8 @@ pub enum Col {
     Sessions,
     Size,
     Users,
+    CpuPast,
+    RequestsPast,
 }
 
 impl Col {

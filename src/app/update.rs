@@ -1,6 +1,7 @@
 //! One message in, effects out. The only way in which the state changes.
 
 mod apply;
+mod charts;
 mod edit;
 mod explain;
 mod graph;
@@ -61,6 +62,8 @@ pub fn update(state: &mut State, msg: Msg) -> Update {
         Msg::Paste(text) => keys::paste(state, &text),
         Msg::Resize(w, h) => {
             state.size = (w, h);
+            // Which columns there are hangs on it.
+            state.dirty.rows = true;
             Redraw::Now
         }
         Msg::Focus(focused) => {
@@ -180,7 +183,9 @@ fn shows_traffic(state: &State) -> bool {
         | View::Graph
         | View::Operation
         | View::Wall => true,
-        View::Hosts | View::Events | View::Operations | View::Logs | View::Storage => state.pane.is_some(),
+        View::Hosts | View::Events | View::Operations | View::Logs | View::Charts | View::Storage => {
+            state.pane.is_some()
+        }
     }
 }
 
@@ -290,6 +295,16 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
         return Redraw::No;
     }
     state.now = now;
+    let mut redraw = if state.flows.is_due(now) { Redraw::Soon } else { Redraw::No };
+    if state.history.is_due(now) {
+        if state.screen().view == View::Charts {
+            redraw = Redraw::Soon;
+        }
+        // What was counted last is what is so now, unless it is to be counted anew: then the next frame does both.
+        if !state.dirty.index {
+            state.record();
+        }
+    }
     if state.index.look_again.is_some_and(|at| at <= now) && state.frozen.is_none() {
         state.dirty.index = true;
         return Redraw::Soon;
@@ -303,7 +318,6 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
         return Redraw::Soon;
     }
     let minute = |at: Timestamp| at.as_second().div_euclid(60);
-    let mut redraw = if state.flows.is_due(now) { Redraw::Soon } else { Redraw::No };
     if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {
         state.notice = None;
         redraw = Redraw::Soon;

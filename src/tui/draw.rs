@@ -42,6 +42,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<Positio
             View::Operation => lines(buffer, theme, areas.list, &pages::operation(state), state.screen().top),
             View::Logs => lines(buffer, theme, areas.list, &pages::logs(state), 0),
             View::Graph => graph::draw(state, theme, buffer, &areas),
+            View::Charts => charts(state, theme, buffer, areas.list),
             View::Wall => {
                 lines(buffer, theme, areas.list, &wall(state, areas.list.w.into(), areas.list.h.into()), 0);
             }
@@ -212,6 +213,19 @@ fn more(buffer: &mut Buffer, theme: &Theme, area: Area, all: &[Line], top: usize
     }
 }
 
+fn charts(state: &State, theme: &Theme, buffer: &mut Buffer, area: Area) {
+    let page = pages::charts(state);
+    lines(buffer, theme, area, &page.lines, 0);
+    select(buffer, theme, area, &page);
+}
+
+/// Marks the selected line of a page.
+fn select(buffer: &mut Buffer, theme: &Theme, area: Area, page: &pages::Page) {
+    if let Some(row) = page.selected.and_then(|row| u16::try_from(row).ok()).filter(|row| *row < area.h) {
+        fill(buffer, Area { y: area.y + row, h: 1, ..area }, theme.selected());
+    }
+}
+
 /// Draws a page that takes the whole screen. False when there is none.
 fn page(state: &State, theme: &Theme, buffer: &mut Buffer) -> bool {
     let area = page_area(state);
@@ -226,9 +240,7 @@ fn page(state: &State, theme: &Theme, buffer: &mut Buffer) -> bool {
         _ => return false,
     };
     lines(buffer, theme, area, &page.lines, 0);
-    if let Some(row) = page.selected.and_then(|row| u16::try_from(row).ok()).filter(|row| *row < area.h) {
-        fill(buffer, Area { y: area.y + row, h: 1, ..area }, theme.selected());
-    }
+    select(buffer, theme, area, &page);
     true
 }
 

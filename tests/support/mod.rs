@@ -5,6 +5,7 @@ pub mod fleet;
 pub mod inside;
 pub mod lines;
 pub mod moving;
+pub mod past;
 pub mod pty;
 pub mod screen;
 pub mod stored;

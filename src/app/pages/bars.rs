@@ -377,6 +377,6 @@ pub fn empty(state: &State) -> Vec<Line> {
         View::Events => vec![say("Nothing was told since this screen began.")],
         View::Operations => vec![say("Nothing was asked for yet. `+` on a service drafts a first change.")],
         View::Storage => vec![say("Asking the hosts what they keep …")],
-        View::Operation | View::Logs | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Charts | View::Wall => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! A key: to what floats above, else to the command that it stands for.
 
-use super::{edit, explain, graph, inspect, leave, logs, navigate, overlays};
+use super::{charts, edit, explain, graph, inspect, leave, logs, navigate, overlays};
 use crate::app::{
     command::Command,
     input::Input,
@@ -45,6 +45,9 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         return Vec::new();
     }
     if let Some(effects) = logs::run(state, command) {
+        return effects;
+    }
+    if let Some(effects) = charts::run(state, command) {
         return effects;
     }
     match command {

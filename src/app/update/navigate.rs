@@ -258,7 +258,7 @@ fn drill(state: &mut State) {
 }
 
 /// Selects an object in a view, on a level of its own.
-fn down_to(state: &mut State, view: View, within: Within, id: Id) {
+pub(super) fn down_to(state: &mut State, view: View, within: Within, id: Id) {
     down(state, view, within);
     state.way.here_mut().selected = Some(id);
 }
@@ -347,6 +347,7 @@ pub(super) fn freeze(state: &mut State) {
             at: state.now,
             observed: Box::new(state.live.clone()),
             flows: Box::new(state.flows().clone()),
+            history: Box::new(state.history.clone()),
         }),
     };
     state.dirty.index = true;

@@ -3,8 +3,12 @@
 use crate::{
     app::{
         flow::Flow,
+        history::{Measure, SHORT},
+        ids::Id,
         line::{Line, Mark, Role},
+        pages::past,
         rows::{ReplicaRow, Tally},
+        screen::Within,
         state::State,
         table::{Col, Column, SortKey},
     },
@@ -15,6 +19,45 @@ use crate::{
 /// What stands where there is nothing.
 pub fn nothing() -> Line {
     Line::of(Role::Dim, "–")
+}
+
+/// Cells of a terminal from which on the last minutes are shown unasked: they are worth less than words.
+const PAST: u16 = 150;
+
+/// The column of a measure over the last minutes: as wide as they are many.
+pub fn past_column(state: &State, col: Col, title: &str, drop: u8) -> Column {
+    let column = Column::number(col, title, SHORT, drop);
+    if state.size.0 < PAST { column.only_wide() } else { column }
+}
+
+/// What comes through, with its last minutes behind the requests; for where they have a row of their own.
+pub fn requests_past(state: &State, mut traffic: Vec<Column>, drop: u8) -> Vec<Column> {
+    if !traffic.is_empty() {
+        traffic.insert(1, past_column(state, Col::RequestsPast, "REQ/S 10m", drop));
+    }
+    traffic
+}
+
+/// A cell of such a column.
+pub fn past_cell(state: &State, id: &Id, col: Col) -> Option<Line> {
+    let measure = match col {
+        Col::CpuPast => Measure::Cpu,
+        Col::RequestsPast => Measure::Requests,
+        _ => return None,
+    };
+    Some(past(state, id, measure))
+}
+
+/// The order of such a column: the mean of what is known.
+pub fn past_key(state: &State, id: &Id, col: Col) -> Option<SortKey> {
+    let measure = match col {
+        Col::CpuPast => Measure::Cpu,
+        Col::RequestsPast => Measure::Requests,
+        _ => return None,
+    };
+    let values = state.history().minutes(&Within::of(id)?, measure, SHORT, state.shown_at());
+    let known: Vec<f64> = values.iter().flatten().map(|point| f64::from(point.value)).collect();
+    Some(SortKey::number((!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)))
 }
 
 /// Percent of one core.
@@ -62,16 +105,9 @@ pub fn traffic_columns(state: &State) -> Vec<Column> {
 /// A cell of these; none for another column.
 pub fn traffic(flow: Option<&Flow>, col: Col) -> Option<Line> {
     Some(match col {
-        Col::Requests => {
-            flow.and_then(|flow| flow.requests).map_or_else(nothing, |rate| Line::of(Role::Plain, a_second(rate)))
-        }
+        Col::Requests => per_second(flow.and_then(|flow| flow.requests)),
         Col::Errors => flow.and_then(Flow::failed_percent).map_or_else(nothing, |share| {
-            let role = match share {
-                0.0..0.005 => Role::Dim,
-                0.005..FAILS => Role::Mark(Mark::Changing),
-                _ => Role::Mark(Mark::Failed),
-            };
-            Line::of(role, if share < 9.95 { format!("{share:.2}") } else { percent(share) })
+            Line::of(fails(share), if share < 9.95 { format!("{share:.2}") } else { percent(share) })
         }),
         Col::Answer => flow.and_then(Flow::answer).map_or_else(nothing, |ms| Line::of(Role::Plain, count(ms))),
         Col::Sessions => flow.map_or_else(nothing, |flow| Line::of(Role::Plain, count(u64::from(flow.sessions)))),
@@ -81,6 +117,26 @@ pub fn traffic(flow: Option<&Flow>, col: Col) -> Option<Line> {
 
 /// A share of failed requests, in percent, from which on it is bad.
 const FAILS: f64 = 1.0;
+
+/// The look of a share of failed requests, in percent.
+pub fn fails(share: f64) -> Role {
+    match share {
+        ..0.005 => Role::Dim,
+        ..FAILS => Role::Mark(Mark::Changing),
+        _ => Role::Mark(Mark::Failed),
+    }
+}
+
+/// Requests a second.
+pub fn per_second(rate: Option<f64>) -> Line {
+    rate.map_or_else(nothing, |rate| Line::of(Role::Plain, a_second(rate)))
+}
+
+/// Bytes a second.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are small and not negative")]
+pub fn rate(rate: Option<f64>) -> Line {
+    rate.map_or_else(nothing, |rate| Line::of(Role::Plain, bytes(rate.max(0.0) as u64)))
+}
 
 /// Something a second.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are small and not negative")]

@@ -188,7 +188,7 @@ fn words_in(state: &State, view: View, row: usize, name: &str) -> Option<Value> 
             })
         }
         View::Storage => stored(state, row, name),
-        View::Graph | View::Operation | View::Wall | View::Logs => None,
+        View::Graph | View::Operation | View::Wall | View::Logs | View::Charts => None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Hosts: one row per host, with its link, what it runs and its engine.
 
-use super::common::{health, memory, nothing, stale};
+use super::common::{health, memory, nothing, past_cell, past_column, past_key, stale};
 use crate::{
     app::{
         command::Command,
         drains::{Drain, drain},
+        ids::Id,
         line::{Line, Mark, Role},
         screen::Within,
         state::State,
@@ -28,7 +29,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
         .collect()
 }
 
-pub(super) fn columns(_: &State) -> Vec<Column> {
+pub(super) fn columns(state: &State) -> Vec<Column> {
     vec![
         Column::name("HOST", 10, 32),
         Column::text(Col::Region, "REGION", 6, 16, 4),
@@ -36,6 +37,7 @@ pub(super) fn columns(_: &State) -> Vec<Column> {
         Column::number(Col::Replicas, "REPLICAS", 8, 2),
         Column::number(Col::Others, "OTHERS", 6, 7),
         Column::number(Col::Cpu, "CPU %", 6, 3),
+        past_column(state, Col::CpuPast, "CPU 10m", 12),
         Column::number(Col::Memory, "MEMORY", 9, 5),
         Column::number(Col::Total, "OF", 8, 9),
         Column::text(Col::Engine, "ENGINE", 8, 12, 8),
@@ -84,7 +86,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
         }
         Col::Connect => Line::of(Role::Dim, host.connect.as_str()),
         Col::Note => note(state, host),
-        _ => return None,
+        _ => return past_cell(state, &Id::Host(counts.name.clone()), col),
     })
 }
 
@@ -173,7 +175,7 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Others => Some(SortKey::Number(f64::from(counts.others))),
         Col::Cpu => Some(SortKey::number(load(host))),
         Col::Memory => Some(SortKey::number(host.usage.map(|usage| usage.memory as f64))),
-        _ => None,
+        _ => past_key(state, &Id::Host(counts.name.clone()), col),
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::text::width;
 
-pub use common::replica_name;
+pub use common::{cpu, fails, memory, per_second, rate, replica_name};
 pub use graph::{graph_mark, graph_target, name as node_name};
 pub use storage::{need as need_of, users as users_of};
 
@@ -39,7 +39,7 @@ pub fn rows(state: &State) -> Rows {
         View::Events => events::rows(state),
         View::Operations => operations::rows(state),
         View::Storage => storage::rows(state),
-        View::Operation | View::Logs | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Charts | View::Wall => Vec::new(),
     };
     let of = all.len();
     let filter = Filter::new(&screen.filter, fields::is_field);
@@ -94,7 +94,7 @@ pub fn columns(state: &State) -> Vec<Column> {
         View::Events => events::columns(state),
         View::Operations => operations::columns(state),
         View::Storage => storage::columns(state),
-        View::Operation | View::Logs | View::Wall => Vec::new(),
+        View::Operation | View::Logs | View::Charts | View::Wall => Vec::new(),
     }
 }
 
@@ -109,7 +109,7 @@ pub fn cell(state: &State, row: usize, col: Col) -> Cell {
         View::Events => events::cell(state, row, col),
         View::Operations => operations::cell(state, row, col),
         View::Storage => storage::cell(state, row, col),
-        View::Operation | View::Logs | View::Wall => None,
+        View::Operation | View::Logs | View::Charts | View::Wall => None,
     }
     .unwrap_or_default()
 }
@@ -125,7 +125,7 @@ pub fn id(state: &State, row: usize) -> Option<Id> {
         View::Events => Id::Event(state.news.get(row)?.number),
         View::Operations => Id::Operation(state.operations().get(row)?.id),
         View::Storage => state.stores.rows.get(row)?.id(),
-        View::Operation | View::Logs | View::Wall => return None,
+        View::Operation | View::Logs | View::Charts | View::Wall => return None,
     })
 }
 
@@ -139,7 +139,7 @@ fn sort_key(state: &State, row: usize, col: Col) -> SortKey {
         View::Events => events::sort_key(state, row, col),
         View::Operations => operations::sort_key(state, row, col),
         View::Storage => storage::sort_key(state, row, col),
-        View::Operation | View::Logs | View::Wall => None,
+        View::Operation | View::Logs | View::Charts | View::Wall => None,
     };
     special.unwrap_or_else(|| SortKey::Text(cell(state, row, col).text()))
 }
@@ -155,7 +155,7 @@ fn haystack(state: &State, row: usize) -> String {
         View::Events => events::haystack(state, row),
         View::Operations => operations::haystack(state, row),
         View::Storage => storage::haystack(state, row),
-        View::Operation | View::Logs | View::Wall => None,
+        View::Operation | View::Logs | View::Charts | View::Wall => None,
     }
     .unwrap_or_default()
 }
@@ -170,6 +170,6 @@ fn is_fault(state: &State, row: usize) -> bool {
         View::Events => events::is_fault(state, row),
         View::Operations => operations::is_fault(state, row),
         View::Storage => storage::is_fault(state, row),
-        View::Operation | View::Logs | View::Wall => false,
+        View::Operation | View::Logs | View::Charts | View::Wall => false,
     }
 }

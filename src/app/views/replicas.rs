@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use super::common::{
-    cpu, load_key, memory, name_role, nothing, replica_name, stale, traffic, traffic_columns, traffic_key,
+    cpu, load_key, memory, name_role, nothing, past_cell, past_column, past_key, replica_name, stale, traffic,
+    traffic_columns, traffic_key,
 };
 use crate::{
     app::{
         flow::Flow,
+        ids::Id,
         line::{Line, Mark, Role},
         rows::ReplicaRow,
         screen::Within,
@@ -40,6 +42,7 @@ pub(super) fn columns(state: &State) -> Vec<Column> {
         Column::text(Col::Region, "REGION", 6, 16, 5),
         Column::text(Col::Host, "HOST", 6, 20, 2),
         Column::number(Col::Cpu, "CPU %", 6, 3),
+        past_column(state, Col::CpuPast, "CPU 10m", 17),
         Column::number(Col::Memory, "MEMORY", 9, 4),
         Column::number(Col::Restarts, "RESTARTS", 8, 8),
         Column::number(Col::Age, "AGE", 5, 7),
@@ -113,6 +116,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             Line::of(Role::Plain, format!("{}  {}", bytes(whole(usage.net_rx)), bytes(whole(usage.net_tx))))
         }),
         Col::Container => Line::of(Role::Dim, container.map_or("", |c| c.name.as_str())),
+        Col::CpuPast => return past_cell(state, &Id::Replica(row.id.clone()), col),
         _ => return traffic(flow(state, container), col),
     })
 }
@@ -150,6 +154,7 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Restarts => Some(SortKey::number(container.map(|c| f64::from(c.restarts)))),
         Col::Age => Some(SortKey::number(container.and_then(since_when).map(|at| at.as_second() as f64))),
         Col::Name => Some(SortKey::Text(format!("{}.{}", row.service, row.slot.unwrap_or(0)))),
+        Col::CpuPast => past_key(state, &Id::Replica(row.id.clone()), col),
         _ => traffic_key(flow(state, container), col).or_else(|| load_key(container.and_then(|c| c.usage), col)),
     }
 }

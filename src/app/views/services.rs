@@ -1,12 +1,13 @@
 //! Services: one row per service, one column per region.
 
 use super::common::{
-    cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key, target, traffic,
-    traffic_columns, traffic_key,
+    cpu, health, load_key, memory, name_role, nothing, past_cell, past_column, past_key, region, region_columns,
+    region_key, requests_past, target, traffic, traffic_columns, traffic_key,
 };
 use crate::{
     app::{
         flow::Flow,
+        ids::Id,
         line::{Line, Mark, Role},
         rows::ServiceRow,
         screen::Within,
@@ -37,8 +38,12 @@ pub(super) fn columns(state: &State) -> Vec<Column> {
         Column::number(Col::Health, "HEALTH", 9, 2),
     ];
     columns.extend(region_columns(state, 1));
-    columns.extend([Column::number(Col::Cpu, "CPU %", 6, 4), Column::number(Col::Memory, "MEMORY", 9, 5)]);
-    columns.extend(traffic_columns(state));
+    columns.extend([
+        Column::number(Col::Cpu, "CPU %", 6, 4),
+        past_column(state, Col::CpuPast, "CPU 10m", 12),
+        Column::number(Col::Memory, "MEMORY", 9, 5),
+    ]);
+    columns.extend(requests_past(state, traffic_columns(state), 13));
     columns.extend([Column::text(Col::Updated, "UPDATED", 10, 24, 6), Column::text(Col::Image, "IMAGE", 12, 60, 11)]);
     columns
 }
@@ -80,6 +85,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
                 .with(Role::Dim, format!("  {}", state.person(by))),
             None => Line::of(Role::Dim, service.id.stack.tool()),
         },
+        Col::CpuPast | Col::RequestsPast => return past_cell(state, &Id::Service(service.id.clone()), col),
         _ => return traffic(flow(state, service), col),
     })
 }
@@ -98,6 +104,7 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Updated => {
             Some(SortKey::number(service.updated.as_ref().map(|(at, _)| -(since(*at, state.now).as_secs_f64()))))
         }
+        Col::CpuPast | Col::RequestsPast => past_key(state, &Id::Service(service.id.clone()), col),
         _ => traffic_key(flow(state, service), col).or_else(|| load_key(service.total.usage, col)),
     }
 }

@@ -1,11 +1,12 @@
 //! Overview and stacks: one row per stack.
 
 use super::common::{
-    cpu, health, load_key, memory, name_role, nothing, region, region_columns, region_key, traffic, traffic_columns,
-    traffic_key,
+    cpu, health, load_key, memory, name_role, nothing, past_cell, past_column, past_key, region, region_columns,
+    region_key, requests_past, traffic, traffic_columns, traffic_key,
 };
 use crate::app::{
     flow::Flow,
+    ids::Id,
     line::{Line, Mark, Role},
     rows::StackRow,
     screen::Within,
@@ -45,9 +46,10 @@ pub(super) fn columns(state: &State) -> Vec<Column> {
         Column::number(Col::Services, "SERVICES", 8, 3),
         Column::number(Col::Hosts, "HOSTS", 6, 5),
         Column::number(Col::Cpu, "CPU %", 6, 1),
+        past_column(state, Col::CpuPast, "CPU 10m", 11),
         Column::number(Col::Memory, "MEMORY", 9, 2),
     ];
-    columns.extend(traffic_columns(state));
+    columns.extend(requests_past(state, traffic_columns(state), 12));
     columns.push(Column::text(Col::Last, "LAST CHANGE", 16, 60, 6));
     columns.extend(region_columns(state, 7).into_iter().map(Column::only_wide));
     columns
@@ -81,6 +83,7 @@ pub(super) fn cell(state: &State, row: usize, col: Col) -> Option<Cell> {
             region(tally, target)
         }
         Col::Last => last(state, stack),
+        Col::CpuPast | Col::RequestsPast => return past_cell(state, &Id::Stack(stack.id.clone()), col),
         _ => return traffic(flow(state, stack), col),
     })
 }
@@ -123,6 +126,7 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
         Col::Last => Some(SortKey::number(
             stack.last.and_then(|at| state.operations().get(at)).map(|op| op.at.as_second() as f64),
         )),
+        Col::CpuPast | Col::RequestsPast => past_key(state, &Id::Stack(stack.id.clone()), col),
         _ => traffic_key(flow(state, stack), col).or_else(|| load_key(stack.total.usage, col)),
     }
 }

@@ -3,9 +3,10 @@
 use super::font::{Size, large, width};
 use crate::{
     app::{
-        history::STEPS,
+        history::{HOUR, Measure},
         line::{Line, Mark, Role},
-        series::spark,
+        screen::Within,
+        series::{Point, largest, spark},
         state::State,
         table::Col,
         views::common,
@@ -18,7 +19,7 @@ struct Figure {
     name: &'static str,
     value: String,
     role: Role,
-    past: Vec<Option<f64>>,
+    past: Vec<Option<Point>>,
 }
 
 /// Rows of the screen from which on digits are five rows high, and three.
@@ -47,9 +48,9 @@ pub(super) fn head(state: &State, cells: usize, rows: usize) -> Vec<Line> {
         for (row, text) in large(&figure.value, size).into_iter().enumerate() {
             row_of(row + 1, at, Line::of(figure.role, text));
         }
-        let room = column.saturating_sub(2).min(STEPS);
+        let room = column.saturating_sub(2).min(HOUR);
         let past = figure.past.get(figure.past.len().saturating_sub(room)..).unwrap_or_default();
-        row_of(size.rows() + 1, at, spark(past, Role::Dim));
+        row_of(size.rows() + 1, at, spark(past, largest(past), Role::Dim));
     }
     lines
 }
@@ -84,18 +85,18 @@ fn figures(state: &State) -> Vec<Figure> {
     if flow.requests.is_none() {
         return figures;
     }
-    let past = |series: &crate::app::series::Series| series.last(STEPS, state.now);
+    let past = |measure| state.history().minutes(&Within::All, measure, HOUR, state.shown_at());
     // As in the tables: the same figures, the same words.
-    let figure = |name, col, series| {
+    let figure = |name, col, measure| {
         let cell = common::traffic(Some(&flow), col).unwrap_or_default();
         let role = cell.spans.first().map_or(Role::Dim, |span| span.role);
         let role = if matches!(role, Role::Mark(_)) { role } else { Role::Strong };
-        Figure { name, value: cell.text(), role, past: past(series) }
+        Figure { name, value: cell.text(), role, past: past(measure) }
     };
     figures.extend([
-        figure("REQUESTS A SECOND", Col::Requests, &state.history.requests),
-        figure("FAILED %", Col::Errors, &state.history.failed),
-        figure("MEAN ms", Col::Answer, &state.history.answer),
+        figure("REQUESTS A SECOND", Col::Requests, Measure::Requests),
+        figure("FAILED %", Col::Errors, Measure::Failed),
+        figure("MEAN ms", Col::Answer, Measure::Answer),
     ]);
     figures
 }

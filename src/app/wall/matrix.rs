@@ -3,9 +3,11 @@
 use super::{traffic, traffic_cells, traffic_head};
 use crate::{
     app::{
+        history::Measure,
         line::{Line, Mark, Role},
         rows::StackRow,
-        series::spark,
+        screen::Within,
+        series::{largest, spark},
         state::State,
         views::common,
     },
@@ -124,9 +126,11 @@ fn row(state: &State, stack: &StackRow, shares: &Shares) -> Line {
     if shares.has_traffic {
         line.extend(traffic(flow));
     }
-    if let Some(series) = stack.id.own().and_then(|stack| state.history.stack(stack)).filter(|_| shares.past > 0) {
+    if shares.past > 0 && stack.id.own().is_some() {
+        let of = Within::Stack(stack.id.clone());
+        let past = state.history().minutes(&of, Measure::Requests, shares.past, state.shown_at());
         line.push(Role::Plain, "   ");
-        line.extend(spark(&series.last(shares.past, state.now), Role::Dim));
+        line.extend(spark(&past, largest(&past), Role::Dim));
     }
     line
 }
