@@ -122,7 +122,8 @@ pub struct Flows {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sums {
     services: HashMap<ServiceKey, Flow>,
-    stacks: HashMap<StackName, Flow>,
+    /// In order, so that the sum of the same is always the same.
+    stacks: BTreeMap<StackName, Flow>,
     replicas: HashMap<Head, Flow>,
     proxies: HashMap<HostName, Flow>,
 }

@@ -70,6 +70,9 @@ fn columns(state: &State, cells: usize, rows: usize) -> GraphPage {
     page
 }
 
+/// Cells of a name that are more than a number.
+const NAMED: usize = 5;
+
 /// `HOST 2 of 9`: how many of all are related.
 fn head(state: &State, kind: Kind, is_here: bool, cells: usize) -> Line {
     let title = match kind {
@@ -120,7 +123,11 @@ fn node(state: &State, node: Node, cells: usize) -> Line {
     {
         name = format!("{name} {}", row.region);
     }
-    let right = number(state, node, is_near);
+    let mut right = number(state, node, is_near);
+    // Where there is no room for both, the name says more.
+    if cells < 3 + right.width() + width(&name).min(NAMED) {
+        right = Line::new();
+    }
     let mut line = Line::of(role(Role::Mark(mark)), mark.glyph());
     line.push(Role::Accent, if is_marked { "+" } else { " " });
     let room = cells.saturating_sub(3 + right.width());
