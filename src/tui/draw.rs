@@ -157,7 +157,14 @@ fn fill(buffer: &mut Buffer, area: Area, style: Style) {
 
 fn panes(state: &State, theme: &Theme, buffer: &mut Buffer, areas: &crate::app::layout::Layout) {
     for (area, text) in [
-        (areas.faults, if areas.faults.is_empty() { Vec::new() } else { pages::faults(state, areas.faults.w.into()) }),
+        (
+            areas.faults,
+            if areas.faults.is_empty() {
+                Vec::new()
+            } else {
+                pages::faults(state, areas.faults.w.into(), areas.faults.h.into())
+            },
+        ),
         (
             areas.running,
             if areas.running.is_empty() { Vec::new() } else { pages::running(state, areas.running.w.into()) },

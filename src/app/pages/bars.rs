@@ -148,8 +148,9 @@ fn reconcilers(state: &State) -> Line {
 /// Lines that one thing that is wrong may take.
 const FAULT_LINES: usize = 3;
 
-/// What is wrong: the overview's left pane, its head included.
-pub fn faults(state: &State, cells: usize) -> Vec<Line> {
+/// What is wrong: the overview's left pane, its head included, in at most `rows` lines: where much is wrong at once, what
+/// nobody sees is not made.
+pub fn faults(state: &State, cells: usize, rows: usize) -> Vec<Line> {
     if state.faults.is_empty() {
         let starting = state.is_starting();
         let text = if starting { "connecting …" } else { "nothing" };
@@ -167,6 +168,9 @@ pub fn faults(state: &State, cells: usize) -> Vec<Line> {
     let beside = about + place + 8;
     let indent = if beside + 24 <= cells { beside } else { 5 };
     for fault in &state.faults {
+        if lines.len() >= rows {
+            break;
+        }
         let mut line = Line::of(Role::Plain, " ")
             .mark(fault.mark)
             .with(Role::Strong, format!(" {}", crate::text::pad_right(&fault.about, about)))
