@@ -536,3 +536,35 @@ fn typed_terms_keep_what_they_say() {
     assert!(error.unwrap().starts_with("`by` is not known here; state, region, stack, service"));
     assert_eq!(kept("4/=nothing<enter>").2, None);
 }
+
+#[test]
+fn loads_alone_are_counted_when_it_is_worth_it() {
+    let mut state = usual();
+    let (host, container, usage) = {
+        let host = &state.observed().hosts["e-1"];
+        let container = host.containers.values().next().unwrap();
+        (host.name.clone(), container.id.clone(), container.usage.unwrap())
+    };
+    let loads = |state: &mut State, cpu_percent: f64| {
+        let usage = wharf::model::Usage { cpu_percent, ..usage };
+        let change = HostChange::Usage(vec![(container.clone(), usage)]);
+        update(state, Msg::Hosts(vec![HostUpdate { host: host.clone(), change }])).redraw
+    };
+    // In a small fleet at once.
+    assert_eq!(loads(&mut state, 1.0), Redraw::Soon);
+    assert!(state.is_stale());
+    state.settle();
+    // In one where counting takes a tenth of a second, not before six have passed; what else changes is counted at once.
+    state.counting = std::time::Duration::from_millis(100);
+    update(&mut state, Msg::Tick(later(1)));
+    assert_eq!(loads(&mut state, 2.0), Redraw::No);
+    assert!(!state.is_stale());
+    update(&mut state, Msg::Tick(later(5)));
+    assert!(!state.is_stale());
+    assert_eq!(update(&mut state, Msg::Tick(later(7))).redraw, Redraw::Soon);
+    assert!(state.is_stale());
+    state.settle();
+    assert!(!state.is_stale());
+    update(&mut state, unseen("e-2", 3, "cut"));
+    assert!(state.is_stale());
+}

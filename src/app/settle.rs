@@ -22,6 +22,8 @@ use crate::model::{ContainerId, HostName};
 
 /// Rows sorted by a value that changes all the time are put in order again only so often, so that they do not jump.
 const RESORT_SECONDS: i64 = 5;
+/// Counting for loads alone takes at most one part of so many of the time.
+const LOADS_SHARE: u32 = 60;
 /// Most containers that are sampled fast.
 const SAMPLED: usize = 200;
 
@@ -38,9 +40,11 @@ impl State {
     /// Counts everything anew when what is seen or wanted changed. In a large fleet this is the dear part, so an
     /// answer to a key does not wait for it: the data comes with its own next frame.
     fn count(&mut self) -> Vec<Effect> {
-        if !std::mem::take(&mut self.dirty.index) {
+        if !self.is_stale() {
             return Vec::new();
         }
+        (self.dirty.index, self.dirty.usage) = (false, false);
+        self.counted = self.now;
         self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
         self.faults = faults::faults(self);
         super::balance::look(self);
@@ -70,7 +74,14 @@ impl State {
 
     /// True when counting is due.
     pub fn is_stale(&self) -> bool {
-        self.dirty.index
+        self.dirty.index || (self.dirty.usage && self.may_count_loads())
+    }
+
+    /// True when loads that changed are worth counting everything: that may take one part of so many of the time. Samples
+    /// of a large fleet come without end.
+    pub(super) fn may_count_loads(&self) -> bool {
+        let pause = self.counting * LOADS_SHARE;
+        self.counted.checked_add(pause).is_ok_and(|due| due <= self.now)
     }
 
     /// [`State::settle`] without counting anew: everything that follows from keys.

@@ -87,6 +87,8 @@ pub struct Frozen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Dirty {
     pub index: bool,
+    /// Only loads changed: counted anew when it is worth what counting takes.
+    pub usage: bool,
     pub rows: bool,
     pub news: bool,
     pub plan: bool,
@@ -178,6 +180,10 @@ pub struct State {
     /// Which key means what.
     pub keymap: Keymap,
     pub(super) dirty: Dirty,
+    /// What counting everything took last, as the shell measured it.
+    pub counting: Duration,
+    /// When everything was counted last.
+    pub(super) counted: Timestamp,
     pub(super) sampled: Vec<(HostName, ContainerId)>,
     pub(super) last_rows: Timestamp,
     pub(super) last_draw_tick: Timestamp,
@@ -229,7 +235,9 @@ impl State {
             tour: None,
             prefs: Prefs::default(),
             keymap: Keymap::standard(mode),
-            dirty: Dirty { index: true, rows: true, news: true, plan: false, logs: false, graph: true },
+            dirty: Dirty { index: true, rows: true, news: true, graph: true, ..Dirty::default() },
+            counting: Duration::ZERO,
+            counted: now,
             sampled: Vec::new(),
             last_rows: now,
             last_draw_tick: now,

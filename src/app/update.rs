@@ -138,6 +138,7 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
     let mut shape = false;
     let mut seen = false;
     let mut shown = false;
+    let mut loads = false;
     for update in updates {
         if let Some(logs) = &mut state.logs {
             logs.hear(&update, state.now);
@@ -148,7 +149,7 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
                 state.dirty.news = true;
                 seen |= state.screen().view == View::Events;
             }
-            HostChange::Usage(_) => seen |= state.live.apply(update),
+            HostChange::Usage(_) => loads |= state.live.apply(update),
             HostChange::Proxy(ref proxy) => {
                 // Nothing that is counted or planned depends on it: it shows as it is.
                 state.flows.see(&update.host, proxy.as_deref());
@@ -160,8 +161,12 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
             _ => shape |= state.live.apply(update),
         }
     }
-    if (shape || seen) && state.frozen.is_none() {
-        state.dirty.index = true;
+    if state.frozen.is_none() {
+        state.dirty.index |= shape || seen;
+        state.dirty.usage |= loads;
+        seen |= loads && state.may_count_loads();
+        // The loads of single containers are not counted.
+        shown |= loads && state.screen().view == View::Replicas;
     }
     if shape {
         state.dirty.plan |= state.is_planning();
@@ -316,6 +321,9 @@ fn tick(state: &mut State, now: Timestamp) -> Redraw {
         state.pane = None;
         state.dirty.rows = true;
         return Redraw::Soon;
+    }
+    if state.dirty.usage && state.frozen.is_none() && state.may_count_loads() {
+        redraw = Redraw::Soon;
     }
     let minute = |at: Timestamp| at.as_second().div_euclid(60);
     if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {

@@ -338,7 +338,11 @@ impl Loop {
         let begun = Instant::now();
         // Data waits for its own time; an answer to a key does not wait for data.
         let data = begun >= self.last_data + self.data_pause();
+        let counts = data && self.state.is_stale();
         let effects = if data { self.state.settle() } else { self.state.settle_view() };
+        if counts {
+            self.state.counting = begun.elapsed();
+        }
         for effect in effects {
             self.effect(effect);
         }

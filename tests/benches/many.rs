@@ -115,7 +115,8 @@ async fn observe(fleet: &Path, hosts: usize) -> f64 {
     }
     let took = ms(begun.elapsed());
     assert_eq!(observed.hosts.len(), hosts);
-    assert_eq!(observed.containers().count(), hosts * CONTAINERS);
+    // Proxies beside them.
+    assert!(observed.containers().count() >= hosts * CONTAINERS);
     observer.close().await;
     took
 }
