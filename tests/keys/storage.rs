@@ -15,7 +15,13 @@ fn told() -> State {
 
 fn names(state: &State) -> Vec<String> {
     let row = |at: &usize| &state.stores.rows[*at];
-    state.rows.rows.iter().map(row).map(|row| row.thing.as_ref().map_or("host".into(), |it| it.title())).collect()
+    state
+        .rows
+        .rows
+        .iter()
+        .map(row)
+        .map(|row| row.thing.as_ref().map_or("host".into(), wharf::model::Stored::title))
+        .collect()
 }
 
 fn notice(state: &State) -> String {
@@ -72,7 +78,8 @@ fn what_it_is_there_for_is_said_and_filtered() {
 
 #[test]
 fn only_what_nothing_needs_goes_into_a_draft() {
-    let lines = |state: &State| state.draft.changes().spares.values().map(|it| it.title()).collect::<Vec<_>>();
+    let lines =
+        |state: &State| state.draft.changes().spares.values().map(wharf::model::Stored::title).collect::<Vec<_>>();
     // The host's row stands for its images and networks; no volume goes unless it is meant.
     let mut state = told();
     type_keys(&mut state, "p");

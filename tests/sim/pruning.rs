@@ -140,7 +140,7 @@ async fn an_engine_that_refuses_and_one_that_is_away_end_it_in_words() {
     let reason = sim.failed(&operation).await;
     assert!(reason.starts_with("1 of 1 stay: image app:1 on east-1: "), "{reason}");
     assert!(reason.contains("layer is locked"), "{reason}");
-    sim.script("east-1", |script| script.clear_rules());
+    sim.script("east-1", wharf::sim::Script::clear_rules);
 
     // The other host is cut off while it is asked to.
     let more = spare(&sim, "east-2").await;

@@ -22,7 +22,7 @@ pub(super) fn stored(state: &State, row: usize) -> Option<Vec<Line>> {
     lines.push(field("host", row.host.as_str()));
     match (thing.kind, thing.size) {
         (Kept::Image, Some(size)) => {
-            lines.push(field("size", format!("{}, layers shared with others included", bytes(size))))
+            lines.push(field("size", format!("{}, layers shared with others included", bytes(size))));
         }
         (_, Some(size)) => lines.push(field("size", bytes(size))),
         (Kept::Volume, None) => lines.push(field("size", "not known: not counted yet, or its driver cannot say")),

@@ -312,7 +312,7 @@ fn storage(state: &mut State) {
 /// What all hosts keep of one kind.
 fn stored(state: &mut State, filter: &str) {
     go(state, View::Storage);
-    state.way.here_mut().filter = filter.to_owned();
+    filter.clone_into(&mut state.way.here_mut().filter);
     state.reorder();
 }
 
