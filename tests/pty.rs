@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::{
@@ -256,6 +256,33 @@ fn an_idle_screen_is_silent() {
     std::thread::sleep(Duration::from_secs(3));
     let idle = pty.bytes() - from;
     assert!(idle <= 300, "{idle} bytes in three idle seconds");
+}
+
+#[test]
+fn keys_that_the_link_cut_in_two_are_one_key_still() {
+    let mut pty = start();
+    pty.type_bytes(b"2");
+    pty.wait("the first host", |screen| screen.contents().lines().any(|line| line.starts_with("▸● e-1")));
+    // An arrow down, its first byte by itself: no escape, no `[`, no `B`.
+    let begun = Instant::now();
+    for (host, rest) in [("e-2", &b"[B"[..]), ("e-3", b"OB"), ("e-2", b"[A")] {
+        pty.type_bytes(b"\x1b");
+        std::thread::sleep(Duration::from_millis(4));
+        pty.type_bytes(rest);
+        let row = format!("▸● {host}");
+        pty.wait(&row, |screen| screen.contents().lines().any(|line| line.starts_with(&row)));
+        assert!(pty.contents().contains("hosts"), "still in the same view");
+    }
+    // Nothing else wakes this program but its tick, once a second: no key waits for that.
+    assert!(begun.elapsed() < Duration::from_secs(2), "three keys took {:?}", begun.elapsed());
+    // The key by itself is a key.
+    pty.type_bytes(b"/e-2\r");
+    pty.wait_text("/e-2");
+    pty.type_bytes(b"\x1b");
+    pty.wait("the filter gone", |screen| !screen.contents().contains("/e-2"));
+    pty.type_bytes(b"q");
+    assert!(pty.exit().success());
+    pty.assert_clean();
 }
 
 #[test]

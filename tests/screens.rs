@@ -283,6 +283,20 @@ fn logs_at_three_sizes() {
     check("logs-empty", &text(&screen(&empty, &theme())));
 }
 
+/// What states, drafts, choices and charts look like in every theme that comes with the program.
+#[test]
+fn every_theme() {
+    for name in ["default", "dark", "light", "high-contrast", "color-blind", "no-color"] {
+        let theme = Theme::named(name).unwrap();
+        for (view, keys) in [("overview", ""), ("services", "4+++<right>+"), ("plan", "4+++."), ("graph", "46<enter>")]
+        {
+            let mut state = day((120, 40));
+            type_keys(&mut state, keys);
+            check(&format!("theme-{name}-{view}"), &styled(&screen(&state, &theme)));
+        }
+    }
+}
+
 #[test]
 fn what_hosts_keep_at_three_sizes() {
     for (name, open, keys) in [

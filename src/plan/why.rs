@@ -93,6 +93,8 @@ impl Found {
         let summary = match (self.causes.is_empty(), wanted) {
             (true, 0) => format!("{service}: nothing is wanted and nothing runs"),
             (true, _) => format!("{service} is healthy: {up} of {wanted} replicas are as wanted"),
+            (false, 0) => format!("{service}: nothing is wanted, and something is left"),
+            (false, _) if up == wanted => format!("{service}: all {wanted} replicas are as wanted, and it waits"),
             (false, _) => format!("{service} is not as wanted: {up} of {wanted} replicas are well"),
         };
         Explanation { service: service.clone(), state, summary, causes: self.causes }

@@ -9,6 +9,8 @@ pub mod draw;
 mod dump;
 mod frame;
 mod input;
+mod join;
+mod outbox;
 mod passthrough;
 mod run;
 pub mod term;

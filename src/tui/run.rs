@@ -1,6 +1,6 @@
 //! The loop: keys, messages and signals in, frames and effects out. Owns the terminal, and nothing else.
 
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 
 use crossterm::event::EventStream;
 use futures::{FutureExt, StreamExt};
@@ -16,6 +16,8 @@ use super::{
     clipboard, dump,
     frame::Frames,
     input,
+    join::Joiner,
+    outbox::Outbox,
     term::{self, TermError},
     theme::Theme,
     visit::{self, Visit},
@@ -39,8 +41,10 @@ pub enum Outcome {
 
 /// Frames of data come at most this often.
 const DATA_FRAME: Duration = Duration::from_millis(100);
-/// The same for a wall, and for a window without the focus.
+/// The same for a wall.
 const CALM_FRAME: Duration = Duration::from_secs(1);
+/// The same for a window without the focus: nobody types there, and few look.
+const ASIDE_FRAME: Duration = Duration::from_secs(5);
 /// While the first answers come in, frames follow each other faster, so long …
 const START: Duration = Duration::from_secs(1);
 /// … and at this pace.
@@ -99,7 +103,7 @@ struct Loop {
     alerts: Alerts,
     frames: Frames,
     writer: Writer,
-    outbox: mpsc::Sender<Effect>,
+    outbox: Outbox,
     redraw: Redraw,
     last_frame: Instant,
     last_data: Instant,
@@ -145,7 +149,7 @@ pub async fn run_with(
         alerts: look.alerts,
         frames: Frames::default(),
         writer,
-        outbox,
+        outbox: Outbox::new(outbox),
         redraw: Redraw::Now,
         last_frame: Instant::now(),
         last_data: Instant::now(),
@@ -176,6 +180,7 @@ impl Loop {
         let mut next_tick = Instant::now() + TICK;
         let mut open = true;
         let mut visit = None;
+        let mut joiner = Joiner::default();
         loop {
             if self.quit {
                 self.writer.settle(SETTLE);
@@ -213,17 +218,17 @@ impl Loop {
                     loop {
                         match event {
                             Some(Ok(event)) => {
-                                if let Some(msg) = input::message(event) {
-                                    self.take(msg);
-                                }
+                                let joined = input::message(event).map(|msg| joiner.take(msg, Instant::now()));
+                                joined.into_iter().flatten().for_each(|msg| self.take(msg));
                             }
                             // The terminal cannot be read any more.
                             Some(Err(_)) | None => return Ok(Outcome::HungUp),
                         }
-                        // What has already been typed belongs to this frame; resizes melt into one.
-                        match events.next().now_or_never() {
-                            Some(more) => event = more,
-                            None => break,
+                        // What has already been typed belongs to this frame; resizes melt into one. Asked in the name of
+                        // this task: the stream remembers whom to wake, and would wake nobody at the next key.
+                        match futures::poll!(events.next()) {
+                            Poll::Ready(more) => event = more,
+                            Poll::Pending => break,
                         }
                     }
                 }
@@ -244,6 +249,10 @@ impl Loop {
                     self.repaint();
                 }
                 () = self.writer.done() => {}
+                () = self.outbox.pass(), if self.outbox.is_waiting() => {}
+                () = sleep_until(joiner.due().unwrap_or(next_tick)), if joiner.due().is_some() => {
+                    joiner.release().into_iter().for_each(|msg| self.take(msg));
+                }
                 () = sleep_until(frame_due), if waits => {}
                 () = sleep_until(next_tick) => {
                     next_tick = Instant::now() + TICK;
@@ -274,7 +283,7 @@ impl Loop {
                 self.extra.extend(self.alerts.for_this_terminal(&alerts));
                 self.redraw = self.redraw.max(Redraw::Soon);
                 // Only a hook would like to know, and it is not worth a word that it does not.
-                let _ = self.outbox.try_send(Effect::Alert(alerts));
+                let _ = self.outbox.put(Effect::Alert(alerts));
             }
             Effect::Copy(text) => match clipboard::for_this_terminal(&text) {
                 Some(sequence) => {
@@ -293,15 +302,8 @@ impl Loop {
                 self.take(msg);
             }
             effect => {
-                if let Err(full) = self.outbox.try_send(effect) {
-                    let why = Text::new("the program is busy: try again");
-                    let back = match full.into_inner() {
-                        Effect::Apply(_) => Msg::Applied(Err(why)),
-                        // The next change of the rows says it again.
-                        Effect::Sample(_) => return,
-                        _ => Msg::Failed(why),
-                    };
-                    self.take(back);
+                if let Some(msg) = self.outbox.put(effect) {
+                    self.take(msg);
                 }
             }
         }
@@ -322,8 +324,10 @@ impl Loop {
     fn data_pause(&self) -> Duration {
         let usual = if self.begun.elapsed() < START {
             START_FRAME
-        } else if self.state.mode == Mode::Watch || !self.state.focused {
+        } else if self.state.mode == Mode::Watch {
             CALM_FRAME
+        } else if !self.state.focused {
+            ASIDE_FRAME
         } else {
             DATA_FRAME
         };
