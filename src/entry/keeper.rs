@@ -30,11 +30,6 @@ use crate::{
 
 /// News are gathered so long: every change of a plan has some.
 const NEWS: Duration = Duration::from_millis(20);
-/// So often it looks when something has just become other than it shall be: most changes are through in a moment, and
-/// each of their steps waits for every proxy.
-const FRESH: Duration = Duration::from_millis(40);
-/// So long it is fresh.
-const MOMENT: Duration = Duration::from_secs(5);
 /// So often it looks while something is not yet as it shall be.
 const BUSY: Duration = Duration::from_millis(100);
 /// So often it looks when that has gone on for long: it waits for others then.
@@ -163,8 +158,7 @@ impl<P: Place + Sync> Work<P> {
                     match pace {
                         Pace::Busy if busy_since.is_some_and(|since| since.elapsed() > VERY_LONG) => CALM,
                         Pace::Busy if busy_since.is_some_and(|since| since.elapsed() > LONG) => WAITING,
-                        Pace::Busy if busy_since.is_some_and(|since| since.elapsed() > MOMENT) => BUSY,
-                        Pace::Busy => FRESH,
+                        Pace::Busy => BUSY,
                         Pace::Calm => CALM,
                         Pace::Asleep => ASLEEP,
                     }
