@@ -32,6 +32,13 @@ fn check(name: &str, shown: &str) {
     settings.bind(|| insta::assert_snapshot!(name.to_owned(), shown));
 }
 
+/// Compares what a state shows at all sizes.
+fn at_three_sizes(name: &str, state: impl Fn((u16, u16)) -> State) {
+    for size in SIZES {
+        check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state(size), &theme())));
+    }
+}
+
 /// A day like any other: one stack broken, one host unseen, one operation going on.
 fn day(size: (u16, u16)) -> State {
     let mut state = World::usual().with_operation(OperationState::Running).state(Mode::Normal, size);
@@ -62,11 +69,11 @@ fn every_view_at_three_sizes() {
         ("palette", "4:sca"),
         ("scale", "4s"),
     ] {
-        for size in SIZES {
+        at_three_sizes(name, |size| {
             let mut state = day(size);
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
-        }
+            state
+        });
     }
 }
 
@@ -84,13 +91,13 @@ fn the_graph_at_three_sizes() {
         ("graph-matrix", "3j6TTT"),
         ("explain", "4/index<enter>X"),
     ] {
-        for size in SIZES {
+        at_three_sizes(name, |size| {
             let world = World::usual().with_needs();
             let mut state = world.state(Mode::Normal, size);
             world.tell_traffic(&mut state);
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
-        }
+            state
+        });
     }
 }
 
@@ -124,11 +131,11 @@ fn what_moves_at_three_sizes() {
         ("rollback-plan", "4B<enter>"),
         ("rebalance-plan", "2b"),
     ] {
-        for size in SIZES {
+        at_three_sizes(name, |size| {
             let mut state = moving(size);
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
-        }
+            state
+        });
     }
 }
 
@@ -154,11 +161,11 @@ fn the_inside_at_three_sizes() {
         ("inspect-long", "5i", "/repodigests<enter>lj"),
         ("inspect-host", "2i", "|"),
     ] {
-        for size in SIZES {
+        at_three_sizes(name, |size| {
             let mut state = inside(size, open);
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
-        }
+            state
+        });
     }
     // Before anything was told, and where a part cannot be.
     let mut state = World::usual().state(Mode::Normal, (120, 30));
@@ -264,11 +271,11 @@ fn logs_at_three_sizes() {
         ("logs-sources", "4l", "A"),
         ("logs-help", "4l", "?"),
     ] {
-        for size in SIZES {
+        at_three_sizes(name, |size| {
             let mut state = printing(size, open);
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
-        }
+            state
+        });
     }
     let mut plain = printing((120, 30), "4l");
     type_keys(&mut plain, "t");
@@ -306,7 +313,7 @@ fn what_hosts_keep_at_three_sizes() {
         ("storage-wide", "2V", "w"),
         ("storage-prune", "2V", "p"),
     ] {
-        for size in SIZES {
+        at_three_sizes(name, |size| {
             let mut state = day(size);
             type_keys(&mut state, open);
             for (host, counted) in [("e-1", true), ("e-2", false)] {
@@ -315,8 +322,8 @@ fn what_hosts_keep_at_three_sizes() {
             }
             stored::tell(&mut state, "w-3", Err("w-3: could not list what it keeps: the host is not connected"));
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
-        }
+            state
+        });
     }
 }
 

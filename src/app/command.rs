@@ -276,8 +276,8 @@ registry! {
     PauseLogs "pause-logs" ["space"] [Logs] None looks 2 "pause" "Read nothing for now; again goes on where it was.";
     Wrap "wrap" ["w"] [Logs] None looks 3 "wrap" "Long lines in several rows, or cut at the edge.";
     Times "times" ["t"] [Logs] None looks 4 "times" "Times in front of lines: none, by your clock, in UTC.";
-    NextHit "next-match" ["n"] [Logs] None looks 0 "next match" "The next line that has what is looked for.";
-    LastHit "previous-match" ["N"] [Logs] None looks 0 "match before" "The one before.";
+    NextHit "next-match" ["n"] [Logs Inspect] None looks 0 "next match" "The next line that has what is looked for.";
+    LastHit "previous-match" ["N"] [Logs Inspect] None looks 0 "match before" "The one before.";
     Around "around" ["&"] [Logs] None looks 0 "around" "What `/` does with other lines: leaves them out, keeps those around, shows all and marks.";
     MarkLine "mark-line" ["m"] [Logs] None looks 5 "mark" "Draw a line below what is there.";
     Clear "clear" ["C"] [Logs] None looks 0 "clear" "Forget all lines that are kept here.";
@@ -311,8 +311,8 @@ registry! {
     GraphDeeper "graph-deeper" [">"] [Graph] None looks 14 "one step more" "Show the neighbourhood one step deeper, up to three.";
     GraphUp "graph-up" ["i"] [Graph] None looks 0 "upstream only" "Only what needs the focus, or both ways again.";
     GraphDown "graph-down" ["o"] [Graph] None looks 0 "downstream only" "Only what the focus needs, or both ways again.";
-    GraphFold "graph-fold" ["\\"] [Graph] None looks 0 "fold" "Close or open the selected branch of the tree.";
-    GraphFoldAll "graph-fold-all" ["|"] [Graph] None looks 0 "fold all" "One level more of the whole tree, or all of it closed.";
+    Fold "fold" ["\\"] [Graph Inspect] None looks 0 "fold" "Close or open the selected branch of the tree.";
+    FoldAll "fold-all" ["|"] [Graph Inspect] None looks 16 "fold all" "One level more of the whole tree, or all of it closed.";
     GraphDot "graph-dot" [] [Everywhere] None looks 0 "graph as dot" "Write the relations of the selected stack or service to a file for Graphviz.";
     GraphMermaid "graph-mermaid" [] [Everywhere] None looks 0 "graph as mermaid" "Write the relations of the selected stack or service to a file in Mermaid's words.";
     GraphText "graph-text" [] [Everywhere] None looks 0 "graph as text" "Write the relations of the selected stack or service to a file as text.";
@@ -338,11 +338,7 @@ registry! {
     ClosePicker "close-choice" ["esc" "q"] [Picker] None looks 4 "back" "Back to the view; nothing was changed.";
     OpenBranch "open-branch" ["l" "right" "enter"] [Inspect] None looks 1 "open" "Open the branch; an open one is entered.";
     CloseBranch "close-branch" ["h" "left"] [Inspect] None looks 2 "close" "Close the branch; again: to the branch above.";
-    Fold "fold" ["\\"] [Inspect] None looks 0 "fold" "Close or open the selected branch.";
-    FoldAll "fold-all" ["|"] [Inspect] None looks 4 "fold all" "One level more of the whole tree, or all of it closed.";
     Search "search" ["/"] [Inspect] None looks 5 "search" "Look for words, `!word`, `~pattern`: branches that hold them open.";
-    NextFound "next-found" ["n"] [Inspect] None looks 0 "next match" "The next line that has what is looked for.";
-    LastFound "previous-found" ["N"] [Inspect] None looks 0 "match before" "The one before.";
     CopyValue "copy-value" ["c"] [Inspect] None looks 6 "copy" "Send the value to the terminal's clipboard; of a branch, all of it.";
     CopyPath "copy-path" ["Y"] [Inspect] None looks 0 "copy with path" "Send the value with the names that lead to it.";
     DumpTree "save-tree" ["ctrl-s"] [Inspect] None looks 7 "save" "Write the whole tree, all branches open, to a text file.";

@@ -115,7 +115,7 @@ impl Within {
             Self::Stack(id) => id.name().to_owned(),
             Self::Service(id) => id.to_string(),
             Self::Replica(ReplicaId::Slot(key)) => key.to_string(),
-            Self::Replica(ReplicaId::Container(_, id)) => id.0.as_str().chars().take(12).collect(),
+            Self::Replica(ReplicaId::Container(_, id)) => id.to_string(),
             Self::Operation(id) => id.short(),
         })
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     engine::{EngineError, Reader},
-    model::{ContainerId, HostName, HostView, Kept, Site, Storage, Stored},
+    model::{HostName, HostView, Kept, Site, Storage, Stored},
     plan::{self, Need, Needs},
     text,
 };
@@ -134,12 +134,7 @@ fn hosts(seen: &Seen, names: &[String]) -> Result<Vec<HostName>, Failure> {
 }
 
 fn words(seen: &Seen, host: &HostName, need: Option<&Need>) -> String {
-    let containers = seen.observed.hosts.get(host).map(|host| &host.containers);
-    let name = |id: &ContainerId| {
-        let found = containers.and_then(|containers| containers.get(id));
-        found.map_or_else(|| id.0.as_str().chars().take(12).collect(), |container| container.name.to_string())
-    };
-    need.map_or_else(|| "nothing".to_owned(), |need| need.words(name))
+    need.map_or_else(|| "nothing".to_owned(), |need| need.words(|id| seen.observed.container_name(host, id)))
 }
 
 fn table(rows: &[Row<'_>]) {

@@ -20,6 +20,12 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// What a container of a host is called; its id where it is not seen.
+    pub fn container_name(&self, host: &HostName, id: &ContainerId) -> String {
+        let found = self.hosts.get(host).and_then(|host| host.containers.get(id));
+        found.map_or_else(|| id.to_string(), |container| container.name.to_string())
+    }
+
     /// All containers with their host.
     pub fn containers(&self) -> impl Iterator<Item = (&HostView, &Container)> {
         self.hosts.values().flat_map(|host| host.containers.values().map(move |container| (host, container)))

@@ -50,6 +50,7 @@ mod scale;
 mod spare;
 mod standing;
 mod targets;
+mod tidy;
 mod traffic;
 mod trial;
 mod types;

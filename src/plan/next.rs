@@ -11,7 +11,7 @@ use super::{
     index::{Index, Sight},
     moves, observe, operation, prune, pulls, replace,
     routes::Routes,
-    traffic, trial,
+    tidy, traffic, trial,
     view::ServiceView,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub fn next(world: &World<'_>, region: &RegionName, memory: &Memory, operations:
     }
     trial::clear(&mut work);
     moves::find(&mut work);
-    operation::tidy(&mut work);
+    tidy::tidy(&mut work);
     prune::next(&mut work);
     observe::watch(&mut work);
     work.next.proxies = traffic::proxies(&work);

@@ -8,10 +8,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Action, Memory, images,
+    Memory, images,
     index::{Index, Seen, Sight, our_time},
     next::Work,
-    observe, progress,
+    observe,
     rollout::rollout,
     standing::{Standing, made},
     trial,
@@ -20,19 +20,16 @@ use super::{
 use crate::{
     model::{
         Assignment, Defaults, FailureAction, HostIntent, HostName, Intent, Operation, OperationState, RegionName,
-        ServiceKey, ServiceSpec, Slot, StackName, StepState,
+        ServiceKey, ServiceSpec, Slot,
     },
     text::Text,
 };
 
 type Book = BTreeMap<ServiceKey, BTreeMap<RegionName, Option<Assignment>>>;
-type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
+pub(crate) type Views<'a> = BTreeMap<&'a ServiceKey, ServiceView<'a>>;
 
 /// A new replica that died so often has failed.
 pub(crate) const DEATHS: u32 = 3;
-
-/// A Tidy that failed so often is left to the next one: a network too many harms nobody.
-const TIDY_TRIES: u32 = 3;
 
 /// The services that an operation concerns in a region.
 pub(crate) fn services<'o>(operation: &'o Operation, region: &'o RegionName) -> impl Iterator<Item = &'o ServiceKey> {
@@ -84,7 +81,7 @@ pub(crate) fn taken<'o>(
 }
 
 /// Hosts from which the operation takes slots of a service, away or to other hosts.
-fn left<'o>(
+pub(crate) fn left<'o>(
     operation: &'o Operation,
     service: &ServiceKey,
     region: &RegionName,
@@ -339,70 +336,4 @@ pub(crate) fn patience(defaults: &Defaults, spec: Option<&ServiceSpec>) -> Durat
         Some(check.start_period? + interval * check.retries.unwrap_or(3))
     });
     defaults.healthy_deadline.max(granted.unwrap_or_default())
-}
-
-/// Hosts on which an operation leaves nothing of a stack, so that its networks can go. Empty once its end in this region
-/// is on record, but for those that failed and may be tried again.
-fn tidy_due(
-    index: &Index<'_>,
-    views: &Views<'_>,
-    memory: &Memory,
-    operation: &Operation,
-) -> Vec<(HostName, StackName)> {
-    let mut due: Vec<(HostName, StackName)> = Vec::new();
-    let told = operation.progress.get(index.region).is_some_and(|progress| progress.finished);
-    for service in services(operation, index.region) {
-        let now = index.world.desired.assignment(service, index.region);
-        for host in left(operation, service, index.region, now) {
-            let pair = (host.clone(), service.stack.clone());
-            if due.contains(&pair) || memory.tidied.contains(&pair) || !is_left(index, views, host, &service.stack) {
-                continue;
-            }
-            let action = Action::Tidy { host: pair.0.clone(), stack: pair.1.clone() };
-            let again = match memory.failures.get(&action) {
-                Some(failure) => failure.times < TIDY_TRIES && !failure.is_final,
-                None => !told,
-            };
-            if again {
-                due.push(pair);
-            }
-        }
-    }
-    due
-}
-
-/// True when nothing of the stack is wanted or seen on the host, and it can be seen.
-fn is_left(index: &Index<'_>, views: &Views<'_>, host: &HostName, stack: &StackName) -> bool {
-    if !matches!(index.sight(host), Sight::Seen(_)) || trial::is_on(index, host, stack) {
-        return false;
-    }
-    let on_host = |seen: &Seen<'_>| seen.host.name == *host;
-    !views.iter().filter(|(key, _)| key.stack == *stack).any(|(_, view)| {
-        let wanted = view.slots.iter().any(|slot| slot.place.host == *host);
-        let old = view.slots.iter().flat_map(|slot| &slot.old).any(|(seen, _)| on_host(seen));
-        wanted || old || view.unwanted.iter().any(|(seen, _)| on_host(seen))
-    })
-}
-
-/// Gives the removal of networks where nothing of a stack is left: the last thing of an operation, given in the same
-/// pass in which [`progress`](super::progress()) calls it finished.
-pub(crate) fn tidy(work: &mut Work<'_, '_>) {
-    for operation in work.operations {
-        let due = tidy_due(work.index, work.views, work.memory, operation);
-        if due.is_empty() {
-            continue;
-        }
-        let steps = progress::steps(work.index, work.views, work.routes, operation, work.memory);
-        if steps.iter().any(|step| step.state != StepState::Done) {
-            continue;
-        }
-        for (host, stack) in due {
-            let action = Action::Tidy { host, stack };
-            let known = work.memory.in_flight.contains(&action) || work.next.actions.contains(&action);
-            let service = services(operation, work.index.region).next();
-            if let Some(service) = service.filter(|_| !known) {
-                work.act(action, service, None);
-            }
-        }
-    }
 }

@@ -32,11 +32,7 @@ pub fn prune(world: &World<'_>, things: &[(HostName, Stored)]) -> Result<Plan, R
     for (host, thing) in things {
         let host = super::lookup::host(world, host)?;
         if let Some(need) = needs.of(world, thing) {
-            let containers = world.observed.hosts.get(host).map(|view| &view.containers);
-            let name = |id: &ContainerId| {
-                let found = containers.and_then(|containers| containers.get(id));
-                found.map_or_else(|| "a container there".to_owned(), |container| container.name.to_string())
-            };
+            let name = |id: &ContainerId| world.observed.container_name(host, id);
             let why = match need {
                 Need::Sum => "it is no thing of its own".to_owned(),
                 Need::Used(_) => format!("used by {}", need.words(name)),

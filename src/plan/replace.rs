@@ -10,8 +10,8 @@ use super::{
     observe::{self, Canary},
     operation,
     pulls::Gates,
-    rollout::{Exchange, Pace, rollout},
-    standing::{Standing, began, exit_words, made},
+    rollout::{Exchange, Pace, pause_between},
+    standing::{Standing, began, exit_words},
     traffic::{Carried, carried},
     trial,
     view::{Copy, ServiceView, SlotView},
@@ -301,15 +301,6 @@ fn clashes(
         replicas: view.slots.len(),
     };
     exchange.stop_first().is_some()
-}
-
-/// When the next batch may begin, where the service's file asks for a pause.
-fn pause_between(work: &Work<'_, '_>, view: &ServiceView<'_>, spec: &ServiceSpec) -> Option<Timestamp> {
-    let delay = rollout(spec, operation::rolls_back(work, view.key))?.delay.filter(|delay| !delay.is_zero())?;
-    let newest = view.slots.iter().filter_map(|slot| slot.wanted.as_ref());
-    let newest =
-        newest.filter(|(seen, _)| operation::is_new(work, view.key, seen)).filter_map(|(seen, _)| made(seen)).max()?;
-    newest.checked_add(delay + work.defaults().min_healthy).ok()
 }
 
 /// Another of our own containers that holds a host port which this service needs: it is on its way out, or the plan

@@ -1,6 +1,8 @@
 //! How a change of containers is paced, and which of two copies goes first.
 
-use super::eligible::pinned_volume;
+use jiff::Timestamp;
+
+use super::{eligible::pinned_volume, next::Work, operation, standing::made, view::ServiceView};
 use crate::model::{Defaults, HostName, Order, Place, RolloutSpec, ServiceSpec, StackShared};
 
 /// What a service's file says of its releases, or of rolling one back that failed.
@@ -33,6 +35,15 @@ impl Pace {
             None => Self { starts: share, stops: share },
         }
     }
+}
+
+/// When the next batch may begin, where the service's file asks for a pause.
+pub(crate) fn pause_between(work: &Work<'_, '_>, view: &ServiceView<'_>, spec: &ServiceSpec) -> Option<Timestamp> {
+    let delay = rollout(spec, operation::rolls_back(work, view.key))?.delay.filter(|delay| !delay.is_zero())?;
+    let newest = view.slots.iter().filter_map(|slot| slot.wanted.as_ref());
+    let newest =
+        newest.filter(|(seen, _)| operation::is_new(work, view.key, seen)).filter_map(|(seen, _)| made(seen)).max()?;
+    newest.checked_add(delay + work.defaults().min_healthy).ok()
 }
 
 /// An old copy and what takes its place.

@@ -109,7 +109,7 @@ async fn discard(job: &Job, handle: &Handle, what: Kept, id: &Text) -> Result<Te
     let observed = Observed::default();
     let world = World { fleet: &job.fleet, desired: &job.desired, observed: &observed, now: storage.at };
     if let Some(need) = Needs::new(&world).of(&world, thing) {
-        let why = need.words(|container| container.0.as_str().chars().take(12).collect());
+        let why = need.words(ToString::to_string);
         return Ok(Text::new(&format!("stays, it is needed again: {why}")));
     }
     handle.discard(thing).await.or_else(|error| gone_is_fine(&error))?;

@@ -13,6 +13,7 @@ mod join;
 mod outbox;
 mod passthrough;
 mod run;
+mod signals;
 pub mod term;
 pub mod theme;
 mod visit;

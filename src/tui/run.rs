@@ -6,7 +6,7 @@ use crossterm::event::EventStream;
 use futures::{FutureExt, StreamExt};
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::Signal,
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
@@ -18,6 +18,7 @@ use super::{
     input,
     join::Joiner,
     outbox::Outbox,
+    signals::Signals,
     term::{self, TermError},
     theme::Theme,
     visit::{self, Visit},
@@ -71,26 +72,6 @@ impl From<Theme> for Look {
     /// A theme that stays, and no sound.
     fn from(theme: Theme) -> Self {
         Self { theme: watch::channel(theme).1, alerts: Alerts::default() }
-    }
-}
-
-pub(super) struct Signals {
-    pub(super) hangup: Signal,
-    pub(super) terminate: Signal,
-    pub(super) interrupt: Signal,
-    stop: Signal,
-    resumed: Signal,
-}
-
-impl Signals {
-    pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
-            resumed: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
-        })
     }
 }
 

@@ -9,11 +9,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
-use super::{
-    run::{Outcome, Signals},
-    term,
-    writer::Writer,
-};
+use super::{run::Outcome, signals::Signals, term, writer::Writer};
 use crate::app::Msg;
 
 /// Bytes of keys that are taken at once.

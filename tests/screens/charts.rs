@@ -26,11 +26,11 @@ fn charts_at_three_sizes() {
         ("past-stacks", "3w"),
         ("past-replicas", "5"),
     ] {
-        for size in SIZES {
+        at_three_sizes(name, |size| {
             let mut state = lived(Mode::Normal, size);
             type_keys(&mut state, keys);
-            check(&format!("{name}-{}x{}", size.0, size.1), &styled(&screen(&state, &theme())));
-        }
+            state
+        });
     }
 }
 

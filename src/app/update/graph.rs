@@ -46,7 +46,7 @@ pub(super) fn run(state: &mut State, command: Command) -> bool {
         Command::GraphDeeper => deepen(state, true),
         Command::GraphUp => only(state, Way::Up),
         Command::GraphDown => only(state, Way::Down),
-        Command::GraphFold => {
+        Command::Fold => {
             if let Some(id) = state.selected().cloned() {
                 let turned = &mut state.way.here_mut().graph.turned;
                 if !turned.remove(&id) {
@@ -55,7 +55,7 @@ pub(super) fn run(state: &mut State, command: Command) -> bool {
                 state.reorder();
             }
         }
-        Command::GraphFoldAll => {
+        Command::FoldAll => {
             let setting = &mut state.way.here_mut().graph;
             setting.turned.clear();
             setting.level = (setting.level + 1) % 3;

@@ -124,10 +124,10 @@ fn in_page(state: &mut State, page: &mut InspectPage, key: Key) -> (Vec<Effect>,
         Some(Command::Fold) => page.fold(),
         Some(Command::FoldAll) => page.fold_all(),
         Some(Command::Search) => page.search(),
-        Some(command @ (Command::NextFound | Command::LastFound)) => {
+        Some(command @ (Command::NextHit | Command::LastHit)) => {
             if page.sought().is_empty() {
                 state.say(Mark::Stopped, "nothing is looked for: `/` begins");
-            } else if !page.next_hit(command == Command::NextFound) {
+            } else if !page.next_hit(command == Command::NextHit) {
                 state.say(Mark::Stopped, format!("nothing here has `{}`", page.sought()));
             }
         }

@@ -10,7 +10,7 @@ use crate::{
         storage::{Asked, StoredRow},
         table::{Cell, Col, Column, SortKey, natural},
     },
-    model::{ContainerId, Kept, Storage, Stored},
+    model::{Kept, Storage, Stored},
     plan::Need,
     text::bytes,
 };
@@ -127,7 +127,7 @@ pub fn need(state: &State, row: &StoredRow) -> Line {
     match &row.need {
         None => Line::of(Role::Dim, "nothing"),
         Some(need @ Need::Used(users)) => {
-            let words = need.words(|id| name(state, row, id));
+            let words = need.words(|id| state.observed().container_name(&row.host, id));
             let line = if users.len() > 1 { Line::of(Role::Dim, format!("{}  ", users.len())) } else { Line::new() };
             line.with(Role::Plain, words)
         }
@@ -135,15 +135,10 @@ pub fn need(state: &State, row: &StoredRow) -> Line {
     }
 }
 
-fn name(state: &State, row: &StoredRow, id: &ContainerId) -> String {
-    let found = state.observed().hosts.get(&row.host).and_then(|host| host.containers.get(id));
-    found.map_or_else(|| id.0.as_str().chars().take(12).collect(), |container| container.name.to_string())
-}
-
 /// The names of the containers that use it.
 pub fn users(state: &State, row: &StoredRow) -> Vec<String> {
     let Some(Need::Used(ids)) = &row.need else { return Vec::new() };
-    let mut names: Vec<String> = ids.iter().map(|id| name(state, row, id)).collect();
+    let mut names: Vec<String> = ids.iter().map(|id| state.observed().container_name(&row.host, id)).collect();
     names.sort_by(|a, b| natural(a, b));
     names
 }
