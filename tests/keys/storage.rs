@@ -123,3 +123,20 @@ fn who_only_looks_clears_nothing() {
         assert!(state.draft.is_empty());
     }
 }
+
+#[test]
+fn the_page_of_a_clearing_says_nothing_of_requests() {
+    let page = |world: &World| {
+        let mut state = world.state(Mode::Normal, (120, 40));
+        type_keys(&mut state, "9<enter>");
+        text(&screen(&state, &Theme::named("default").unwrap()))
+    };
+    let mut world = World::usual().with_operation(OperationState::Running);
+    assert!(page(&world).contains("requests"), "{}", page(&world));
+    for op in &mut world.operations {
+        op.intent = Intent::Prune { regions: std::collections::BTreeMap::new() };
+        op.after.clear();
+    }
+    let shown = page(&world);
+    assert!(shown.contains("prune") && !shown.contains("requests"), "{shown}");
+}

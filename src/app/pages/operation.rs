@@ -151,7 +151,11 @@ pub fn operation(state: &State) -> Vec<Line> {
     let mut progress = Line::of(Role::Plain, " ");
     progress.extend(bar(done, total, width.saturating_sub(ratio.len() + 3).min(100)));
     progress.push(Role::Plain, ratio);
-    let mut lines = vec![first, progress, requests(op, end.is_some())];
+    let mut lines = vec![first, progress];
+    // What touches no service has no requests.
+    if !op.after.is_empty() {
+        lines.push(requests(op, end.is_some()));
+    }
     match &op.state {
         OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => {
             for (at, words) in wrap(reason.as_str(), width.saturating_sub(4)).into_iter().enumerate() {
