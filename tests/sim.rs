@@ -36,6 +36,8 @@ mod killed;
 mod large;
 #[path = "sim/life.rs"]
 mod life;
+#[path = "support/made.rs"]
+mod made;
 #[path = "sim/moves.rs"]
 mod moves;
 #[path = "sim/operators.rs"]
@@ -52,3 +54,5 @@ mod talking;
 mod testing;
 #[path = "sim/traffic.rs"]
 mod traffic;
+#[path = "support/truth.rs"]
+mod truth;

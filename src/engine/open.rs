@@ -10,7 +10,10 @@ use super::{
     reader::Reader,
     session::{Session, Way, way_of},
 };
-use crate::model::{FleetName, Host, HostName};
+use crate::{
+    clock::Clock,
+    model::{FleetName, Host, HostName},
+};
 
 /// Opens an engine by its fleet entry, to act on it. The way there, an SSH forward for example, lives as long as the
 /// returned value or a clone of it.
@@ -34,7 +37,7 @@ pub async fn open_memory(fleet: &FleetName, host: &HostName, dial: MemoryDial) -
 }
 
 async fn connect(fleet: &FleetName, host: &HostName, way: &Way) -> Result<Reader, EngineError> {
-    let session = Session::open(fleet, host, way).await?;
+    let session = Session::open(fleet, host, way, Clock::machine()).await?;
     let (_, current) = watch::channel(Ok(session));
-    Ok(Reader { host: host.clone(), current })
+    Ok(Reader { host: host.clone(), current, clock: Clock::machine() })
 }

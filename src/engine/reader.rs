@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -14,6 +13,7 @@ use super::{
     wire,
 };
 use crate::{
+    clock::Clock,
     model::{Container, ContainerId, HostFacts, HostName, Image},
     text::Text,
 };
@@ -41,6 +41,7 @@ pub(crate) async fn another(current: &mut Current) -> Option<Fault> {
 pub struct Reader {
     pub(crate) host: HostName,
     pub(crate) current: Current,
+    pub(crate) clock: Clock,
 }
 
 impl std::fmt::Debug for Reader {
@@ -79,6 +80,11 @@ impl Reader {
     /// The host that is asked.
     pub fn host(&self) -> &HostName {
         &self.host
+    }
+
+    /// What tells the time here.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 
     pub(crate) fn session(&self, tried: &'static str) -> Result<Arc<Session>, EngineError> {
@@ -123,9 +129,9 @@ impl Reader {
     /// What the engine says of its machine.
     pub async fn facts(&self) -> Result<HostFacts, EngineError> {
         self.ask("ask what machine it is", async |session| {
-            let asked = Timestamp::now();
+            let asked = session.clock.now();
             let info: wire::Info = session.http.json("/info", SHORT).await?;
-            let middle = asked + Timestamp::now().duration_since(asked) / 2;
+            let middle = asked + session.clock.now().duration_since(asked) / 2;
             let facts = convert::facts(&session.version, session.minor, &info, middle);
             if !info.time.is_empty() {
                 session.set_skew(facts.clock_skew_ms);

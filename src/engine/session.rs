@@ -20,6 +20,7 @@ use super::{
     ssh::Forward,
     tls, wire,
 };
+use crate::clock::Clock;
 use crate::model::{Connect, FleetName, Host, HostName, Tls};
 
 /// Oldest API minor version that is spoken: Docker 20.10.
@@ -36,6 +37,7 @@ const FAR_OFF_MS: i64 = 500;
 /// A connection. Its SSH forward, where there is one, lives as long as it.
 pub(crate) struct Session {
     fleet: FleetName,
+    pub clock: Clock,
     pub http: Http,
     pub docker: Docker,
     /// The API's minor version in use.
@@ -59,15 +61,20 @@ pub(crate) enum Way {
 
 impl Session {
     /// Opens the way to the engine and agrees on the API version: one round trip after the connection stands.
-    pub(crate) async fn open(fleet: &FleetName, host: &HostName, way: &Way) -> Result<Arc<Self>, EngineError> {
-        Self::try_open(fleet, way).await.map(Arc::new).map_err(|fault| {
+    pub(crate) async fn open(
+        fleet: &FleetName,
+        host: &HostName,
+        way: &Way,
+        clock: Clock,
+    ) -> Result<Arc<Self>, EngineError> {
+        Self::try_open(fleet, way, clock).await.map(Arc::new).map_err(|fault| {
             // Nothing was asked for yet, so nothing can be lost.
             let kind = if fault.kind == ErrorKind::LostAnswer { ErrorKind::Unreachable } else { fault.kind };
             Fault { kind, ..fault }.at(host, "reach the engine")
         })
     }
 
-    async fn try_open(fleet: &FleetName, way: &Way) -> Result<Self, Fault> {
+    async fn try_open(fleet: &FleetName, way: &Way, clock: Clock) -> Result<Self, Fault> {
         let mut forward = None;
         let dial = match way {
             Way::Memory(dial) => Dial::Memory(dial.clone()),
@@ -83,13 +90,13 @@ impl Session {
             }
         };
         let http = Http::new(dial);
-        let mut asked = Timestamp::now();
+        let mut asked = clock.now();
         let mut first = http::within(VERSION_DEADLINE, http.bytes("/version")).await;
         if let (Err(fault), Some(forward)) = (&first, &forward) {
             match explain(forward, fault.clone()).await {
                 // It does not answer through the forward, but there. It may have started just now: once more.
                 Some(fault) if fault.kind == ErrorKind::Refused => {
-                    asked = Timestamp::now();
+                    asked = clock.now();
                     first = http::within(VERSION_DEADLINE, http.bytes("/version")).await.map_err(|_| fault);
                 }
                 Some(fault) => first = Err(fault),
@@ -97,7 +104,7 @@ impl Session {
             }
         }
         let (headers, body) = first.map_err(|fault| no_engine(way, fault))?;
-        let answered = Timestamp::now();
+        let answered = clock.now();
         let version: wire::Version = http::parse(&body)?;
         let minor = agree(&version)?;
         let date = headers.get(::http::header::DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
@@ -110,6 +117,7 @@ impl Session {
         let docker = http.bollard()?;
         Ok(Self {
             fleet: fleet.clone(),
+            clock,
             http,
             docker,
             minor,
@@ -128,7 +136,7 @@ impl Session {
 
     /// What the engine's clock shows now, as far as is known.
     pub(crate) fn engine_now(&self) -> Timestamp {
-        let (now, skew) = (Timestamp::now(), SignedDuration::from_millis(self.skew_ms.load(Ordering::Relaxed)));
+        let (now, skew) = (self.clock.now(), SignedDuration::from_millis(self.skew_ms.load(Ordering::Relaxed)));
         now.checked_add(skew).unwrap_or(now)
     }
 

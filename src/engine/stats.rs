@@ -89,7 +89,7 @@ impl Reader {
         let stats: Result<wire::Stats, Fault> = session.http.json(&path, SHORT).await;
         stats
             .and_then(|stats| {
-                Counters::new(&stats, Timestamp::now())
+                Counters::new(&stats, session.clock.now())
                     .ok_or_else(|| Fault::new(ErrorKind::Conflict, "the container does not run", ""))
             })
             .map_err(|fault| fault.at(&self.host, tried))

@@ -36,7 +36,7 @@ impl Reader {
             things.extend(volumes.volumes.iter().map(|found| volume(found, &users)));
             things.extend(networks.iter().map(|found| network(found, &users)));
             things.sort_by(|a, b| (a.kind, &a.name, &a.id).cmp(&(b.kind, &b.name, &b.id)));
-            Ok(Storage { host: self.host().clone(), at: Timestamp::now(), things, layers: None })
+            Ok(Storage { host: self.host().clone(), at: session.clock.now(), things, layers: None })
         })
         .await
     }

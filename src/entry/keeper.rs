@@ -4,15 +4,13 @@
 mod contain;
 mod look;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::{
@@ -23,6 +21,7 @@ use super::{
     view::Ledger,
 };
 use crate::{
+    clock::Clock,
     engine::Handle,
     model::{ContainerId, FleetName, HostChange, HostName, HostUpdate, ProxySpec, ProxyView, RegionName},
     text::Text,
@@ -70,7 +69,8 @@ impl Keeper {
         wanted: watch::Receiver<Option<ProxySpec>>,
     ) -> Self {
         let host = handle.host().clone();
-        Self::at(EngineHost { fleet, region, handle }, host, tell, wanted)
+        let clock = handle.clock();
+        Self::at(EngineHost { fleet, region, handle }, host, tell, wanted, clock)
     }
 
     pub(crate) fn at(
@@ -78,6 +78,7 @@ impl Keeper {
         host: HostName,
         tell: mpsc::Sender<HostUpdate>,
         wanted: watch::Receiver<Option<ProxySpec>>,
+        clock: Clock,
     ) -> Self {
         let work = Work {
             place,
@@ -91,7 +92,8 @@ impl Keeper {
             refused: None,
             checking: BTreeMap::new(),
             told: None,
-            began: Timestamp::now(),
+            clock,
+            began: clock.now(),
         };
         Self { task: tokio::spawn(work.run(wanted)) }
     }
@@ -136,6 +138,7 @@ struct Work<P> {
     /// Servers whose check was asked for, and when.
     checking: BTreeMap<String, Instant>,
     told: Option<Told>,
+    clock: Clock,
     /// When this look began: before what is wanted was read, so that no later wish is taken for done.
     began: Timestamp,
 }
@@ -145,7 +148,7 @@ impl<P: Place + Sync> Work<P> {
         let mut failures = 0_u32;
         let mut busy_since: Option<Instant> = None;
         loop {
-            self.began = Timestamp::now();
+            self.began = self.clock.now();
             let spec = wanted.borrow_and_update().clone();
             let done = match spec {
                 Some(spec) => self.keep(spec).await,
@@ -173,6 +176,7 @@ impl<P: Place + Sync> Work<P> {
             };
             tokio::time::sleep(NEWS).await;
             tokio::select! {
+                biased;
                 changed = wanted.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(pause.saturating_sub(NEWS)) => {}
             }
@@ -205,7 +209,7 @@ impl<P: Place + Sync> Work<P> {
             image: self.current.as_ref().map(|proxy| proxy.image.clone()).unwrap_or_default(),
             structure: Text::default(),
             leaving: 0,
-            at: Timestamp::now(),
+            at: self.clock.now(),
             backends: std::collections::BTreeMap::new(),
             problem: Text::default(),
         });

@@ -1,12 +1,8 @@
 //! Proxies for those who only look: asks them now and then, through a reader, which can send nothing but questions.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 use super::{
     address::Berth,
@@ -112,7 +108,7 @@ impl Watcher {
                     image: known.found.image.clone(),
                     structure: Text::new(&seen.info.structure),
                     leaving: 0,
-                    at: Timestamp::now(),
+                    at: self.reader.clock().now(),
                     backends: BTreeMap::new(),
                     problem: Text::default(),
                 });

@@ -1,7 +1,5 @@
 //! What becomes of an operation that has failed.
 
-use jiff::Timestamp;
-
 use super::{last_words, round::Reconciler};
 use crate::{
     model::{FailureAction, Operation, OperationState, Paused},
@@ -30,7 +28,7 @@ impl Reconciler {
             let revision = from.and_then(|(service, revision)| self.desired.revision(service, revision));
             reason += &last_words::of(&reader, container, revision.map(|revision| &revision.spec)).await;
         }
-        let (id, reason, now) = (operation.id, Text::new(&reason), Timestamp::now());
+        let (id, reason, now) = (operation.id, Text::new(&reason), self.clock.now());
         // Meanwhile somebody may have paused it, or mended what is wrong and resumed it: that judgement is of before.
         let known = self.store.operation(id).await?;
         if known.is_none_or(|known| known.paused.is_some() || known.resumed != operation.resumed) {

@@ -69,6 +69,7 @@ async fn keep_until(
     chance.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             _ = beat.tick() => {}
             // What another holds may be free by now. That is read: writing would hold up those who have to.
             _ = chance.tick(), if wanted.borrow().iter().any(|region| !renewed.contains_key(region)) => {

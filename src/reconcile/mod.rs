@@ -21,5 +21,5 @@ mod told;
 
 pub use fleet_file::FleetFile;
 pub use lease::LeaseTimes;
-pub use options::{Options, ReconcileError};
+pub use options::{Options, Planner, ReconcileError};
 pub use round::run;

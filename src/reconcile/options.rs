@@ -3,7 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{fleet_file::FleetFile, lease::LeaseTimes};
-use crate::{engine::ObserveOptions, model::RegionName, store::StoreError, text::Text};
+use crate::{
+    engine::ObserveOptions,
+    model::{Operation, RegionName},
+    plan::{self, Memory, Next, Verdict, World},
+    store::StoreError,
+    text::Text,
+};
 
 /// How a reconciler runs.
 #[derive(Debug, Clone)]
@@ -19,6 +25,8 @@ pub struct Options {
     pub fleet_file: Option<FleetFile>,
     /// How the hosts are watched.
     pub observe: ObserveOptions,
+    /// What says what to do next.
+    pub planner: Planner,
     /// How leases are kept; both times must be shorter than the store's own expiry.
     pub lease: LeaseTimes,
 }
@@ -27,7 +35,23 @@ impl Options {
     /// All regions, for good, with the times of the design.
     pub fn new(holder: Text) -> Self {
         let (observe, lease) = (ObserveOptions::default(), LeaseTimes::default());
-        Self { regions: None, until_idle: false, holder, fleet_file: None, observe, lease }
+        Self { regions: None, until_idle: false, holder, fleet_file: None, observe, planner: Planner::default(), lease }
+    }
+}
+
+/// What a reconciler asks what to do, and when to give an operation up. Others than the default are for tests, which show
+/// with planners that err that what must always be true is truly looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Planner {
+    /// [`plan::next`].
+    pub next: fn(&World<'_>, &RegionName, &Memory, &[Operation]) -> Next,
+    /// [`plan::verdict`].
+    pub verdict: fn(&World<'_>, &RegionName, &Operation, &Memory) -> Option<Verdict>,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self { next: plan::next, verdict: plan::verdict }
     }
 }
 

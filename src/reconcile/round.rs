@@ -20,10 +20,11 @@ use super::{
     deaths,
     fleet_file::FleetFile,
     keepers, lease,
-    options::{Options, ReconcileError},
+    options::{Options, Planner, ReconcileError},
     region::{Ended, Region},
 };
 use crate::{
+    clock::Clock,
     engine::{Acting, Observer},
     entry::Keeper,
     model::{CommandId, Desired, Fleet, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName},
@@ -75,13 +76,16 @@ pub async fn run(
         .map(|region| region.name.clone())
         .filter(|name| options.regions.as_ref().is_none_or(|only| only.contains(name)))
         .collect();
+    let clock = options.observe.clock;
     let (tx, updates) = mpsc::channel(1024);
     let observer = Observer::start_acting(&fleet, tx.clone(), options.observe);
     let (pulling, percents) = mpsc::channel(256);
-    let now = Timestamp::now();
+    let now = clock.now();
     let mut this = Reconciler {
         observed: Observed::unseen(&fleet, now),
         permits: fleet.hosts().map(|(_, host)| (host.name.clone(), Arc::new(Semaphore::new(PER_HOST)))).collect(),
+        clock,
+        planner: options.planner,
         lost: BTreeMap::new(),
         wanted: watch::Sender::new(Wanted::default()),
         fleet,
@@ -130,6 +134,8 @@ struct Turn {
 }
 
 pub(super) struct Reconciler {
+    pub(super) clock: Clock,
+    planner: Planner,
     pub(super) fleet: Arc<Fleet>,
     pub(super) store: Arc<dyn Store>,
     pub(super) observed: Observed,
@@ -212,7 +218,7 @@ impl Reconciler {
                         }
                         Err(error) => store_fails(&mut store_gone_since, error)?,
                     }
-                    let now = Timestamp::now();
+                    let now = self.clock.now();
                     for region in self.regions.values_mut() {
                         region.is_dirty |= region.look_again.is_some_and(|at| at <= now);
                         region.is_dirty |= region.report_due && region.last_report.elapsed() >= REPORT_EVERY;
@@ -251,7 +257,7 @@ impl Reconciler {
 
     /// Plans the held regions of which something changed, starts what can start, tells how far it is.
     async fn round(&mut self) -> Result<(), StoreError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         // Who does not know what is wanted would take everything for unwanted.
         if !self.is_loaded {
             return Ok(());
@@ -285,7 +291,7 @@ impl Reconciler {
         deaths::forget(&mut region.memory, now);
         region.memory.compared = region.tally.compared();
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
-        let next = plan::next(&world, name, &region.memory, &self.open);
+        let next = (self.planner.next)(&world, name, &region.memory, &self.open);
         region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
         // A store that is new or lost knows no service, and so no proxy: what runs is left as it is.
         let is_lost = self.desired.services.is_empty() && self.observed.replicas().next().is_some();
@@ -293,7 +299,7 @@ impl Reconciler {
         region.keepers.want(name, &self.observed, &next.proxies, is_lost, |host, wanted| {
             Some(Keeper::start(fleet.clone(), name.clone(), observer.handle(host)?, tell.clone(), wanted))
         });
-        region.note(&next, Timestamp::now());
+        region.note(&next, self.clock.now());
         region.is_unsettled = next.look_again.is_some()
             || !next.actions.is_empty()
             || !next.moves.is_empty()
@@ -308,7 +314,7 @@ impl Reconciler {
         let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
         let mut ending = false;
         for operation in self.open.iter().filter(|operation| operation.regions().contains(name)) {
-            if let Some(verdict) = plan::verdict(&world, name, operation, &region.memory) {
+            if let Some(verdict) = (self.planner.verdict)(&world, name, operation, &region.memory) {
                 let fence = region.fence.clone();
                 return self.give_up(fence, operation.clone(), verdict).await;
             }

@@ -1,7 +1,5 @@
 //! What comes to the loop: news of hosts and proxies, actions that ended, leases, what was committed to the store.
 
-use jiff::Timestamp;
-
 use super::{
     deaths, lease,
     region::{Ended, Region},
@@ -16,7 +14,7 @@ use crate::{
 impl Reconciler {
     /// Takes in what an observer tells.
     pub(super) fn see(&mut self, mut update: HostUpdate) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         self.observed.resolve(&mut update);
         if let HostChange::Container(after) = &update.change {
             let host = self.observed.hosts.get(&update.host);
@@ -65,7 +63,7 @@ impl Reconciler {
             tracing::error!("an action ended without a word; it is planned again");
             return;
         };
-        let now = Timestamp::now();
+        let now = self.clock.now();
         // What an earlier holding of the region began is no longer in its books.
         let Some(region) = self.regions.get_mut(&ended.fence.region).filter(|region| region.fence == ended.fence)
         else {

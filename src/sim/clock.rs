@@ -1,39 +1,7 @@
-//! Wall time of a simulated engine, driven by tokio's clock so that a paused test clock moves it too.
+//! Times as a simulated engine counts and writes them.
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Duration, Instant};
-
-/// A wall clock that starts at a given moment and then runs with [`tokio::time::Instant`].
-#[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    wall: Timestamp,
-    start: Instant,
-    skew: SignedDuration,
-}
-
-impl Clock {
-    /// A clock that shows the machine's wall time now.
-    pub fn real() -> Self {
-        Self::starting_at(Timestamp::now())
-    }
-
-    /// A clock that shows `wall` now: for tests that compare times.
-    pub fn starting_at(wall: Timestamp) -> Self {
-        Self { wall, start: Instant::now(), skew: SignedDuration::ZERO }
-    }
-
-    /// The same clock, wrong by `skew` (positive is ahead): a host whose time is off.
-    #[must_use]
-    pub fn skewed(self, skew: SignedDuration) -> Self {
-        Self { skew, ..self }
-    }
-
-    /// What the clock shows now.
-    pub fn now(&self) -> Timestamp {
-        let ran = SignedDuration::try_from(self.start.elapsed()).unwrap_or(SignedDuration::ZERO);
-        self.wall.checked_add(ran.saturating_add(self.skew)).unwrap_or(self.wall)
-    }
-}
+use std::time::Duration;
 
 /// `at` moved by `by`, staying within the range of timestamps.
 pub(super) fn plus(at: Timestamp, by: Duration) -> Timestamp {
@@ -89,11 +57,9 @@ mod tests {
         assert_eq!(words(86_400 * 41), "5 weeks");
     }
 
-    #[tokio::test]
-    async fn runs_forward_and_can_be_wrong() {
+    #[test]
+    fn moments_as_docker_writes_them() {
         let noon: Timestamp = "2026-05-01T12:00:00Z".parse().unwrap();
-        let clock = Clock::starting_at(noon).skewed(SignedDuration::from_secs(90));
-        assert!(seconds(noon, clock.now()) >= 90.0);
         assert_eq!(stamp(None), "0001-01-01T00:00:00Z");
         assert_eq!(stamp(Some(noon)), "2026-05-01T12:00:00Z");
     }

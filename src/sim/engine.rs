@@ -1,6 +1,5 @@
 //! One simulated engine: its state, its clock and how it is told what to do.
 
-use super::clock::Clock;
 use super::container::Container;
 use super::events::Log;
 use super::exec::Exec;
@@ -12,6 +11,7 @@ use super::registry::Registry;
 use super::reply::Refusal;
 use super::script::{Link, Script};
 use super::volumes::Volume;
+use crate::clock::Clock;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -84,7 +84,7 @@ pub(super) struct State {
     /// Requests seen, for tests that count round trips.
     pub(super) requests: u64,
     /// Method and path of those that ask for a change, as they came.
-    pub(super) asked: Vec<String>,
+    pub(super) asked: Vec<super::peek::Asked>,
 }
 
 /// A simulated Docker engine. Reach it through [`Engine::connect`] or a [`super::Fleet`]'s sockets.
@@ -152,7 +152,7 @@ impl Engine {
 
     /// A quick engine for tests: nothing takes time, its own registry, a real clock.
     pub fn quick(name: &str) -> Arc<Self> {
-        Self::new(Profile::new(name), Arc::default(), Script::default(), Clock::real(), super::num::hash(name))
+        Self::new(Profile::new(name), Arc::default(), Script::default(), Clock::running(), super::num::hash(name))
     }
 
     /// What the engine says about its machine.

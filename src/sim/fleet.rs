@@ -1,6 +1,5 @@
 //! Many simulated engines on unix sockets, in a private directory that goes when the fleet goes.
 
-use super::clock::Clock;
 use super::engine::Engine;
 use super::net::Net;
 use super::num;
@@ -9,6 +8,7 @@ use super::registry::Registry;
 use super::script::{Behaviour, Link, Script, Span};
 use super::world::{Texts, World};
 use super::{demo, world};
+use crate::clock::Clock;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -28,7 +28,7 @@ pub struct SimHost {
     pub name: String,
     /// Region.
     pub region: String,
-    /// Unix socket that speaks the Docker API.
+    /// Unix socket that speaks the Docker API; empty where none does.
     pub socket: PathBuf,
     /// Address where other hosts would reach its published ports.
     pub address: String,
@@ -38,7 +38,20 @@ pub struct SimHost {
     pub engine: Arc<Engine>,
 }
 
-/// A served fleet of simulated engines. Dropping it closes all connections and removes its directory.
+impl SimHost {
+    fn new(host: &world::HostSeed, socket: PathBuf, engine: Arc<Engine>) -> Self {
+        Self {
+            name: host.name.clone(),
+            region: host.region.clone(),
+            socket,
+            address: host.address.clone(),
+            labels: host.labels.clone(),
+            engine,
+        }
+    }
+}
+
+/// A fleet of simulated engines. Dropping it closes all connections and removes its directory.
 #[derive(Debug)]
 pub struct Fleet {
     dir: PathBuf,
@@ -108,28 +121,38 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Empty hosts that nobody serves: they are reached by [`Engine::connect`] alone, and their times run with `clock`. With
+    /// a paused runtime and one thread, everything that happens there follows from `seed`.
+    pub fn in_memory(hosts: usize, clock: Clock, seed: u64) -> Self {
+        let registry = Arc::<Registry>::default();
+        let world = demo::sized(hosts, 0, &registry);
+        let mut fleet = Self { dir: PathBuf::new(), hosts: Vec::new(), world, registry, seed, tasks: Vec::new() };
+        for (host, engine) in fleet.engines(&Script::default(), clock) {
+            fleet.hosts.push(SimHost::new(&host, PathBuf::new(), engine));
+        }
+        fleet
+    }
+
     fn serve(world: World, registry: Arc<Registry>, script: &Script, seed: u64) -> io::Result<Self> {
         let dir = private_dir()?;
         let mut fleet = Self { dir, hosts: Vec::new(), world, registry, seed, tasks: Vec::new() };
-        let clock = Clock::real();
-        let net = Net::new(clock);
-        for (number, host) in fleet.world.hosts.iter().enumerate() {
-            let seed = num::mix(seed ^ num::hash(&host.name));
-            let engine =
-                Engine::wired(host.profile(), fleet.registry.clone(), script.clone(), clock, seed, net.clone());
+        for (number, (host, engine)) in fleet.engines(script, Clock::running()).into_iter().enumerate() {
             let socket = socket_path(&fleet.dir, &host.name, number);
             let listener = UnixListener::bind(&socket)?;
             fleet.tasks.push(tokio::spawn(accept(engine.clone(), listener, socket.clone())).abort_handle());
-            fleet.hosts.push(SimHost {
-                name: host.name.clone(),
-                region: host.region.clone(),
-                socket,
-                address: host.address.clone(),
-                labels: host.labels.clone(),
-                engine,
-            });
+            fleet.hosts.push(SimHost::new(&host, socket, engine));
         }
         Ok(fleet)
+    }
+
+    /// The world's hosts, each with an engine, wired to each other.
+    fn engines(&self, script: &Script, clock: Clock) -> Vec<(world::HostSeed, Arc<Engine>)> {
+        let net = Net::new(clock);
+        let engine = |host: &world::HostSeed| {
+            let seed = num::mix(self.seed ^ num::hash(&host.name));
+            Engine::wired(host.profile(), self.registry.clone(), script.clone(), clock, seed, net.clone())
+        };
+        self.world.hosts.iter().map(|host| (host.clone(), engine(host))).collect()
     }
 
     /// Puts the world's containers on their hosts.
@@ -252,8 +275,10 @@ impl Drop for Fleet {
         for host in &self.hosts {
             host.engine.set_link(Link::Down);
         }
-        // Nothing can be done about a directory that cannot be removed.
-        let _ = std::fs::remove_dir_all(&self.dir);
+        if !self.dir.as_os_str().is_empty() {
+            // Nothing can be done about a directory that cannot be removed.
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
     }
 }
 

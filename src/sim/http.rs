@@ -26,8 +26,23 @@ impl Engine {
         near
     }
 
+    /// The same, as somebody whom [`Engine::asked_from`] tells of.
+    pub fn connect_as(self: &Arc<Self>, who: &str) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        self.spawn(self.clone().serve_to(far, Some(who.into())));
+        near
+    }
+
     /// Serves HTTP/1.1 on one connection until it ends or the engine goes down.
-    pub async fn serve(self: Arc<Self>, mut io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    pub async fn serve(self: Arc<Self>, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        self.serve_to(io, None).await;
+    }
+
+    async fn serve_to(
+        self: Arc<Self>,
+        mut io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        who: Option<Arc<str>>,
+    ) {
         let mut link = self.link.subscribe();
         let now = *link.borrow_and_update();
         match now {
@@ -40,10 +55,11 @@ impl Engine {
             Link::Up | Link::Hung => {}
         }
         let engine = self.clone();
-        let service = hyper::service::service_fn(move |request| engine.clone().answer(request));
+        let service = hyper::service::service_fn(move |request| engine.clone().answer(request, who.clone()));
         let connection =
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades();
         tokio::select! {
+            biased;
             // Errors are the client's going away, or a scripted fault.
             _ = connection => {}
             () = self.until(&mut link, |link| matches!(link, Link::Down | Link::Noise)) => {}
@@ -51,13 +67,14 @@ impl Engine {
     }
 
     /// One request with all that a script may do to it. An error closes the connection without an answer.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Body>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, who: Option<Arc<str>>) -> io::Result<Response<Body>> {
         let path = strip_version(request.uri().path()).1.to_owned();
         let (delay, fault) = {
             let mut state = self.lock();
             state.requests += 1;
             if request.method() != Method::GET && request.method() != Method::HEAD {
-                state.note(request.method(), &path, request.uri().query());
+                state.note(request.method(), &path, request.uri().query(), who.as_ref());
+                self.touch();
             }
             let span = state.script.latency;
             (span.draw(&mut state.rng), state.script.fault(request.method(), &path))
@@ -86,7 +103,9 @@ impl Engine {
     /// The headers that every answer of an engine has.
     fn signed(&self, mut answer: Response<Body>) -> Response<Body> {
         let server = format!("Docker/{} (linux)", self.profile.version);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.clock.now());
         let fixed = [
+            ("date", date.unwrap_or_default()),
             ("api-version", self.api()),
             ("docker-experimental", "false".to_owned()),
             ("ostype", "linux".to_owned()),

@@ -115,6 +115,15 @@ impl State {
 }
 
 impl Engine {
+    /// Somebody removes every image, also those that containers run from: these go on.
+    pub fn forget_images(&self) {
+        let mut state = self.lock();
+        let gone: Vec<Arc<str>> = std::mem::take(&mut state.images).into_keys().collect();
+        for id in gone {
+            self.emit_image(&mut state, "delete", &id, &id);
+        }
+    }
+
     /// Puts an image on the engine without a pull, as `docker load` would. Takes `name:tag`.
     pub fn load_image(&self, reference: &str) {
         let wanted = Reference::parse(reference);

@@ -52,11 +52,11 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use clock::Clock;
+pub use crate::clock::Clock;
 pub use engine::{Engine, Profile};
 pub use fleet::{Fleet, SimHost};
 pub use life::Outage;
-pub use peek::{Glimpse, Standing};
+pub use peek::{Asked, Glimpse, Standing};
 pub use proxy::{Ledger, Misstep, Tally, Wrong};
 pub use pull::PullCall;
 pub use registry::Registry;

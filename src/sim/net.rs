@@ -3,13 +3,13 @@
 //!
 //! Behind one lock, taken after an engine's and never before it.
 
-use super::clock::Clock;
 use super::container::{Container, Health, OpenPort, Status};
 use super::engine::{Engine, State};
 use super::kind::Kind;
 use super::num;
 use super::proxy::{Birth, Files, Ledger, Listener, Misstep, NoConfig, Proxy, Said, Truth, Wrong};
 use super::script::{Link, ProxyScript};
+use crate::clock::Clock;
 use crate::model::label;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

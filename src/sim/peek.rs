@@ -5,6 +5,8 @@ use super::engine::{Engine, State};
 use http::Method;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Asked changes that are remembered; a demo that runs for weeks forgets the rest.
 const KEPT: usize = 20_000;
@@ -47,12 +49,21 @@ pub struct Glimpse {
     pub ends: u64,
 }
 
+/// A request for a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Method, path and query.
+    pub what: String,
+    /// Whose connection it came by, where that was said ([`Engine::connect_as`]).
+    pub by: Option<Arc<str>>,
+}
+
 impl State {
     /// Remembers a request that asks for a change.
-    pub(super) fn note(&mut self, method: &Method, path: &str, query: Option<&str>) {
+    pub(super) fn note(&mut self, method: &Method, path: &str, query: Option<&str>, by: Option<&Arc<str>>) {
         if self.asked.len() < KEPT {
             let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-            self.asked.push(format!("{method} {path}{query}"));
+            self.asked.push(Asked { what: format!("{method} {path}{query}"), by: by.cloned() });
         }
     }
 }
@@ -90,7 +101,22 @@ impl Engine {
     /// The requests for a change that have come in, answered or not, in order: `POST /containers/create?name=a`.
     /// Paths are without their version.
     pub fn asked(&self) -> Vec<String> {
-        self.lock().asked.clone()
+        self.lock().asked.iter().map(|asked| asked.what.clone()).collect()
+    }
+
+    /// The same from the `first` on (0 is the first of all), with whose they were.
+    pub fn asked_from(&self, first: usize) -> Vec<Asked> {
+        self.lock().asked.get(first..).unwrap_or_default().to_vec()
+    }
+
+    /// Counts whatever changes here: events, requests for a change as they come in, what becomes of containers.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// True when an image is here, by any of the names that it can be pulled by.
+    pub fn has_image(&self, name: &str) -> bool {
+        self.lock().image(name).is_some()
     }
 }
 

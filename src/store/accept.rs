@@ -11,7 +11,7 @@ use super::{
     drain,
     error::Fault,
     open::Tx,
-    outcome, read, retention,
+    outcome, proven, read, retention,
     rows::{self, add_journal, from_json, hex, nanos, signed, to_json},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     for ((service, region), wanted) in &proposal.assignments {
         let wanted = wanted.clone().map(|wanted| Assignment { generation, ..wanted });
         check_revisions(tx, service, wanted.as_ref())?;
-        let old = rows::assignment(&tx.sql, service, region)?;
+        let old = proven::proven(tx, service, region, rows::assignment(&tx.sql, service, region)?)?;
         assign(tx, service, region, wanted.as_ref())?;
         touch(Thing::Service(service, region))?;
         before.entry(service.clone()).or_default().insert(region.clone(), old);

@@ -28,6 +28,15 @@ impl Clock {
         Self(Arc::new(move || Moment { boot: boot.clone(), ms: uptime_ms() }))
     }
 
+    /// The one that goes with a clock of the time of day.
+    pub(super) fn of(clock: crate::clock::Clock) -> Self {
+        if clock.ran().is_none() {
+            return Self::machine();
+        }
+        let ran = move || clock.ran().and_then(|ran| i64::try_from(ran.as_millis()).ok()).unwrap_or_default();
+        Self(Arc::new(move || Moment { boot: "none".to_owned(), ms: ran() }))
+    }
+
     /// Another one.
     #[cfg(test)]
     pub(super) fn from_fn(now: impl Fn() -> Moment + Send + Sync + 'static) -> Self {

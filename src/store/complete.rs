@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::{
@@ -38,7 +37,7 @@ pub(super) fn complete(tx: &Tx<'_>, region: &RegionName, learned: &Learned, pool
     address(tx, service, pool)?;
     let words: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let entry = JournalEntry {
-        at: Timestamp::now(),
+        at: tx.now(),
         command: conflict::touched(tx, Thing::Stack(&service.stack))?.and_then(|touch| touch.operation),
         region: Some(region.clone()),
         service: Some(service.clone()),
@@ -85,7 +84,7 @@ fn address(tx: &Tx<'_>, service: &ServiceKey, pool: &str) -> Result<(), Fault> {
     let thing = Thing::Stack(stack);
     let operation = conflict::touched(tx, thing)?.and_then(|touch| touch.operation);
     let did = format!("given an address for {}", service.service);
-    let touch = Touch { generation, at: Timestamp::now(), did, by: RECONCILER.to_owned(), operation };
+    let touch = Touch { generation, at: tx.now(), did, by: RECONCILER.to_owned(), operation };
     conflict::touch(tx, thing, &touch)?;
     Ok(())
 }

@@ -23,6 +23,7 @@ mod files;
 mod lease;
 mod open;
 mod outcome;
+mod proven;
 mod read;
 mod reader;
 mod replace;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
@@ -27,11 +28,20 @@ pub struct Options {
     pub retention: Retention,
     /// A lease that is not renewed so long is anyone's. Renew it three times as often.
     pub lease: Duration,
+    /// What tells the time here. Leases count by the machine's own count since it was booted, unless this clock runs by itself.
+    pub clock: crate::clock::Clock,
+    /// Work is done in the caller's turn, and not by threads of its own: where one seed shall be one history.
+    pub in_turn: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { retention: Retention::default(), lease: Duration::from_secs(15) }
+        Self {
+            retention: Retention::default(),
+            lease: Duration::from_secs(15),
+            clock: crate::clock::Clock::machine(),
+            in_turn: false,
+        }
     }
 }
 
@@ -66,6 +76,11 @@ pub(super) struct Tx<'a> {
 }
 
 impl Tx<'_> {
+    /// The time of day.
+    pub(super) fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
     /// From now on, others can tell at any time whether this process lives.
     pub(super) fn show_life(&self) {
         self.sign.get_or_init(|| sign::raise(self.path, self.owner));

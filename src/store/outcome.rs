@@ -50,7 +50,7 @@ pub(super) fn report(tx: &Tx<'_>, region: &RegionName, progress: &[(CommandId, P
                 params![to_json(&OperationState::Running)?, hex(*id)],
             )?;
         }
-        settle(tx, *id, Timestamp::now())?;
+        settle(tx, *id, tx.now())?;
     }
     Ok(())
 }

@@ -27,9 +27,9 @@ pub struct SqliteReader {
 }
 
 impl SqliteReader {
-    pub(super) fn start(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path, clock: Clock, in_turn: bool) -> Result<Self, StoreError> {
         let reader = Reader { path: path.to_owned(), clock, open: None, opened: 0, cache: Arc::default() };
-        let worker = Worker::start("store-read", reader).map_err(|error| files::explain(path, &error))?;
+        let worker = Worker::start("store-read", reader, in_turn).map_err(|error| files::explain(path, &error))?;
         Ok(Self { worker })
     }
 }

@@ -1,7 +1,5 @@
 //! A slot gets another host, while the operation that decides it goes on.
 
-use jiff::Timestamp;
-
 use super::{
     StoreError,
     accept::{assign, next_generation},
@@ -41,7 +39,7 @@ pub(super) fn replace(
     let old = std::mem::replace(slot, place.clone());
     wanted.generation = next_generation(tx)?;
     assign(tx, service, region, Some(&wanted))?;
-    let at = Timestamp::now();
+    let at = tx.now();
     let thing = Thing::Service(service, region);
     let owner = conflict::touched(tx, thing)?.and_then(|touch| touch.operation);
     let did = format!("changed (slot {} moved from {} to {})", replica.slot, old.host, place.host);

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{
@@ -54,7 +53,7 @@ impl From<&Defaults> for Retention {
 /// Throws away what is not kept.
 pub(super) fn tidy(tx: &Tx<'_>) -> Result<(), Fault> {
     let keep = &tx.options.retention;
-    let oldest = Timestamp::now().checked_sub(keep.journal).map_or(i64::MIN, nanos);
+    let oldest = tx.now().checked_sub(keep.journal).map_or(i64::MIN, nanos);
     tx.sql.execute("DELETE FROM journal WHERE at < ?", [oldest])?;
     tx.sql.execute(
         "DELETE FROM journal WHERE id <= (SELECT id FROM journal ORDER BY id DESC LIMIT 1 OFFSET ?)",

@@ -42,18 +42,20 @@ impl Sqlite {
 
     /// [`Sqlite::open`] with other options.
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
-        Self::start(path.as_ref(), options, Clock::machine())
+        let clock = Clock::of(options.clock);
+        Self::start(path.as_ref(), options, clock)
     }
 
     /// Reads only. The file need not exist yet.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<SqliteReader, StoreError> {
-        SqliteReader::start(path.as_ref(), Clock::machine())
+        SqliteReader::start(path.as_ref(), Clock::machine(), false)
     }
 
     pub(super) fn start(path: &Path, options: Options, clock: Clock) -> Result<Self, StoreError> {
+        let in_turn = options.in_turn;
         let writer = Writer::open(path, options, clock.clone())?;
-        let writer = Worker::start("store-write", writer).map_err(|error| files::explain(path, &error))?;
-        Ok(Self { path: path.to_owned(), writer, reader: SqliteReader::start(path, clock)? })
+        let writer = Worker::start("store-write", writer, in_turn).map_err(|error| files::explain(path, &error))?;
+        Ok(Self { path: path.to_owned(), writer, reader: SqliteReader::start(path, clock, in_turn)? })
     }
 
     /// What the operator should know about where the file is: that it is on a network file system.

@@ -11,45 +11,13 @@ use std::{
 };
 
 use jiff::Timestamp;
-use wharf::{
-    model::{label, since},
-    sim::{Engine, Glimpse, Standing},
-};
+use wharf::sim::{Engine, Glimpse, Standing};
 
-/// The fleet's name in all tests.
-pub const FLEET: &str = "acme";
+use super::truth::is_healthy;
+pub use super::truth::{FLEET, is_of_fleet, is_ours, service_of};
 
 /// Time between two looks.
 const BEAT: Duration = Duration::from_millis(3);
-
-/// True for a container that carries our fleet's label.
-pub fn is_of_fleet(glimpse: &Glimpse) -> bool {
-    glimpse.labels.get(label::FLEET).is_some_and(|fleet| fleet == FLEET)
-}
-
-/// True for a replica of our fleet.
-pub fn is_ours(glimpse: &Glimpse) -> bool {
-    let is_else = |label| glimpse.labels.contains_key(label);
-    is_of_fleet(glimpse) && !is_else(label::PROXY) && !is_else(label::TEST)
-}
-
-/// `shop/web`; empty for what is not ours.
-pub fn service_of(glimpse: &Glimpse) -> String {
-    match (glimpse.labels.get(label::STACK), glimpse.labels.get(label::SERVICE)) {
-        (Some(stack), Some(service)) if is_ours(glimpse) => format!("{stack}/{service}"),
-        _ => String::new(),
-    }
-}
-
-/// True when a container does its work now.
-pub fn is_healthy(glimpse: &Glimpse, min_healthy: Duration) -> bool {
-    let Standing::Running(started) = glimpse.standing else { return false };
-    if glimpse.checked {
-        glimpse.healthy == Some(true)
-    } else {
-        started.is_some_and(|started| since(started, Timestamp::now()) >= min_healthy)
-    }
-}
 
 #[derive(Default)]
 struct Book {
@@ -162,7 +130,7 @@ fn counts(all: &[(&String, Vec<Glimpse>)], min_healthy: Duration) -> BTreeMap<St
     for glimpse in all.iter().flat_map(|(_, all)| all).filter(|glimpse| is_ours(glimpse)) {
         let count = counts.entry(service_of(glimpse)).or_default();
         count.0 += usize::from(matches!(glimpse.standing, Standing::Running(_)));
-        count.1 += usize::from(is_healthy(glimpse, min_healthy));
+        count.1 += usize::from(is_healthy(glimpse, min_healthy, Timestamp::now()));
     }
     counts
 }

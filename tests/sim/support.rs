@@ -6,24 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wharf::{
     engine::{ObserveOptions, Observer},
     model::{
-        CommandId, Connect, Defaults, Deploy, Desired, Fleet, HealthCheck, Host, HostName, HostView, Observed,
-        Operation, OperationState, Region, RegionName, RevisionNo, ServiceKey, ServiceSpec, StackSpec, label,
+        CommandId, Defaults, Desired, Fleet, HostName, HostView, Observed, Operation, OperationState, RegionName,
+        ServiceKey, StackSpec, label,
     },
     plan::{self, Plan, Refusal, ScaleTarget, World},
     sim::{self, Engine, Glimpse, Script, Standing},
     store::{JournalQuery, OperationQuery, ReadStore as _, Sqlite, Store as _, StoreError},
 };
 
-use super::guard::{FLEET, Guard, is_ours, service_of};
+pub use super::made::{ask, checked, run, service, stack};
+use super::{
+    guard::{Guard, is_ours, service_of},
+    truth::{as_wanted, model_of},
+};
 
 /// Nothing here takes so long on a machine that is alive.
 pub const PATIENCE: Duration = Duration::from_secs(45);
@@ -91,33 +91,6 @@ impl Setup {
         let sim = Sim { setup: self, fleet, model, store, eyes, guard, _dir: dir };
         sim.until("all hosts are seen", || sim.eyes.look().hosts.values().all(HostView::is_seen)).await;
         sim
-    }
-}
-
-fn model_of(fleet: &sim::Fleet, defaults: &Defaults, store: std::path::PathBuf) -> Fleet {
-    let regions = fleet.world().regions().into_iter().map(|region| Region {
-        name: region.parse().unwrap(),
-        hosts: fleet
-            .hosts()
-            .iter()
-            .filter(|host| host.region == region)
-            .map(|host| Host {
-                name: host.name.parse().unwrap(),
-                connect: Connect::Unix(host.socket.clone()),
-                address: Some(host.address.clone()),
-                labels: host.labels.clone(),
-            })
-            .collect(),
-        defaults: defaults.clone(),
-    });
-    Fleet {
-        name: FLEET.parse().unwrap(),
-        regions: regions.collect(),
-        store,
-        proxy_image: "haproxy:3.2-alpine".to_owned(),
-        subnet_pool: "10.213.0.0/16".to_owned(),
-        link_pool: "10.211.0.0/16".into(),
-        origin: "a test".to_owned(),
     }
 }
 
@@ -318,44 +291,7 @@ impl Sim {
     /// else of ours.
     pub async fn as_wanted(&self) -> Result<(), String> {
         let desired = self.desired().await;
-        let mut left: BTreeMap<(String, String), Vec<Glimpse>> = BTreeMap::new();
-        for (host, glimpse) in self.peek().into_iter().filter(|(_, it)| is_ours(it)) {
-            let replica = format!("{}.{}", service_of(&glimpse), glimpse.labels[label::SLOT]);
-            left.entry((host, replica)).or_default().push(glimpse);
-        }
-        for (replica, place) in desired.replicas() {
-            let key = (place.host.to_string(), replica.to_string());
-            let Some(mut copies) = left.remove(&key) else { return Err(format!("{replica} is not on {}", place.host)) };
-            let glimpse = copies.remove(0);
-            if let Some(second) = copies.first() {
-                return Err(format!("{} and {} are both on {}", glimpse.name, second.name, place.host));
-            }
-            // Revisions that make equal containers replace nothing.
-            let have = RevisionNo(glimpse.labels[label::REVISION].parse().unwrap());
-            let content = |no| desired.revision(&replica.service, no).map(|it| (&it.image, &it.spec));
-            let same = match (content(have), content(place.revision)) {
-                (Some(have), Some(want)) => have.0 == want.0 && have.1.same_container(want.1),
-                _ => have == place.revision,
-            };
-            if !same {
-                return Err(format!("{} on {} should be r{}", glimpse.name, place.host, place.revision));
-            }
-            let round = desired.assignment(&replica.service, &replica.region).map_or(0, |it| it.round);
-            if glimpse.labels.get(label::ROUND).map_or(0, |round| round.parse().unwrap()) < round {
-                return Err(format!("{} on {} should have been restarted", glimpse.name, place.host));
-            }
-            let done = glimpse.standing == Standing::Exited(0) && glimpse.image.ends_with("job");
-            if !done && !matches!(glimpse.standing, Standing::Running(_)) {
-                return Err(format!("{} on {}: {:?}", glimpse.name, place.host, glimpse.standing));
-            }
-            if glimpse.checked && glimpse.healthy != Some(true) {
-                return Err(format!("{} on {} is not healthy", glimpse.name, place.host));
-            }
-        }
-        match left.keys().next() {
-            Some((host, replica)) => Err(format!("{replica} is on {host} and not wanted")),
-            None => Ok(()),
-        }
+        as_wanted(&desired, self.peek())
     }
 
     /// Where the wanted replicas of a service are to be.
@@ -407,58 +343,6 @@ pub async fn others(sim: &Sim) {
         run(&host.engine, "legacy-db-1", "app:1", &compose).await;
         run(&host.engine, "bob", "app:1", &serde_json::json!({})).await;
         sim.guard.protect(&host.name, host.engine.peek().into_iter().filter(|it| !is_ours(it)));
-    }
-}
-
-/// Somebody runs a container by hand.
-pub async fn run(engine: &Arc<Engine>, name: &str, image: &str, labels: &serde_json::Value) {
-    let (name_of, tag) = image.split_once(':').unwrap();
-    ask(engine, "POST", &format!("/images/create?fromImage={name_of}&tag={tag}"), "").await;
-    let body = serde_json::json!({"Image": image, "Labels": labels}).to_string();
-    assert_eq!(ask(engine, "POST", &format!("/containers/create?name={name}"), &body).await, 201);
-    assert_eq!(ask(engine, "POST", &format!("/containers/{name}/start"), "").await, 204);
-}
-
-/// One request, past the sockets; its status.
-pub async fn ask(engine: &Arc<Engine>, method: &str, path: &str, body: &str) -> u16 {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(engine.connect())).await.unwrap();
-    tokio::spawn(connection);
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("/v1.41{path}"))
-        .header("host", "sim")
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.to_owned())))
-        .unwrap();
-    let answer = sender.send_request(request).await.unwrap();
-    let status = answer.status().as_u16();
-    answer.into_body().collect().await.unwrap();
-    status
-}
-
-/// A service without a health check.
-pub fn service(image: &str, replicas: u32) -> ServiceSpec {
-    let deploy = Deploy { replicas: Some(replicas), ..Deploy::default() };
-    ServiceSpec { image: image.to_owned(), deploy, ..ServiceSpec::default() }
-}
-
-/// A service with one.
-pub fn checked(image: &str, replicas: u32) -> ServiceSpec {
-    let healthcheck = HealthCheck {
-        test: vec!["CMD".to_owned(), "true".to_owned()],
-        interval: Some(Duration::from_millis(50)),
-        retries: Some(1),
-        ..HealthCheck::default()
-    };
-    ServiceSpec { healthcheck: Some(healthcheck), ..service(image, replicas) }
-}
-
-pub fn stack<const N: usize>(name: &str, services: [(&str, ServiceSpec); N]) -> StackSpec {
-    StackSpec {
-        name: name.parse().unwrap(),
-        services: services.into_iter().map(|(name, spec)| (name.parse().unwrap(), spec)).collect(),
-        networks: BTreeMap::new(),
-        volumes: BTreeMap::new(),
     }
 }
 

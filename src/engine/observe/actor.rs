@@ -62,7 +62,7 @@ impl Actor {
         sampling: watch::Receiver<Arc<Sampling>>,
     ) -> Self {
         let outbox = Arc::new(Outbox::new(host.clone()));
-        let link = Link::Connecting { since: Timestamp::now(), reason: Text::default() };
+        let link = Link::Connecting { since: options.clock.now(), reason: Text::default() };
         Self {
             fleet,
             host,
@@ -85,6 +85,7 @@ impl Actor {
         let outbox = self.outbox.clone();
         outbox.put(HostChange::Link(self.link.clone()));
         tokio::select! {
+            biased;
             () = self.live() => {}
             () = outbox.pump(&tell) => {}
         }
@@ -96,6 +97,7 @@ impl Actor {
             let begun = tokio::time::Instant::now();
             let nudge = self.nudge.clone();
             let error = tokio::select! {
+                biased;
                 error = self.attempt() => error,
                 () = nudge.reconnect.notified() => {
                     // Asked for by a person: no pause.
@@ -113,6 +115,7 @@ impl Actor {
             let pause = if error.is_final() { Backoff::longest() } else { backoff.next() };
             debug!(host = %self.host, ?pause, "pause");
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = nudge.reconnect.notified() => backoff.reset(),
             }
@@ -121,12 +124,12 @@ impl Actor {
 
     /// One connection: why it could not be made, or broke.
     async fn attempt(&mut self) -> EngineError {
-        let session = match Session::open(&self.fleet, &self.host, &self.way).await {
+        let session = match Session::open(&self.fleet, &self.host, &self.way, self.options.clock).await {
             Ok(session) => session,
             Err(error) => return error,
         };
         drop(self.current.send_replace(Ok(session.clone())));
-        let reader = Reader { host: self.host.clone(), current: self.current.subscribe() };
+        let reader = Reader { host: self.host.clone(), current: self.current.subscribe(), clock: self.options.clock };
         let fault = self.watch(&session, &reader).await;
         session.explain(fault).await.at(&self.host, "watch its containers")
     }
@@ -151,13 +154,13 @@ impl Actor {
     /// It answers in time.
     pub(super) fn set_ready(&mut self) {
         if !matches!(self.link, Link::Ready { .. }) {
-            self.set_link(Link::Ready { since: Timestamp::now() });
+            self.set_link(Link::Ready { since: self.options.clock.now() });
         }
     }
 
     /// It answers, but late.
     pub(super) fn set_slow(&mut self, reason: &str) {
-        let since = if let Link::Slow { since, .. } = &self.link { *since } else { Timestamp::now() };
+        let since = if let Link::Slow { since, .. } = &self.link { *since } else { self.options.clock.now() };
         self.set_link(Link::Slow { since, reason: Text::new(reason) });
     }
 

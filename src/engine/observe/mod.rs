@@ -28,7 +28,10 @@ use super::{
     reader::{Current, Reader},
     session::{Way, way_of},
 };
-use crate::model::{Fleet, FleetName, Host, HostName, HostUpdate};
+use crate::{
+    clock::Clock,
+    model::{Fleet, FleetName, Host, HostName, HostUpdate},
+};
 
 /// An observer that only looks: it has no way to change a host.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub struct ObserveOptions {
     pub silent_after: Duration,
     /// Containers are listed in full so often, whatever the events say.
     pub relist: Duration,
+    /// What tells the time here.
+    pub clock: Clock,
 }
 
 impl Default for ObserveOptions {
@@ -65,6 +70,7 @@ impl Default for ObserveOptions {
             slow_after: Duration::from_secs(1),
             silent_after: Duration::from_secs(5),
             relist: Duration::from_secs(5 * 60),
+            clock: Clock::machine(),
         }
     }
 }
@@ -181,7 +187,7 @@ impl<Mode> Observer<Mode> {
     /// What can be asked of a host; none for a host that is not watched. Its calls fail while there is no connection.
     pub fn reader(&self, host: &HostName) -> Option<Reader> {
         let current = self.hosts().get(host)?.current.clone();
-        Some(Reader { host: host.clone(), current })
+        Some(Reader { host: host.clone(), current, clock: self.options.clock })
     }
 
     /// Lists a host's containers anew, now.

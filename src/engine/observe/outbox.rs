@@ -123,6 +123,7 @@ impl Outbox {
                 }
             }
             tokio::select! {
+                biased;
                 () = self.changed.notified() => {}
                 () = to.closed() => return,
             }

@@ -138,7 +138,7 @@ impl Watch<'_> {
             self.begin_what_is_due();
             let due = self.next_due();
             let result = tokio::select! {
-                line = next_line(&mut lines) => self.line(line),
+                biased;
                 Some(done) = self.work.next() => match done {
                     Done::Events(Ok(opened)) => {
                         lines = Some(opened);
@@ -159,6 +159,8 @@ impl Watch<'_> {
                     self.plan_samples();
                     Ok(())
                 }
+                // Last: of these alone there may be more than can be taken in.
+                line = next_line(&mut lines) => self.line(line),
             };
             if let Err(fault) = result {
                 return fault;
@@ -168,7 +170,7 @@ impl Watch<'_> {
 
     fn heard(&mut self) {
         self.heard = Instant::now();
-        self.actor.seen = Some(Timestamp::now());
+        self.actor.seen = Some(self.actor.options.clock.now());
     }
 
     fn line(&mut self, line: Result<Option<Vec<u8>>, Fault>) -> Result<(), Fault> {
@@ -302,7 +304,7 @@ impl Watch<'_> {
 
     fn listed(&mut self, list: Vec<Container>) {
         self.heard();
-        let (at, now) = (Timestamp::now(), self.session.engine_now());
+        let (at, now) = (self.actor.options.clock.now(), self.session.engine_now());
         let Some(listing) = self.listing.take() else { return };
         let mut before = std::mem::take(&mut self.actor.known);
         self.later.clear();

@@ -1,9 +1,8 @@
 //! One look at a running proxy: what it has, what it is told next, what is told of it.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Pace, Proxy, Work, contain::servers_state};
 use crate::{

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{Processes, until};
 use crate::{
+    clock::Clock,
     entry::Keeper,
     model::{
         Backend, BackendName, Bind, Duty, Frontend, HostChange, HostName, HostUpdate, Members, ProxySpec,
@@ -211,7 +212,8 @@ impl Kept {
         let (tell, told) = mpsc::channel(100);
         self.told = told;
         let host = HostName::new("h1").unwrap();
-        self.keeper = Some(Keeper::at(self.place.clone().unwrap(), host, tell, self.wanted.subscribe()));
+        self.keeper =
+            Some(Keeper::at(self.place.clone().unwrap(), host, tell, self.wanted.subscribe(), Clock::machine()));
     }
 
     pub(super) fn want(&mut self, change: impl FnOnce(&mut ProxySpec)) {

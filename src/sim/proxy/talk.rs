@@ -94,6 +94,7 @@ pub(in super::super) async fn serve(
             }
         }
         tokio::select! {
+            biased;
             read = input.read_buf(&mut buffer) => if read? == 0 { return Ok(0) },
             () = engine.net.gone(&mut cut, &exec.container, generation) => return Ok(0),
         }

@@ -29,7 +29,7 @@ async fn pulled_by_tag_and_by_digest_is_the_same_image() {
     let by_tag = docker.inspect_image("team/web:2-bad").await.unwrap();
     assert_eq!(by_tag.repo_digests.unwrap(), [format!("team/web@{digest}")]);
 
-    let other = Engine::new(Profile::new("other"), engine.registry.clone(), Script::default(), Clock::real(), 2);
+    let other = Engine::new(Profile::new("other"), engine.registry.clone(), Script::default(), Clock::running(), 2);
     let docker2 = super::docker(&other);
     pull(&docker2, &format!("team/web@{digest}"), None).await.unwrap();
     let by_digest = docker2.inspect_image(&format!("team/web@{digest}")).await.unwrap();

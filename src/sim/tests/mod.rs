@@ -106,7 +106,7 @@ async fn until(engine: &Arc<Engine>, name: &str, wanted: impl Fn(&Value) -> bool
 
 /// An engine where nothing takes time and `app:1` and its odd relatives are present.
 fn engine() -> Arc<Engine> {
-    let engine = Engine::new(Profile::new("box"), Arc::default(), Script::default(), Clock::real(), 1);
+    let engine = Engine::new(Profile::new("box"), Arc::default(), Script::default(), Clock::running(), 1);
     for tag in ["1", "bad", "sick", "stubborn"] {
         engine.load_image(&format!("app:{tag}"));
     }

@@ -77,7 +77,7 @@ async fn about_itself() {
 #[tokio::test]
 async fn versions_of_the_api() {
     let old = Profile { api: (1, 40), ..Profile::new("old") };
-    let engine = Engine::new(old, Arc::default(), Script::default(), Clock::real(), 1);
+    let engine = Engine::new(old, Arc::default(), Script::default(), Clock::running(), 1);
     assert_eq!(get(&engine, "/v1.40/_ping").await.0, 200);
     let (status, answer) = get(&engine, "/v1.41/info").await;
     assert_eq!(status, 400);

@@ -310,3 +310,36 @@ fn what_was_adopted_is_let_go_when_that_is_put_back() {
     now(store.abort(later.id, "bo".into(), at(4))).unwrap();
     assert_eq!(adopted(), proposal.adopted);
 }
+
+/// A revision that an open operation brings has proved nothing: who takes over from it and fails goes back further.
+#[test]
+fn failing_puts_back_what_had_proved_itself() {
+    let store = fresh();
+    let first = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let east = fence(&*store, "east");
+    now(store.report(east.clone(), vec![(first.id, part(true))], vec![])).unwrap();
+    let bad = accept(&*store, deploy(first.generation, 2, &[("shop/web", "east", 3)]), "ana", 10).unwrap();
+    let more = accept(&*store, scale(bad.generation, "shop/web", "east", 3, 5, 2), "ana", 20).unwrap();
+    assert_eq!(operation(&*store, bad.id).state.word(), "superseded");
+    now(store.fail(east, more.id, "h-1: no such image".into(), at(30))).unwrap();
+    let desired = now(store.desired()).unwrap();
+    assert_eq!(wanted(&desired, "shop/web", "east"), Some(3));
+    let back = desired.assignment(&key("shop/web"), &"east".parse().unwrap()).unwrap();
+    assert!(back.slots.values().all(|place| place.revision == RevisionNo(1)), "{back:?}");
+}
+
+/// What is numbers alone, and works, is kept by who takes over.
+#[test]
+fn failing_keeps_the_numbers_of_a_scale_that_was_taken_over() {
+    let store = fresh();
+    let first = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let east = fence(&*store, "east");
+    now(store.report(east.clone(), vec![(first.id, part(true))], vec![])).unwrap();
+    let more = accept(&*store, scale(first.generation, "shop/web", "east", 3, 6, 1), "ana", 10).unwrap();
+    let bad = accept(&*store, deploy(more.generation, 2, &[("shop/web", "east", 6)]), "ana", 20).unwrap();
+    now(store.fail(east, bad.id, "h-1: no such image".into(), at(30))).unwrap();
+    let desired = now(store.desired()).unwrap();
+    assert_eq!(wanted(&desired, "shop/web", "east"), Some(6));
+    let back = desired.assignment(&key("shop/web"), &"east".parse().unwrap()).unwrap();
+    assert!(back.slots.values().all(|place| place.revision == RevisionNo(1)), "{back:?}");
+}

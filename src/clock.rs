@@ -1,0 +1,86 @@
+//! Where the time of day comes from: the machine, or tokio's clock, which tests and simulations move by hand.
+//!
+//! Everything beside the pure rooms that needs a moment asks a clock it was given, never the machine itself, so that a
+//! simulated fleet may be days ahead of the machine within a second, and two processes may disagree about the time.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// Tells moments. Cheap to copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clock(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Kind {
+    #[default]
+    Machine,
+    Running {
+        wall: Timestamp,
+        start: Instant,
+        skew: SignedDuration,
+    },
+}
+
+impl Clock {
+    /// The machine's time of day, which somebody may set anew at any moment.
+    pub const fn machine() -> Self {
+        Self(Kind::Machine)
+    }
+
+    /// A clock that shows the machine's time of day now, and then runs with [`tokio::time::Instant`].
+    pub fn running() -> Self {
+        Self::starting_at(Timestamp::now())
+    }
+
+    /// A clock that shows `wall` now, and then runs with [`tokio::time::Instant`].
+    pub fn starting_at(wall: Timestamp) -> Self {
+        Self(Kind::Running { wall, start: Instant::now(), skew: SignedDuration::ZERO })
+    }
+
+    /// The same clock, wrong by `skew` (positive is ahead). The machine's is what it is.
+    #[must_use]
+    pub fn skewed(self, by: SignedDuration) -> Self {
+        match self.0 {
+            Kind::Machine => self,
+            Kind::Running { wall, start, .. } => Self(Kind::Running { wall, start, skew: by }),
+        }
+    }
+
+    /// What it shows now.
+    pub fn now(&self) -> Timestamp {
+        match self.0 {
+            Kind::Machine => Timestamp::now(),
+            Kind::Running { wall, start, skew } => {
+                let ran = SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::ZERO);
+                wall.checked_add(ran.saturating_add(skew)).unwrap_or(wall)
+            }
+        }
+    }
+
+    /// How long one that runs by itself has run, whatever it shows; none for the machine's.
+    pub fn ran(&self) -> Option<Duration> {
+        match self.0 {
+            Kind::Machine => None,
+            Kind::Running { start, .. } => Some(start.elapsed()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn runs_with_the_runtime_and_can_be_wrong() {
+        let noon: Timestamp = "2026-05-01T12:00:00Z".parse().unwrap();
+        let clock = Clock::starting_at(noon);
+        let ahead = clock.skewed(SignedDuration::from_secs(90));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(clock.now(), "2026-05-01T12:00:30Z".parse().unwrap());
+        assert_eq!(ahead.now(), "2026-05-01T12:02:00Z".parse().unwrap());
+        assert_eq!((clock.ran(), ahead.ran()), (Some(Duration::from_secs(30)), Some(Duration::from_secs(30))));
+        assert_eq!(Clock::machine().ran(), None);
+    }
+}
