@@ -43,7 +43,8 @@ pub(crate) fn is_pinned(name: &str) -> bool {
 /// True when a host has the image, as it was last listed or as this reconciler pulled it.
 pub(crate) fn is_present(view: &HostView, wanted: &str, memory: Option<&Memory>) -> bool {
     let pulled = |memory: &Memory| memory.pulled.contains(&(view.name.clone(), wanted.to_owned()));
-    memory.is_some_and(pulled) || listed(view, wanted) || in_use(view, wanted)
+    let is_bare = memory.is_some_and(|memory| memory.bare.contains(&view.name));
+    memory.is_some_and(pulled) || listed(view, wanted) || (!is_bare && in_use(view, wanted))
 }
 
 fn listed(view: &HostView, wanted: &str) -> bool {
@@ -75,7 +76,8 @@ fn is_called<'a>(id: &str, mut names: impl Iterator<Item = &'a str>, wanted: &st
     })
 }
 
-/// No engine removes an image that a container uses, so a container proves it while the image list is late.
+/// No engine removes an image that a container uses without being forced to, so a container proves it while the image list
+/// is late.
 fn in_use(view: &HostView, wanted: &str) -> bool {
     view.containers.values().any(|container| container.image.as_str() == wanted)
 }

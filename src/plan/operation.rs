@@ -135,6 +135,18 @@ pub(crate) fn has_begun(index: &Index<'_>, views: &Views<'_>, operation: &Operat
         .any(|view| changed(index, operation, view).iter().any(|slot| slot.wanted.is_some()))
 }
 
+/// True when a container was made for this operation, and not for one that it took over from.
+pub(crate) fn has_made(index: &Index<'_>, views: &Views<'_>, operation: &Operation) -> bool {
+    // What it goes back to was made before.
+    if matches!(operation.state, OperationState::RollingBack { .. }) {
+        return has_begun(index, views, operation);
+    }
+    services(operation, index.region).filter_map(|key| views.get(key)).any(|view| {
+        let mut copies = changed(index, operation, view).into_iter().filter_map(|slot| slot.wanted.as_ref());
+        copies.any(|(seen, _)| made(seen).is_none_or(|made| made >= operation.began()))
+    })
+}
+
 /// True when the service was once wanted, so that its containers may be taken away.
 pub(crate) fn is_known(work: &Work<'_, '_>, service: &ServiceKey) -> bool {
     let desired = work.index.world.desired;

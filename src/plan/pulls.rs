@@ -96,7 +96,7 @@ pub(crate) fn pull(work: &mut Work<'_, '_>) -> Gates {
         let services: Vec<&ServiceKey> = operation::services(operation, work.index.region).collect();
         let lacks = services.iter().any(|key| lacking.get(*key).is_some_and(|missing| !missing.is_empty()));
         let asked = learn::questions(work, operation);
-        if (lacks || !asked.is_empty()) && !operation::has_begun(work.index, work.views, operation) {
+        if (lacks || !asked.is_empty()) && !operation::has_made(work.index, work.views, operation) {
             gates.closed.extend(services.into_iter().cloned());
             learn::ask(work, &gates, asked);
         }

@@ -319,6 +319,9 @@ pub struct Memory {
     pub pulling: BTreeMap<(HostName, String), u8>,
     /// Pulls that succeeded, per host and image, in case the image list is late.
     pub pulled: BTreeSet<(HostName, String)>,
+    /// Hosts that lacked an image when a container was to be made of it. Somebody took their images' names away by force: what
+    /// runs there proves nothing.
+    pub bare: BTreeSet<HostName>,
     /// Which TCP ports images expose, for revisions that name none: put in when an [`Action::Learn`] succeeds. Where
     /// there are any, the store is told first, so that they are soon in the revision itself.
     pub learned: BTreeMap<(ServiceKey, RevisionNo), BTreeSet<u16>>,

@@ -47,14 +47,12 @@ impl Reconciler {
                 _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
                 (_, None) => {
                     let error = Text::new("the host is not connected");
-                    Some(Err(Failed { error, is_final: false, is_hosts: false }))
+                    Some(Err(Failed { error, is_final: false, is_hosts: false, lacks_image: false }))
                 }
                 (_permit, Some(handle)) => {
                     let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
                     let why = "the host was lost meanwhile; it may have been done all the same";
-                    Some(
-                        done.unwrap_or_else(|| Err(Failed { error: Text::new(why), is_final: false, is_hosts: false })),
-                    )
+                    Some(done.unwrap_or_else(|| Err(exec::lost(why))))
                 }
             };
             Ended { fence: job.fence, action: job.action, result }

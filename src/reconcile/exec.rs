@@ -194,9 +194,10 @@ fn gone_is_fine(error: &EngineError) -> Result<(), Failed> {
 
 fn failed(error: &EngineError) -> Failed {
     let is_hosts = error.is_port_taken() || error.is_disk_full();
-    Failed { is_final: error.is_final(), is_hosts, error: Text::new(&error.to_string()) }
+    let lacks_image = error.is_no_such_image();
+    Failed { is_final: error.is_final(), is_hosts, lacks_image, error: Text::new(&error.to_string()) }
 }
 
-fn lost(why: &str) -> Failed {
-    Failed { error: Text::new(why), is_final: false, is_hosts: false }
+pub(super) fn lost(why: &str) -> Failed {
+    Failed { error: Text::new(why), is_final: false, is_hosts: false, lacks_image: false }
 }

@@ -101,6 +101,8 @@ pub(super) struct Failed {
     pub is_final: bool,
     /// Another host may do it.
     pub is_hosts: bool,
+    /// The host has not the image.
+    pub lacks_image: bool,
 }
 
 impl Region {
@@ -205,7 +207,10 @@ impl Region {
             Some(Err(failed)) => {
                 let times = self.memory.failures.get(&action).map_or(0, |failure| failure.times) + 1;
                 self.memory.in_flight.remove(&action);
-                let Failed { error, is_final, is_hosts } = failed;
+                let Failed { error, is_final, is_hosts, lacks_image } = failed;
+                if lacks_image {
+                    self.memory.bare.insert(action.host().clone());
+                }
                 if let Action::Create { host, .. } | Action::Test { host, .. } | Action::Learn { host, .. } = &action {
                     // Somebody may have removed the image since it was pulled: the host's list says so.
                     self.memory.pulled.retain(|(at, _)| at != host);

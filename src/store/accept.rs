@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     model::{
-        Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Progress, Proposal, RegionName,
-        Revision, RevisionNo, ServiceKey, StackName, StackShared,
+        Assignment, CommandId, Generation, Intent, JournalEntry, Operation, OperationState, Progress, Proposal,
+        RegionName, Revision, RevisionNo, ServiceKey, StackName, StackShared,
     },
     text::Text,
 };
@@ -45,7 +45,8 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     for ((service, region), wanted) in &proposal.assignments {
         let wanted = wanted.clone().map(|wanted| Assignment { generation, ..wanted });
         check_revisions(tx, service, wanted.as_ref())?;
-        let old = proven::proven(tx, service, region, rows::assignment(&tx.sql, service, region)?)?;
+        let old = rows::assignment(&tx.sql, service, region)?;
+        let old = proven::proven(tx, service, region, old)?;
         assign(tx, service, region, wanted.as_ref())?;
         touch(Thing::Service(service, region))?;
         before.entry(service.clone()).or_default().insert(region.clone(), old);
@@ -53,6 +54,9 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     }
     let mut stacks = BTreeMap::new();
     for (name, wanted) in &proposal.stacks {
+        if wanted.is_none() && after.is_empty() && is_leaving(tx, name)? {
+            continue;
+        }
         // What a stack shares, its addresses above all, is there until its last container is gone: see `settle`.
         let old = match wanted {
             None if !after.is_empty() => rows::shared(&tx.sql, name)?,
@@ -103,6 +107,16 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
         retention::tidy(tx)?;
     }
     Ok(operation)
+}
+
+/// Somebody takes the stack away already, and its last containers are on their way out: by what it shares they are still
+/// reached, and with the last of them it goes.
+fn is_leaving(tx: &Tx<'_>, stack: &StackName) -> Result<bool, Fault> {
+    let Some(id) = conflict::touched(tx, Thing::Stack(stack))?.and_then(|touch| touch.operation) else {
+        return Ok(false);
+    };
+    let removes = |it: &Operation| !it.state.is_final() && matches!(it.intent, Intent::Remove { service: None, .. });
+    Ok(read::operation(&tx.sql, id)?.as_ref().is_some_and(removes))
 }
 
 /// Appends a revision, if its number is the next one.

@@ -67,28 +67,49 @@ pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fa
     }
     let operation = require(tx, id)?;
     if let OperationState::RollingBack { reason, .. } = &operation.state {
+        clear_stacks(tx, &operation, &brought(tx, &operation)?)?;
         return finish(tx, &operation, &OperationState::RolledBack { at, reason: reason.clone() }, "", at);
     }
-    clear_stack(tx, &operation)?;
+    if let Intent::Remove { stack, service: None } = &operation.intent {
+        clear_stacks(tx, &operation, std::slice::from_ref(stack))?;
+    }
     finish(tx, &operation, &OperationState::Converged { at }, &drain::epilogue(tx, &operation)?, at)
 }
 
 /// Once the last container of a stack that was taken away is gone, so is what its services shared; but not when
 /// somebody has deployed it again since.
-fn clear_stack(tx: &Tx<'_>, operation: &Operation) -> Result<(), Fault> {
-    let Intent::Remove { stack, service: None } = &operation.intent else { return Ok(()) };
-    let thing = Thing::Stack(stack);
-    if conflict::touched(tx, thing)?.and_then(|touch| touch.operation) != Some(operation.id) {
-        return Ok(());
+fn clear_stacks(tx: &Tx<'_>, operation: &Operation, stacks: &[StackName]) -> Result<(), Fault> {
+    let mut is_changed = false;
+    for stack in stacks {
+        let touch = conflict::touched(tx, Thing::Stack(stack))?;
+        if touch.and_then(|touch| touch.operation) == Some(operation.id) && !is_used(tx, stack)? {
+            share(tx, stack, None)?;
+            is_changed = true;
+        }
     }
-    let mut wanted = tx.sql.prepare("SELECT 1 FROM assignment WHERE substr(service, 1, length(?1)) = ?1")?;
-    if wanted.exists([format!("{stack}/")])? {
-        return Ok(());
+    if is_changed {
+        // It is not the same state any more; but nobody's decision, so that no plan is refused for it.
+        next_generation(tx)?;
     }
-    share(tx, stack, None)?;
-    // It is not the same state any more; but nobody's decision, so that no plan is refused for it.
-    next_generation(tx)?;
     Ok(())
+}
+
+/// A service of the stack is wanted somewhere.
+pub(super) fn is_used(tx: &Tx<'_>, stack: &StackName) -> Result<bool, Fault> {
+    let mut wanted = tx.sql.prepare_cached("SELECT 1 FROM assignment WHERE substr(service, 1, length(?1)) = ?1")?;
+    Ok(wanted.exists([format!("{stack}/")])?)
+}
+
+/// Stacks that were not there before the operation.
+fn brought(tx: &Tx<'_>, operation: &Operation) -> Result<Vec<StackName>, Fault> {
+    let shared = shared_before(tx, operation)?;
+    Ok(shared.into_iter().filter(|(_, before)| before.is_none()).map(|(stack, _)| stack).collect())
+}
+
+fn shared_before(tx: &Tx<'_>, operation: &Operation) -> Result<BTreeMap<StackName, Option<StackShared>>, Fault> {
+    let before: String =
+        tx.sql.query_row("SELECT stacks FROM operation WHERE id = ?", [hex(operation.id)], |row| row.get(0))?;
+    from_json("operation stacks", &before)
 }
 
 fn require(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
@@ -135,7 +156,7 @@ pub(super) fn fail(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp) -> R
             finish(tx, &operation, &OperationState::Failed { at, reason }, "", at)?;
         }
         _ => {
-            let back = put_back(tx, &operation, RECONCILER, at)?.words;
+            let back = put_back(tx, &operation, RECONCILER, at, false)?.words;
             finish(tx, &operation, &OperationState::Failed { at, reason }, &back, at)?;
         }
     }
@@ -158,7 +179,7 @@ pub(super) fn roll_back(tx: &Tx<'_>, id: CommandId, reason: Text, at: Timestamp)
     if !matches!(operation.state, OperationState::Accepted | OperationState::Running) || operation.paused.is_some() {
         return Ok(operation);
     }
-    let back = put_back(tx, &operation, RECONCILER, at)?;
+    let back = put_back(tx, &operation, RECONCILER, at, true)?;
     if back.after.is_empty() {
         // Others decide all of it by now.
         finish(tx, &operation, &OperationState::Failed { at, reason }, "", at)?;
@@ -195,7 +216,7 @@ pub(super) fn abort(tx: &Tx<'_>, id: CommandId, by: Text, at: Timestamp) -> Resu
     }
     // What rolls back has been put back already.
     let is_back = matches!(operation.state, OperationState::RollingBack { .. });
-    let back = if is_back { String::new() } else { put_back(tx, &operation, by.as_str(), at)?.words };
+    let back = if is_back { String::new() } else { put_back(tx, &operation, by.as_str(), at, true)?.words };
     finish(tx, &operation, &OperationState::Aborted { at, by }, &back, at)?;
     require(tx, id)
 }
@@ -257,8 +278,9 @@ struct Back {
     after: Book,
 }
 
-/// Puts back what was there before the operation, where nobody decided otherwise since.
-fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Result<Back, Fault> {
+/// Puts back what was there before the operation, where nobody decided otherwise since. One that has begun may have
+/// containers.
+fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp, has_begun: bool) -> Result<Back, Fault> {
     let mut words = Vec::new();
     let (mut was, mut will) = (Book::new(), Book::new());
     let mut generation: Option<Generation> = None;
@@ -288,7 +310,7 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp) -> Resu
         will.entry(service.clone()).or_default().insert(region.clone(), before);
     }
     let cordoned = drain::cordon(tx, operation, &mut generation, by, at)?;
-    put_stacks_back(tx, operation, generation, by, at)?;
+    put_stacks_back(tx, operation, generation, by, at, has_begun)?;
     let_go(tx, operation, &will)?;
     let words = match words.len() {
         0 => String::new(),
@@ -324,11 +346,13 @@ fn put_stacks_back(
     mut generation: Option<Generation>,
     by: &str,
     at: Timestamp,
+    has_begun: bool,
 ) -> Result<(), Fault> {
-    let before: String =
-        tx.sql.query_row("SELECT stacks FROM operation WHERE id = ?", [hex(operation.id)], |row| row.get(0))?;
-    let before: BTreeMap<StackName, Option<StackShared>> = from_json("operation stacks", &before)?;
-    for (name, shared) in before {
+    for (name, shared) in shared_before(tx, operation)? {
+        // By what it shares, its containers are still reached while they drain: see `clear_stacks`.
+        if shared.is_none() && has_begun {
+            continue;
+        }
         let thing = Thing::Stack(&name);
         if conflict::touched(tx, thing)?.and_then(|touch| touch.operation) != Some(operation.id) {
             continue;

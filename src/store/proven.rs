@@ -1,6 +1,6 @@
-//! What a command goes back to when it fails: what was there before, as far as that had proved itself. A command that takes over
-//! from another one, still open, finds a revision wanted that may never have worked anywhere: going back to that would leave
-//! it wanted for good, with no operation that could give it up.
+//! What was there before a command, as far as that had proved itself. A command that takes over from another one, still open,
+//! finds a revision wanted that may never have worked anywhere. It takes over the rest of the other's work, so it has ended
+//! only when that is done; and when it fails, it goes back further than to what nobody has seen work.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::model::{Assignment, OperationState, Place, RegionName, RevisionNo, ServiceKey};
 
-/// `now` with every revision that an open operation brings replaced by the one that ran before it. Numbers and hosts stay. None
-/// where that operation brought the service itself.
+/// `now` with every revision that an open operation brings replaced by the one that ran before it; numbers and hosts stay.
+/// Where nothing ran before it, there is nothing better than `now`.
 pub(super) fn proven(
     tx: &Tx<'_>,
     service: &ServiceKey,
@@ -29,12 +29,14 @@ pub(super) fn proven(
     if !matches!(open.state, OperationState::Accepted | OperationState::Running) {
         return Ok(Some(now));
     }
-    let Some(before) = open.before.get(service).and_then(|regions| regions.get(region)) else { return Ok(Some(now)) };
-    let Some(before) = before else { return Ok(None) };
+    let before = open.before.get(service).and_then(|regions| regions.get(region)).and_then(Option::as_ref);
+    let Some(before) = before else { return Ok(Some(now)) };
     let known: BTreeSet<RevisionNo> = before.slots.values().map(|place| place.revision).collect();
-    let Some(last) = known.last().copied() else { return Ok(Some(before.clone())) };
-    let back =
-        |place: Place| Place { revision: if known.contains(&place.revision) { place.revision } else { last }, ..place };
+    let Some(last) = known.last().copied() else { return Ok(Some(now)) };
+    let back = |place: Place| {
+        let revision = if known.contains(&place.revision) { place.revision } else { last };
+        Place { revision, ..place }
+    };
     let slots = now.slots.into_iter().map(|(slot, place)| (slot, back(place))).collect();
-    Ok(Some(Assignment { slots, ..now }))
+    Ok(Some(Assignment { slots, round: before.round, ..now }))
 }

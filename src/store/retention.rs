@@ -20,6 +20,9 @@ pub(super) const EVERY_WRITES: u64 = 256;
 /// … and after so many generations, for programs that end after one write.
 pub(super) const EVERY_GENERATIONS: u64 = 32;
 
+/// The last containers of what is not wanted any more have drained by then, whatever their drain is.
+const LEAVING: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
@@ -67,6 +70,15 @@ pub(super) fn tidy(tx: &Tx<'_>) -> Result<(), Fault> {
     for table in ["progress", "operation_stack"] {
         tx.sql.execute(&format!("DELETE FROM {table} WHERE operation NOT IN (SELECT id FROM operation)"), [])?;
     }
+    // What a stack shared goes when the last that was wanted of it has been gone for long: see `outcome::clear_stacks`.
+    let long_ago = tx.now().checked_sub(LEAVING).map_or(i64::MIN, nanos);
+    tx.sql.execute(
+        "DELETE FROM stack WHERE NOT EXISTS (SELECT 1 FROM assignment WHERE substr(service, 1, length(name) + 1) = name || '/')
+         AND NOT EXISTS (SELECT 1 FROM operation_stack s JOIN operation o ON o.id = s.operation
+                         WHERE s.stack = name AND o.is_open = 1)
+         AND NOT EXISTS (SELECT 1 FROM touch WHERE kind = 'stack' AND key = name AND at > ?)",
+        [long_ago],
+    )?;
     // Removals need not be remembered longer than any plan lives.
     tx.sql.execute(
         "DELETE FROM touch WHERE at < ? AND CASE kind

@@ -81,6 +81,8 @@ pub struct Laws {
     pub clock: Clock,
     defaults: Defaults,
     hosts: Vec<Place>,
+    /// Prints what is asked of the hosts.
+    tells: bool,
     books: Mutex<Books>,
 }
 

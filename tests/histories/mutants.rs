@@ -6,7 +6,11 @@ use wharf::{
     reconcile::Planner,
 };
 
-use super::{laws::Law, play::play, story::Story};
+use super::{
+    laws::Law,
+    play::play,
+    story::{Command, Step, Story, Version, What},
+};
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,20 +60,49 @@ impl Mutant {
             Self::RestartsTheHealthy => Planner { next: restarts_the_healthy, ..right },
             Self::TidiesOthers => Planner { next: tidies_others, ..right },
             Self::SkipsPulls => Planner { next: skips_pulls, ..right },
-            Self::SaysNothing => Planner { next: says_nothing, ..right },
             Self::NeverGivesUp => Planner { verdict: |_, _, _, _| None, ..right },
             Self::ForgetsCommands
             | Self::SharesLeases
             | Self::RestoresTheWrong
             | Self::IgnoresOthers
+            | Self::SaysNothing
             | Self::TellsSecrets => right,
+        }
+    }
+
+    /// Makes of a story one in which this fault has its chance. Where traffic is not the matter, there are no proxies: else
+    /// it would be the traffic that tells first.
+    fn tempt(self, story: &mut Story) {
+        story.proxies = matches!(self, Self::SendsTooEarly | Self::StopsUndrained);
+        match self {
+            Self::IgnoresOthers => {
+                for step in &mut story.steps {
+                    if let What::Command { late, .. } = &mut step.what {
+                        *late = true;
+                    }
+                }
+            }
+            Self::SharesLeases => {
+                story.reconcilers = 2;
+                let crash = |container| Step { after: 6_000, what: What::Crash { container } };
+                story.steps.truncate(1);
+                story.steps.extend((0..6).map(crash));
+            }
+            Self::NeverGivesUp => {
+                let command = Command::Deploy { version: Version::Bad, web: 3, api: 1 };
+                story.steps.truncate(1);
+                story.steps.push(Step { after: 9_000, what: What::Command { command, late: false } });
+            }
+            _ => {}
         }
     }
 
     /// Plays histories until a law is broken: it must be one of these.
     fn is_caught(self, by: &[Law]) {
         for seed in 0..TRIES {
-            if let Err(broke) = play(&Story::by_chance(seed), Some(self)) {
+            let mut story = Story::by_chance(seed);
+            self.tempt(&mut story);
+            if let Err(broke) = play(&story, Some(self)) {
                 assert!(by.contains(&broke.law), "{self:?} should break {by:?}; seed {seed} breaks {broke}");
                 println!("{self:?}: caught by history {seed}: {broke}");
                 return;
@@ -177,10 +210,6 @@ fn skips_pulls(world: &World<'_>, region: &RegionName, memory: &Memory, open: &[
     let mut next = plan::next(world, region, &memory, open);
     next.actions.retain(|action| !matches!(action, Action::Pull { .. }));
     next
-}
-
-fn says_nothing(world: &World<'_>, region: &RegionName, memory: &Memory, open: &[Operation]) -> Next {
-    Next { waits: Vec::new(), ..plan::next(world, region, memory, open) }
 }
 
 macro_rules! caught {

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use http::Method;
 use wharf::{
     clock::Clock,
-    model::{Defaults, Fleet, label},
+    model::{Defaults, Desired, Fleet, Operation, OperationState, RegionName, ServiceKey, label},
     plan::Plan,
     sim::{self, Glimpse, ProxyScript, Rule, Span},
     store::{JournalQuery, OperationQuery, ReadStore as _},
@@ -81,8 +81,12 @@ pub fn play(story: &Story, mutant: Option<Mutant>) -> Result<Ended, Broken> {
     fastrand::seed(story.seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let stage = Stage::set(story, mutant).await;
-        stage.play(story).await
+        let mut stage = Stage::set(story, mutant).await;
+        let ended = stage.play(story).await;
+        if stage.laws.tells() {
+            println!("{}", stage.told().await);
+        }
+        ended
     })
 }
 
@@ -150,7 +154,7 @@ impl Stage {
         self.reconcilers.push(Reconciler::start(&self.model, &self.laws, &name, self.mutant));
     }
 
-    async fn play(mut self, story: &Story) -> Result<Ended, Broken> {
+    async fn play(&mut self, story: &Story) -> Result<Ended, Broken> {
         let mut late: Option<Plan> = None;
         for step in &story.steps {
             tokio::time::sleep(Duration::from_millis(step.after)).await;
@@ -304,8 +308,9 @@ impl Stage {
         loop {
             self.judge().await?;
             let open = self.operators.open().await;
-            let wanted = as_wanted(&*self.operators.store.desired().await.unwrap(), self.truth());
-            if open.is_empty() && wanted.is_ok() {
+            let desired = self.operators.store.desired().await.unwrap();
+            let wanted = as_wanted(&desired, self.truth());
+            if open.is_empty() && (wanted.is_ok() || self.has_nothing_better(&desired).await) {
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
@@ -316,6 +321,20 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    /// The first version of all does not work, and whoever brought it was taken over from: there is none to go back to.
+    async fn has_nothing_better(&self, desired: &Desired) -> bool {
+        let all = self.operators.store.operations(OperationQuery::default()).await.unwrap();
+        let is_first = |it: &Operation, service: &ServiceKey, region: &RegionName| {
+            matches!(it.state, OperationState::Superseded { .. })
+                && it.before.get(service).and_then(|regions| regions.get(region)).is_some_and(Option::is_none)
+        };
+        desired.services.iter().any(|(service, regions)| {
+            let works =
+                desired.latest(service).is_some_and(|it| !["bad", "sick", "missing"].contains(&tag(&it.spec.image)));
+            !works && regions.keys().any(|region| all.iter().any(|it| is_first(it, service, region)))
+        })
     }
 
     fn truth(&self) -> Vec<(String, Glimpse)> {
@@ -329,7 +348,7 @@ impl Stage {
     }
 
     /// What can only be said at the end.
-    async fn close(mut self) -> Result<Ended, Broken> {
+    async fn close(&mut self) -> Result<Ended, Broken> {
         let all = self.operators.store.operations(OperationQuery { limit: 1000, ..OperationQuery::default() }).await;
         let all = all.unwrap();
         for id in self.laws.known() {
@@ -386,6 +405,10 @@ async fn watch(laws: Arc<Laws>) {
         laws.look(at);
         news.push(next(at, heard));
     }
+}
+
+fn tag(image: &str) -> &str {
+    image.rsplit(':').next().unwrap_or_default()
 }
 
 fn rule(path: u8, fault: Fault) -> Rule {

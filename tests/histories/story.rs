@@ -181,16 +181,6 @@ impl Story {
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
-
-    /// Nothing but commands happens.
-    pub fn is_calm(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.what, What::Command { .. }))
-    }
-
-    /// Something of this kind happens.
-    pub fn has(&self, is: impl Fn(&What) -> bool) -> bool {
-        self.steps.iter().any(|step| is(&step.what))
-    }
 }
 
 impl Command {

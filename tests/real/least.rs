@@ -23,13 +23,14 @@ impl Least {
         self.up + self.down
     }
 
-    /// What these engines need, all at once, until the last is done; one that is named twice makes two.
-    pub fn measure(sockets: &[String], image: &str) -> Self {
-        let threads: Vec<_> = sockets
+    /// What these engines need, all at once, until the last is done; one that is named twice makes two. Each with the network
+    /// that the container joins there: a stack's own costs an engine more than its default one.
+    pub fn measure(places: &[(String, String)], image: &str) -> Self {
+        let threads: Vec<_> = places
             .iter()
-            .map(|socket| {
-                let (socket, image) = (socket.clone(), image.to_owned());
-                std::thread::spawn(move || one(&socket, &image))
+            .map(|(socket, network)| {
+                let (socket, network, image) = (socket.clone(), network.clone(), image.to_owned());
+                std::thread::spawn(move || one(&socket, &network, &image))
             })
             .collect();
         let all: Vec<Self> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
@@ -38,7 +39,7 @@ impl Least {
     }
 }
 
-fn one(socket: &str, image: &str) -> Least {
+fn one(socket: &str, network: &str, image: &str) -> Least {
     let ask = |method: &str, path: &str, body: &Value| {
         by_hand::ask(socket, method, path, body, Duration::from_secs(30)).unwrap()
     };
@@ -50,7 +51,10 @@ fn one(socket: &str, image: &str) -> Least {
         &json!({
             "Image": image,
             "ExposedPorts": { "8080/tcp": {} },
-            "HostConfig": { "PortBindings": { "8080/tcp": [{}] } },
+            "HostConfig": {
+                "NetworkMode": network, "PortBindings": { "8080/tcp": [{}] },
+                "RestartPolicy": { "Name": "unless-stopped" },
+            },
             "Healthcheck": {
                 "Test": ["CMD", "/app", "healthcheck"], "Interval": second, "Timeout": 2 * second, "Retries": 2,
             },

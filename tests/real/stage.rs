@@ -143,13 +143,13 @@ impl Stage {
     /// What the engines need for containers on these hosts, all at once, under the usual load.
     pub fn least(&self, on: &[&str]) -> Least {
         let load = self.load(EVERYWHERE);
-        let sockets: Vec<String> = on.iter().map(|host| self.socket(host)).collect();
+        let places: Vec<_> = on.iter().map(|host| (self.socket(host), self.network(host))).collect();
         let image = self.fleet.world.image("1");
         // Under its tag, by which wharf does not ask for it.
         for host in on.iter().copied().collect::<std::collections::BTreeSet<_>>() {
             self.fleet.world.docker(host, &["pull", "-q", &image]);
         }
-        let least = Least::measure(&sockets, &image);
+        let least = Least::measure(&places, &image);
         load.stop();
         println!("an engine by itself: {:.2} s to healthy, {:.2} s to gone", least.up, least.down);
         least
@@ -264,6 +264,14 @@ impl Stage {
     /// Containers of the fleet on a host, as its engine lists them; of one service, or all. None when it does not answer.
     pub fn containers(&self, host: &str, service: Option<&str>) -> Vec<Listed> {
         list(&self.socket(host), &self.fleet.name, service).unwrap_or_default()
+    }
+
+    /// The network of the stack's containers on a host.
+    fn network(&self, host: &str) -> String {
+        let one = self.containers(host, None).into_iter().find(|one| one.is_running() && !one.is_proxy);
+        let one = one.unwrap_or_else(|| panic!("nothing of the stack runs on {host}"));
+        let told = self.fleet.world.docker(host, &["inspect", "-f", "{{.HostConfig.NetworkMode}}", &one.id]);
+        told.trim().to_owned()
     }
 
     fn socket(&self, host: &str) -> String {

@@ -109,6 +109,23 @@ fn removal_is_a_change_too() {
     assert!(now(store.desired()).unwrap().stacks.is_empty());
 }
 
+/// Who asks twice must not cut off what is still on its way out.
+#[test]
+fn a_stack_that_is_removed_twice_is_reached_until_its_last_container_is_gone() {
+    let store = fresh();
+    accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let mut remove = proposal(generation(&*store), Intent::Remove { stack: "shop".parse().unwrap(), service: None });
+    remove.stacks.insert("shop".parse().unwrap(), None);
+    let again = remove.clone();
+    remove.assignments.insert((key("shop/web"), "east".parse().unwrap()), None);
+    let removed = accept(&*store, remove, "ana", 1).unwrap();
+    let again = accept(&*store, Proposal { base: generation(&*store), ..again }, "bo", 2).unwrap();
+    assert_eq!(again.state.word(), "converged");
+    assert_eq!(now(store.desired()).unwrap().stacks.len(), 1);
+    now(store.report(fence(&*store, "east"), vec![(removed.id, part(true))], Vec::new())).unwrap();
+    assert!(now(store.desired()).unwrap().stacks.is_empty());
+}
+
 #[test]
 fn what_a_stack_shares_is_not_taken_from_those_who_deployed_it_again() {
     for again in ["before", "with another service"] {

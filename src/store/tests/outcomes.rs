@@ -83,6 +83,19 @@ fn failing_puts_back_what_was_before() {
     );
 }
 
+/// Its containers drain, and are reached by what the stack shares until they are gone.
+#[test]
+fn a_first_deploy_that_rolls_back_keeps_what_it_shares_to_the_end() {
+    let store = fresh();
+    let op = accept(&*store, deploy(Generation(0), 1, &[("shop/web", "east", 3)]), "ana", 0).unwrap();
+    let east = fence(&*store, "east");
+    now(store.roll_back(east.clone(), op.id, "sick".into(), at(1))).unwrap();
+    assert_eq!(now(store.desired()).unwrap().stacks.len(), 1);
+    now(store.report(east, vec![(op.id, part(true))], vec![])).unwrap();
+    assert_eq!(operation(&*store, op.id).state.word(), "rolled back");
+    assert!(now(store.desired()).unwrap().stacks.is_empty());
+}
+
 #[test]
 fn a_failed_first_deploy_leaves_no_empty_stack() {
     let store = fresh();
@@ -311,7 +324,8 @@ fn what_was_adopted_is_let_go_when_that_is_put_back() {
     assert_eq!(adopted(), proposal.adopted);
 }
 
-/// A revision that an open operation brings has proved nothing: who takes over from it and fails goes back further.
+/// A revision that an open operation brings has proved nothing: who takes over from it takes over the rest of its work, and
+/// goes back further when that fails.
 #[test]
 fn failing_puts_back_what_had_proved_itself() {
     let store = fresh();
@@ -321,6 +335,8 @@ fn failing_puts_back_what_had_proved_itself() {
     let bad = accept(&*store, deploy(first.generation, 2, &[("shop/web", "east", 3)]), "ana", 10).unwrap();
     let more = accept(&*store, scale(bad.generation, "shop/web", "east", 3, 5, 2), "ana", 20).unwrap();
     assert_eq!(operation(&*store, bad.id).state.word(), "superseded");
+    let before = more.before[&key("shop/web")].values().flatten().next().unwrap();
+    assert!(before.slots.values().all(|place| place.revision == RevisionNo(1)), "{before:?}");
     now(store.fail(east, more.id, "h-1: no such image".into(), at(30))).unwrap();
     let desired = now(store.desired()).unwrap();
     assert_eq!(wanted(&desired, "shop/web", "east"), Some(3));

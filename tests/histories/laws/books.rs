@@ -27,7 +27,13 @@ impl Laws {
             away: vec![(None, None); hosts.len()],
             ..Books::default()
         };
-        Self { clock, defaults, hosts, books: books.into() }
+        let tells = std::env::var_os("WHARF_TELL").is_some();
+        Self { clock, defaults, hosts, tells, books: books.into() }
+    }
+
+    /// Prints what is asked of the hosts.
+    pub fn tells(&self) -> bool {
+        self.tells
     }
 
     pub fn hosts(&self) -> &[Place] {
@@ -170,7 +176,8 @@ impl Laws {
         }
         let Some(at) = self.hosts.iter().position(|host| host.name == before.host.as_str()) else { return };
         let away = books.away[at].0.map(|since_when| since(since_when, now));
-        let soon = self.defaults.down_after.saturating_sub(Duration::from_millis(1500));
+        // It counts from when it was last heard of, which was a heartbeat ago at most.
+        let soon = self.defaults.down_after.saturating_sub(Duration::from_secs(3));
         if let Some(away) = away.filter(|away| *away < soon) {
             let words =
                 format!("{replica} goes from {} to {} after {away:?} of silence: {why}", before.host, place.host);

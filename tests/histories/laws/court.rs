@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, hash::Hasher as _, time::Duration};
 use jiff::Timestamp;
 use wharf::{
     model::{Slot, label, since},
-    sim::{Asked, Glimpse, Link, Standing, Wrong},
+    sim::{Asked, Glimpse, Link, Misstep, Standing, Wrong},
 };
 
 use super::{Books, Broken, Known, Law, Laws, NEWS, Place};
@@ -49,6 +49,9 @@ impl Laws {
         let asked = host.engine.asked_from(books.asked[at]);
         books.asked[at] += asked.len();
         for asked in &asked {
+            if self.tells {
+                println!("{:?} {} {}: {}", self.clock.ran().unwrap_or_default(), host.name, by(asked), asked.what);
+            }
             books.note(at, asked, now);
             self.judge(&mut books, at, asked, now);
         }
@@ -59,16 +62,8 @@ impl Laws {
                 self.broke(&mut books, Law::Foreign, words);
             }
         }
-        for glimpse in truth.iter().filter(|it| is_ours(it)) {
-            let healthy = is_healthy(glimpse, self.defaults.min_healthy, now).then_some(now);
-            let known = books.known.entry((at, glimpse.id.clone())).or_insert_with(|| Known {
-                service: service_of(glimpse),
-                slot: glimpse.labels[label::SLOT].clone(),
-                healthy: None,
-            });
-            known.healthy = healthy.or(known.healthy);
-        }
         books.truth[at] = truth;
+        books.mark(at, self.defaults.min_healthy, now);
     }
 
     /// Keeps the first.
@@ -156,6 +151,10 @@ impl Laws {
         if !is_healthy(glimpse, self.defaults.min_healthy, now) || books.was_away(at, now, NEWS) {
             return;
         }
+        // Some do their work since a while, and nothing has changed there when they began to.
+        for host in 0..self.hosts.len() {
+            books.mark(host, self.defaults.min_healthy, now);
+        }
         let (service, region, name) = (service_of(glimpse), &self.hosts[at].region, &glimpse.name);
         let wanted = books.wanted(&service, region, now);
         let stops_first = books.restarts.get(&service).is_some_and(|last| since(*last, now) < UNDER_WAY);
@@ -191,13 +190,37 @@ impl Laws {
         let drain = self.defaults.drain;
         let is_wrong = |what: &Wrong| !matches!(what, Wrong::StoppedBusy { drained, .. } if *drained >= drain);
         let missteps = host.engine.ledger().missteps;
-        if let Some(wrong) = missteps.iter().find(|it| it.in_touch >= SETTLED && is_wrong(&it.what)) {
-            self.broke(&mut self.books.lock().unwrap(), Law::Traffic, format!("{wrong:?}"));
+        let mut books = self.books.lock().unwrap();
+        // One that was well before its host lost power is as known as before; the proxies' own checks tell when it is back.
+        let was_well = |server: &str| {
+            let id = server.rsplit('-').next().unwrap_or_default();
+            books.known.iter().any(|((_, known), it)| known.starts_with(id) && it.healthy.is_some())
+        };
+        let is_wrong = |it: &Misstep| {
+            is_wrong(&it.what) && it.in_touch >= SETTLED && !(it.what == Wrong::ReadyTooEarly && was_well(&it.server))
+        };
+        if let Some(wrong) = missteps.iter().find(|it| is_wrong(it)) {
+            let words = format!("{wrong:?}");
+            self.broke(&mut books, Law::Traffic, words);
         }
     }
 }
 
 impl Books {
+    /// Notes what does its work on a host.
+    fn mark(&mut self, at: usize, min_healthy: Duration, now: Timestamp) {
+        for glimpse in self.truth[at].iter().filter(|it| is_ours(it)) {
+            let known = self.known.entry((at, glimpse.id.clone())).or_insert_with(|| Known {
+                service: service_of(glimpse),
+                slot: glimpse.labels[label::SLOT].clone(),
+                healthy: None,
+            });
+            if is_healthy(glimpse, min_healthy, now) {
+                known.healthy = Some(now);
+            }
+        }
+    }
+
     /// Into the trace, which is the same for the same seed.
     fn note(&mut self, at: usize, asked: &Asked, now: Timestamp) {
         self.requests += 1;
