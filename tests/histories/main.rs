@@ -5,9 +5,9 @@
 //! What must always be true (the design's twelve laws, `laws.rs`) is looked at whenever anything changes on any host and
 //! whenever anything is written to the store; and when the troubles cease, what is wanted must come true.
 //!
-//! `WHARF_SEED=17 WHARF_TELL=yes cargo test --test histories one -- --exact --nocapture` plays one again and tells it. `WHARF_HISTORIES=200000` plays that many
-//! instead of the usual 20,000. A history that breaks a law is made as short as it can be, and printed; put into `kept/`, it is
-//! played with every run from then on.
+//! `WHARF_SEED=17 WHARF_TELL=yes cargo test --test histories one -- --exact --nocapture` plays one again and tells it.
+//! `WHARF_HISTORIES=20000 cargo nextest run --release --test histories part` plays that many. A history that breaks a law is
+//! made as short as it can be, and printed; put into `kept/`, it is played with every run from then on.
 
 #![allow(
     clippy::unwrap_used,
