@@ -36,6 +36,8 @@ mod killed;
 mod large;
 #[path = "sim/life.rs"]
 mod life;
+#[path = "sim/losing.rs"]
+mod losing;
 #[path = "support/made.rs"]
 mod made;
 #[path = "sim/moves.rs"]

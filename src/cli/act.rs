@@ -150,7 +150,7 @@ pub(super) async fn finish(
 }
 
 /// Asks on the terminal. Without one, the answer must have been given by `--yes`.
-fn ask(question: &str) -> Result<bool, Failure> {
+pub(super) fn ask(question: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::Input(
             "standard input is not a terminal, so nobody can say yes: add --yes (or --dry-run)".into(),

@@ -2,12 +2,13 @@
 
 mod act;
 mod look;
+mod store;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::{act::*, look::*};
+pub use self::{act::*, look::*, store::*};
 use crate::tui::alert::{Alerts, Notify};
 
 /// Terminal operations dashboard for fleets of Docker hosts.
@@ -115,6 +116,9 @@ pub enum Command {
     /// Work on the fleet file
     #[command(subcommand)]
     Host(HostCommand),
+    /// Care for the store: build it again from the hosts
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check each host and say how to mend what is wrong
     Doctor(OutputArgs),
     /// List the dashboard's commands with their keys, also those of your keys.toml

@@ -27,6 +27,7 @@ mod moves;
 mod plan_text;
 mod print;
 mod read;
+mod rebuild;
 mod records;
 mod replicas;
 mod serve;
@@ -44,7 +45,7 @@ use clap::{CommandFactory, Parser};
 pub use args::Cli;
 pub use failure::Failure;
 
-use args::{Command, HostCommand, Planned};
+use args::{Command, HostCommand, Planned, StoreCommand};
 use context::Context;
 
 use crate::model::HostIntent;
@@ -121,6 +122,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Resume(args)) => hold::resume(context()?, args).await,
         Some(Command::Reconcile(args)) => serve::run(context()?, args).await,
         Some(Command::Host(HostCommand::Import { output, contexts })) => host::import(output.as_deref(), &contexts),
+        Some(Command::Store(StoreCommand::Rebuild(args))) => rebuild::run(context()?, args).await,
         Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
         Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
         Some(Command::Keys) => keys::run(),

@@ -29,6 +29,7 @@ mod open;
 mod proxy;
 mod pull;
 mod reader;
+mod recall;
 mod resolve;
 mod said;
 mod session;

@@ -14,6 +14,7 @@ mod inspect;
 mod keeper;
 mod names;
 mod place;
+mod recall;
 mod route;
 mod server;
 mod session;
@@ -27,4 +28,5 @@ mod tests;
 
 pub use config::Refused;
 pub use keeper::Keeper;
+pub use recall::certificates;
 pub use watch::Watch;
