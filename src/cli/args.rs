@@ -22,7 +22,7 @@ use crate::tui::alert::{Alerts, Notify};
                   Without a command it opens the dashboard. Without a fleet file it shows the engine of the current \
                   Docker context.",
     after_help = "Exit codes: 0 converged · 1 failed or rolled back · 2 bad usage or input · 3 refused: conflicts with \
-                  newer state · 4 deadline passed, still going on · 5 no host reachable · 10 a dry run would change \
+                  newer state, or not allowed · 4 deadline passed, still going on · 5 no host reachable · 10 a dry run would change \
                   something",
     disable_help_subcommand = true
 )]
@@ -116,7 +116,7 @@ pub enum Command {
     /// Work on the fleet file
     #[command(subcommand)]
     Host(HostCommand),
-    /// Care for the store: build it again from the hosts
+    /// Care for the store: copy it, put a copy back, check it, build it again from the hosts
     #[command(subcommand)]
     Store(StoreCommand),
     /// Check each host and say how to mend what is wrong

@@ -8,7 +8,7 @@ use std::{
 use super::Failure;
 use crate::{
     config,
-    model::Fleet,
+    model::{Fleet, Origin},
     store::{Options, ReadStore, Retention, Sqlite, Store},
 };
 

@@ -36,6 +36,7 @@ mod storage;
 mod targets;
 mod theme;
 mod visit;
+mod store;
 mod wait;
 
 use std::process::ExitCode;
@@ -126,6 +127,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
         Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
         Some(Command::Keys) => keys::run(),
+        Some(Command::Store(StoreCommand::Backup(args))) => store::backup(&context()?, &args),
+        Some(Command::Store(StoreCommand::Restore(args))) => store::restore(&context()?, &args),
+        Some(Command::Store(StoreCommand::Check(output))) => store::check(&context()?, output),
+        Some(Command::Audit(args)) => audit::run(context()?, args).await,
         Some(Command::Man) => manual::man(Cli::command()),
     }
 }

@@ -32,7 +32,9 @@ pub(super) async fn run(context: Context, args: RebuildArgs) -> Result<ExitCode,
     let found = ask(&context.fleet, &hosts).await?;
     let mut rebuilt = plan::rebuild(&context.fleet, &found);
     rebuilt.notes.extend(args.without.iter().map(|host| {
-        format!("{host} was left out: what runs there is taken away when it comes back, unless it is in the store by then")
+        format!(
+            "{host} was left out: what runs there is taken away when it comes back, unless it is in the store by then"
+        )
     }));
     if args.json {
         print::json(&Document::new(&rebuilt));
@@ -57,7 +59,8 @@ pub(super) async fn run(context: Context, args: RebuildArgs) -> Result<ExitCode,
         return Ok(ExitCode::SUCCESS);
     }
     let store = &context.fleet.store;
-    let aside = Sqlite::rebuild(store, &rebuilt.desired, &context.who, Timestamp::now(), args.replace)?;
+    let aside =
+        Sqlite::rebuild(store, &rebuilt.desired, &context.who, Timestamp::now(), args.replace, context.origin())?;
     if let Some(aside) = aside {
         print::note(&format!("the store that was there is kept as {}", aside.display()));
     }

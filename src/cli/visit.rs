@@ -12,7 +12,7 @@ use crate::{
     app::{self, Msg},
     engine::{Console, Conversation, Talker},
     model::{HostName, JournalEntry, ServiceKey},
-    store::Store,
+    store::{Store, StoreError},
     text::Text,
     tui,
 };

@@ -14,6 +14,7 @@ mod keys;
 mod load;
 mod nearest;
 pub mod paths;
+mod origin;
 mod problem;
 mod table;
 mod url;

@@ -14,7 +14,7 @@ use super::{
     session::Session,
 };
 use crate::model::{
-    ContainerId, FleetName, Owner, Recalled, Record, ReplicaOf, Sensitive, StackName, Inspection, label,
+    ContainerId, FleetName, Inspection, Owner, Recalled, Record, ReplicaOf, Sensitive, StackName, label,
 };
 
 /// A config or secret of more bytes is not read: Compose and Swarm take no larger ones.
@@ -136,7 +136,8 @@ async fn placed(session: &Session, id: &ContainerId, path: &str) -> Result<Optio
 }
 
 fn unpack(archive: &[u8]) -> Result<Option<Placed>, Fault> {
-    let nonsense = |why: &str| Fault::new(ErrorKind::Garbage, &format!("the engine's archive does not read: {why}"), "");
+    let nonsense =
+        |why: &str| Fault::new(ErrorKind::Garbage, &format!("the engine's archive does not read: {why}"), "");
     let mut archive = tar::Archive::new(archive);
     let entries = archive.entries().map_err(|error| nonsense(&error.to_string()))?;
     for entry in entries {

@@ -157,6 +157,8 @@ pub struct Defaults {
     pub keep_journal: Duration,
     /// An image pull must end by then.
     pub pull_deadline: Duration,
+    /// Entries of the audit are kept so long.
+    pub keep_audit: Duration,
     /// What a replica has begun may end within this, once every proxy has stopped sending it more.
     pub drain: Duration,
     /// After the last batch of a release, the new replicas are watched so long.
@@ -183,6 +185,7 @@ impl Default for Defaults {
             keep_journal: Duration::from_secs(90 * 86_400),
             pull_deadline: Duration::from_secs(10 * 60),
             drain: Duration::from_secs(30),
+            keep_audit: Duration::from_secs(400 * 86_400),
             observe: Duration::from_secs(60),
             drain_deadline: Duration::from_secs(60 * 60),
             hold: Duration::from_secs(30),

@@ -6,6 +6,7 @@
 mod address;
 mod adopt;
 mod command;
+mod audit;
 mod container;
 mod desired;
 mod evidence;
@@ -30,6 +31,7 @@ pub use address::free_address;
 pub use adopt::*;
 pub use command::*;
 pub use container::*;
+pub use audit::{Anchor, AuditEntry, Chain, Deed, NO_HASH, Origin, Walk};
 pub use desired::*;
 pub use evidence::*;
 pub use fact::Fact;

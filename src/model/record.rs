@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Container, HostName, MountSource, ReplicaOf, Revision, RevisionNo, Sensitive, ServiceKey, ServiceSpec, StackShared, credentials, short_digest,
+    Container, HostName, MountSource, ReplicaOf, Revision, RevisionNo, Sensitive, ServiceKey, ServiceSpec, StackShared,
+    credentials, short_digest,
 };
 
 /// The form that this version writes, and the newest that it reads.

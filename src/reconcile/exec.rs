@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use crate::{
     engine::{CreateRequest, EngineError, Handle, NetworkInfo, PullProgress},
     model::{
-        ContainerId, Defaults, Desired, Fleet, HostName, Kept, Observed, Record, ReplicaKey, RevisionNo, ServiceKey, Slot,
-        label,
+        ContainerId, Defaults, Desired, Fleet, HostName, Kept, Observed, Record, ReplicaKey, RevisionNo, ServiceKey,
+        Slot, label,
     },
     plan::{Action, Needs, World},
     store::{Fence, Learned, Store},

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    StoreError,
+    StoreError, audit,
     conflict::{self, Thing, Touch},
     drain,
     error::Fault,
@@ -101,6 +101,10 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     supersede(tx, &operation, at)?;
     if generation.0.is_multiple_of(retention::EVERY_GENERATIONS) {
         retention::tidy(tx)?;
+    }
+    audit::accepted(tx, &operation)?;
+    if operation.state.is_final() {
+        audit::of_operation(tx, &operation, (by, false), operation.state.word(), &more, at)?;
     }
     Ok(operation)
 }

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     StoreError,
     accept::{Book, assign, next_generation, pairs, share},
+    audit,
     conflict::{self, Thing, Touch},
     drain,
     error::Fault,
@@ -118,6 +119,18 @@ pub(super) fn finish(
         OperationState::Superseded { by, .. } => format!("superseded by op {}{more}", by.short()),
         _ => format!("{}{more}", state.word()),
     };
+    let by = match state {
+        OperationState::Aborted { by, .. } => (by.as_str(), true),
+        _ => (RECONCILER, false),
+    };
+    let why = match state {
+        OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => {
+            format!(": {reason}{more}")
+        }
+        OperationState::Superseded { by, .. } => format!(" by op {}{more}", by.short()),
+        _ => more.to_owned(),
+    };
+    audit::of_operation(tx, operation, by, state.word(), &why, at)?;
     let is_error = matches!(state, OperationState::Failed { .. } | OperationState::RolledBack { .. });
     let command = Some(operation.id);
     let what = Text::new(&format!("{}: {what}", operation.intent.summary()));
@@ -213,6 +226,7 @@ pub(super) fn pause(tx: &Tx<'_>, id: CommandId, paused: &Paused) -> Result<Opera
 
 /// Lets it go on. One that goes on already stays as it is.
 pub(super) fn resume(tx: &Tx<'_>, id: CommandId, by: &Text, at: Timestamp) -> Result<Operation, Fault> {
+    audit::of_operation(tx, &operation, (paused.by.as_str(), paused.why.is_empty()), "paused", &why, paused.at)?;
     let operation = open(tx, id)?;
     if operation.paused.is_none() {
         return Ok(operation);
@@ -224,6 +238,7 @@ pub(super) fn resume(tx: &Tx<'_>, id: CommandId, by: &Text, at: Timestamp) -> Re
 fn open(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
     let operation = require(tx, id)?;
     if operation.state.is_final() {
+    audit::of_operation(tx, &operation, (by.as_str(), true), "resumed", "", at)?;
         return Err(StoreError::Final { id, word: operation.state.word() }.into());
     }
     Ok(operation)

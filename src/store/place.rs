@@ -2,22 +2,14 @@
 
 use std::{
     ffi::OsString,
-    fs,
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{
-    StoreError,
-    clock::Clock,
-    error::Fault,
-    files,
-    open::BUSY,
-    read, schema, sign,
-};
+use super::{StoreError, clock::Clock, error::Fault, files, open::BUSY, read, schema, sign};
 
 /// A name beside the store for a file that is not ready yet.
 pub(super) fn fresh(store: &Path) -> PathBuf {
@@ -54,8 +46,7 @@ pub(super) fn put(store: &Path, fresh: &Path, at: Timestamp) -> Result<Option<Pa
     let locked = old.as_mut().map(|db| lock(db, store)).transpose()?;
     let aside = with(store, &at.strftime(".%Y%m%dT%H%M%SZ").to_string());
     fs::hard_link(store, &aside).map_err(said)?;
-    if let Some(log) = fs::metadata(with(store, "-wal")).ok().filter(|log| log.len() > 0) {
-        drop(log);
+    if fs::metadata(with(store, "-wal")).is_ok_and(|log| log.len() > 0) {
         fs::rename(with(store, "-wal"), with(&aside, "-wal")).map_err(said)?;
     }
     // A log and an index of the old file beside the new one would ruin it.

@@ -8,6 +8,7 @@ use rusqlite::params;
 use super::{
     Options, Sqlite, StoreError,
     accept::{assign, share},
+    audit::{self, Note},
     clock::Clock,
     error::Fault,
     files,
@@ -16,7 +17,7 @@ use super::{
     rows::{add_journal, signed, to_json},
 };
 use crate::{
-    model::{Desired, JournalEntry},
+    model::{Desired, JournalEntry, Origin},
     text::Text,
 };
 
@@ -30,6 +31,7 @@ impl Sqlite {
         by: &str,
         at: Timestamp,
         replace: bool,
+        origin: Origin,
     ) -> Result<Option<PathBuf>, StoreError> {
         let path = path.as_ref();
         if !replace && is_in_use(path)? {
@@ -42,7 +44,7 @@ impl Sqlite {
         files::prepare_dir(path)?;
         let fresh = place::fresh(path);
         let made = (|| {
-            let mut writer = Writer::open(&fresh, Options::default(), Clock::machine())?;
+            let mut writer = Writer::open(&fresh, Options { origin, ..Options::default() }, Clock::machine())?;
             writer.write(|tx| fill(tx, desired, by, at))?;
             // Closed, so that all of it is in the one file.
             drop(writer);
@@ -90,6 +92,8 @@ fn fill(tx: &Tx<'_>, desired: &Desired, by: &str, at: Timestamp) -> Result<(), F
         "the store was built again from what runs, by {by}: {services} services, {} replicas; what was before is not known",
         desired.replicas().count()
     );
+    let note = Note { by, is_here: true, did: "rebuilt", command: None, what: &what, equivalent: None, at };
+    audit::append(tx, &note)?;
     let entry = JournalEntry {
         at,
         command: None,

@@ -51,7 +51,8 @@ pub(super) fn is_any_alive(store: &Path) -> bool {
     begin.push("-holder-");
     let begin = begin.to_string_lossy().into_owned();
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut owners = entries.filter_map(|entry| entry.file_name().to_string_lossy().strip_prefix(&begin).map(str::to_owned));
+    let mut owners =
+        entries.filter_map(|entry| entry.file_name().to_string_lossy().strip_prefix(&begin).map(str::to_owned));
     owners.any(|owner| path(store, &owner).exists() && !is_dead(store, &owner))
 }
 

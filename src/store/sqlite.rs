@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, Fence, JournalQuery, Learned, OperationQuery, Options, ReadStore, SqliteReader, Store, StoreError, accept,
+    audit::{self, Note},
     clock::Clock,
     complete,
     error::Fault,

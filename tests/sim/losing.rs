@@ -1,14 +1,14 @@
 //! The store is lost, whole. It is built again from what runs, and nothing that runs notices.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use http::Method;
 use jiff::Timestamp;
 use wharf::{
     engine, entry,
     model::{
-        Attachment, Desired, FileMount, Mount, MountSource, NetworkSpec, Recalled, Sensitive, StackSpec, VolumeSpec,
-        label,
+        Attachment, Desired, FileMount, Mount, MountSource, NetworkSpec, Origin, Recalled, Sensitive, StackSpec,
+        VolumeSpec, label,
     },
     plan::{self, Rebuilt},
     sim::{Fault, Glimpse, Rule, Span},
@@ -46,13 +46,19 @@ async fn rebuilt(sim: &Sim) -> Rebuilt {
     plan::rebuild(&sim.model, &found(sim).await)
 }
 
+fn rebuild(sim: &Sim, rebuilt: &Rebuilt, replace: bool) -> Result<Option<PathBuf>, String> {
+    let (at, origin) = (Timestamp::now(), Origin::default());
+    let made = Sqlite::rebuild(&sim.model.store, &rebuilt.desired, "ana@test", at, replace, origin);
+    made.map_err(|error| error.to_string())
+}
+
 /// Removes every file of the store, as a burnt disk would, and writes what was built again.
 fn lose(sim: &Sim, rebuilt: &Rebuilt) {
     let dir = sim.model.store.parent().unwrap();
     for entry in std::fs::read_dir(dir).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    let aside = Sqlite::rebuild(&sim.model.store, &rebuilt.desired, "ana@test", Timestamp::now(), false).unwrap();
+    let aside = rebuild(sim, rebuilt, false).unwrap();
     assert_eq!(aside, None);
 }
 
@@ -230,16 +236,12 @@ async fn a_secret_that_is_gone_is_said_to_be_missing() {
 async fn a_store_that_is_held_is_not_replaced() {
     let (sim, reconciler) = settled().await;
     let rebuilt = rebuilt(&sim).await;
-    let rebuild = |replace| {
-        let at = Timestamp::now();
-        Sqlite::rebuild(&sim.model.store, &rebuilt.desired, "ana@test", at, replace).map_err(|error| error.to_string())
-    };
-    let words = rebuild(false).unwrap_err();
+    let words = rebuild(&sim, &rebuilt, false).unwrap_err();
     assert!(words.contains("is there and knows services: add --replace"), "{words}");
-    let words = rebuild(true).unwrap_err();
+    let words = rebuild(&sim, &rebuilt, true).unwrap_err();
     assert!(words.contains("a reconciler holds regions of it: stop it first"), "{words}");
     reconciler.stop().await;
-    let aside = rebuild(true).unwrap().unwrap();
+    let aside = rebuild(&sim, &rebuilt, true).unwrap().unwrap();
     let old = Sqlite::open_read_only(&aside).unwrap();
     assert_eq!(plain(&*old.desired().await.unwrap()).services, plain(&rebuilt.desired).services);
     // Who had the old one open is told, and writes nothing into it.

@@ -1,12 +1,62 @@
 //! What the commands on the store take.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+
+use super::OutputArgs;
 
 /// `wharf store …`.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
     /// Build a lost store again from what the containers on the hosts tell: nothing is restarted
     Rebuild(RebuildArgs),
+    /// Copy the store to a file, while it is in use
+    Backup(BackupArgs),
+    /// Put a copy in the place of the store, which is kept aside
+    Restore(RestoreArgs),
+    /// Look whether the store's file is sound, and what must be true of its content is
+    Check(OutputArgs),
+}
+
+/// `wharf store backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Where to; an older copy there is replaced when the new one is whole
+    pub file: PathBuf,
+}
+
+/// `wharf store restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The copy
+    pub file: PathBuf,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `wharf audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// How many
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub limit: usize,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Follow the chain of hashes from its beginning: nothing was changed, removed or put in between
+    #[arg(long)]
+    pub verify: bool,
+    /// Verify, and that an entry of this hash, which was noted elsewhere, is still there
+    #[arg(long, value_name = "HASH")]
+    pub contains: Option<String>,
+    /// Write all of it into a new file, one JSON document a line; `-` for standard output
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["verify", "contains"])]
+    pub export: Option<PathBuf>,
+    /// Verify an export instead of the store
+    #[arg(long, value_name = "FILE", conflicts_with = "export")]
+    pub of: Option<PathBuf>,
 }
 
 /// `wharf store rebuild`.

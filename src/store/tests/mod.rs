@@ -1,7 +1,9 @@
 //! Tests of the store, and short words for writing them.
 
 mod accepting;
+mod auditing;
 mod completing;
+mod copies;
 mod drains;
 mod file;
 mod laws;
