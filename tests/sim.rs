@@ -50,6 +50,8 @@ mod pruning;
 mod reconciler;
 #[path = "sim/support.rs"]
 mod support;
+#[path = "sim/rights.rs"]
+mod rights;
 #[path = "sim/talking.rs"]
 mod talking;
 #[path = "sim/testing.rs"]

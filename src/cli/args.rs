@@ -67,6 +67,8 @@ pub enum Command {
     History(HistoryArgs),
     /// List what happened: the journal, newest last
     Events(EventsArgs),
+    /// List who asked for what, from where, and what came of it; verify or export that
+    Audit(AuditArgs),
     /// Say why a service is not healthy, with evidence
     Explain(ExplainArgs),
     /// Show a replica's container, or a host's engine, from the inside; confidences are masked

@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Context, Failure, act, args::RebuildArgs, print};
+use super::{Context, Failure, args::RebuildArgs, confirm, print};
 use crate::{
     engine::{self, Reader},
     entry,
@@ -54,7 +54,7 @@ pub(super) async fn run(context: Context, args: RebuildArgs) -> Result<ExitCode,
             services(rebuilt.left.len())
         )));
     }
-    if !args.yes && !act::ask("write the store?")? {
+    if !args.yes && !confirm::ask("write the store?")? {
         print::note("nothing was written");
         return Ok(ExitCode::SUCCESS);
     }
@@ -81,6 +81,9 @@ fn hosts<'f>(fleet: &'f Fleet, without: &[String]) -> Result<Vec<&'f Host>, Fail
     Ok(fleet.hosts().map(|(_, host)| host).filter(|host| is_in(host)).collect())
 }
 
+/// What a host tells, or which does not, and why.
+type Told<'h> = Result<(Reader, Vec<Recalled>), (&'h HostName, String)>;
+
 /// Asks every host. One that does not tell ends it: what runs there would be taken for something nobody wants.
 async fn ask(fleet: &Fleet, hosts: &[&Host]) -> Result<Vec<Recalled>, Failure> {
     let asked = stream::iter(hosts).map(|host| async move {
@@ -95,7 +98,7 @@ async fn ask(fleet: &Fleet, hosts: &[&Host]) -> Result<Vec<Recalled>, Failure> {
             Err(_) => Err((&host.name, format!("no answer within {}", text::duration(PATIENCE)))),
         }
     });
-    let answers: Vec<Result<(Reader, Vec<Recalled>), (&HostName, String)>> = asked.buffered(AT_ONCE).collect().await;
+    let answers: Vec<Told<'_>> = asked.buffered(AT_ONCE).collect().await;
     let (mut readers, mut all, mut silent) = (Vec::new(), Vec::new(), Vec::new());
     for answer in answers {
         match answer {

@@ -3,10 +3,11 @@
 //! [`Fleet`] is what the file says, [`Desired`] what shall be, [`Observed`] what is seen, an [`Operation`] how a
 //! command turns the first into the second.
 
+mod access;
 mod address;
 mod adopt;
-mod command;
 mod audit;
+mod command;
 mod container;
 mod desired;
 mod evidence;
@@ -27,11 +28,12 @@ mod spec_parts;
 mod storage;
 mod update;
 
+pub use access::*;
 pub use address::free_address;
 pub use adopt::*;
+pub use audit::{Anchor, AuditEntry, Chain, Deed, NO_HASH, Origin, Walk};
 pub use command::*;
 pub use container::*;
-pub use audit::{Anchor, AuditEntry, Chain, Deed, NO_HASH, Origin, Walk};
 pub use desired::*;
 pub use evidence::*;
 pub use fact::Fact;

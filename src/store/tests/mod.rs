@@ -117,6 +117,7 @@ fn proposal(base: Generation, intent: Intent) -> Proposal {
         stacks: BTreeMap::new(),
         hosts: BTreeMap::new(),
         adopted: BTreeMap::new(),
+        confirmed: None,
     }
 }
 
