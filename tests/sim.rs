@@ -18,6 +18,8 @@
 mod adopting;
 #[path = "sim/answers.rs"]
 mod answers;
+#[path = "sim/astray.rs"]
+mod astray;
 #[path = "sim/failing.rs"]
 mod failing;
 #[path = "sim/guard.rs"]
@@ -48,10 +50,10 @@ mod operators;
 mod pruning;
 #[path = "sim/reconciler.rs"]
 mod reconciler;
-#[path = "sim/support.rs"]
-mod support;
 #[path = "sim/rights.rs"]
 mod rights;
+#[path = "sim/support.rs"]
+mod support;
 #[path = "sim/talking.rs"]
 mod talking;
 #[path = "sim/testing.rs"]

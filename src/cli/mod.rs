@@ -4,6 +4,9 @@ mod act;
 mod adopt;
 mod args;
 mod ask;
+mod audit;
+mod care;
+mod confirm;
 mod context;
 mod dashboard;
 mod demo;
@@ -33,10 +36,10 @@ mod replicas;
 mod serve;
 mod start;
 mod storage;
+mod store;
 mod targets;
 mod theme;
 mod visit;
-mod store;
 mod wait;
 
 use std::process::ExitCode;
@@ -124,13 +127,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Reconcile(args)) => serve::run(context()?, args).await,
         Some(Command::Host(HostCommand::Import { output, contexts })) => host::import(output.as_deref(), &contexts),
         Some(Command::Store(StoreCommand::Rebuild(args))) => rebuild::run(context()?, args).await,
-        Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
-        Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
-        Some(Command::Keys) => keys::run(),
         Some(Command::Store(StoreCommand::Backup(args))) => store::backup(&context()?, &args),
         Some(Command::Store(StoreCommand::Restore(args))) => store::restore(&context()?, &args),
         Some(Command::Store(StoreCommand::Check(output))) => store::check(&context()?, output),
         Some(Command::Audit(args)) => audit::run(context()?, args).await,
+        Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
+        Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
+        Some(Command::Keys) => keys::run(),
         Some(Command::Man) => manual::man(Cli::command()),
     }
 }

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod adopt;
+mod astray;
 mod brief;
 mod cargo;
 mod depends;
@@ -61,6 +62,7 @@ mod view;
 mod why;
 
 pub use adopt::adopt;
+pub use astray::{Astray, astray};
 pub use brief::{PlanLine, brief, pieces};
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};

@@ -14,6 +14,9 @@ use crate::model::{
     ReplicaKey, RevisionNo, ServiceKey, StackName,
 };
 
+/// The best record of each revision, and whose it is.
+type Records<'f> = BTreeMap<(&'f ServiceKey, RevisionNo), (&'f Record, &'f Recalled)>;
+
 /// The generation of a store that was built again.
 const FIRST: Generation = Generation(1);
 
@@ -90,8 +93,8 @@ pub fn rebuild(fleet: &Fleet, found: &[Recalled]) -> Rebuilt {
 }
 
 /// The best record of each revision: what lacks least.
-fn records(found: &[Recalled]) -> BTreeMap<(&ServiceKey, RevisionNo), (&Record, &Recalled)> {
-    let mut best: BTreeMap<(&ServiceKey, RevisionNo), (&Record, &Recalled)> = BTreeMap::new();
+fn records(found: &[Recalled]) -> Records<'_> {
+    let mut best: Records<'_> = BTreeMap::new();
     for it in found {
         let Ok(record) = &it.record else { continue };
         let worth = |it: &Recalled, record: &Record| (Reverse(it.lacks.len()), record.revision.spec.expose.len());
@@ -107,7 +110,7 @@ fn records(found: &[Recalled]) -> BTreeMap<(&ServiceKey, RevisionNo), (&Record, 
 }
 
 /// Why the revision of a container is not known; none when it is.
-fn unknown(records: &BTreeMap<(&ServiceKey, RevisionNo), (&Record, &Recalled)>, it: &Recalled) -> Option<String> {
+fn unknown(records: &Records<'_>, it: &Recalled) -> Option<String> {
     if records.contains_key(&(&it.of.key.service, it.of.revision)) {
         return None;
     }
@@ -116,7 +119,7 @@ fn unknown(records: &BTreeMap<(&ServiceKey, RevisionNo), (&Record, &Recalled)>, 
 }
 
 /// Takes the revisions in, and what their stacks share: the newest says what the others do not.
-fn take(out: &mut Rebuilt, records: &BTreeMap<(&ServiceKey, RevisionNo), (&Record, &Recalled)>) {
+fn take(out: &mut Rebuilt, records: &Records<'_>) {
     let mut shared: Vec<(&StackName, &Record)> = Vec::new();
     for ((service, no), (record, from)) in records {
         if !out.desired.services.contains_key(*service) {
