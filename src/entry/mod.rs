@@ -9,6 +9,7 @@
 //! hands listening sockets and health on; which containers get traffic is changed in the running process (`members`).
 
 mod address;
+mod answers;
 mod config;
 mod inspect;
 mod keeper;
@@ -26,6 +27,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use answers::read_answers;
 pub use config::Refused;
 pub use keeper::Keeper;
 pub use recall::certificates;
