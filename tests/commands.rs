@@ -265,3 +265,70 @@ fn containers_and_engines_are_shown_from_the_inside() {
         all_of(&demo.said(2, &["inspect", what]), &["there is no container of", "wharf ps"]);
     }
 }
+
+/// The demo under roles and guards of its own.
+fn ruled(demo: &Demo, more: &str) -> PathBuf {
+    let text = std::fs::read_to_string(&demo.file).unwrap();
+    let file = demo.file.with_file_name("ruled.toml");
+    std::fs::write(&file, format!("{text}\n{more}")).unwrap();
+    file
+}
+
+fn with(file: &std::path::Path, code: i32, args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+    let out = command.arg("--fleet").arg(file).args(args).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    assert_eq!(out.status.code(), Some(code), "wharf {args:?}\n{said}");
+    said
+}
+
+#[test]
+fn roles_and_guards_hold_at_the_command_line() {
+    let demo = Demo::start();
+    let file = ruled(&demo, "[[role]]\nwho = [\"nobody-here\"]\n");
+    let said = with(&file, 10, &["scale", "shop/web=+1@east", "--dry-run"]);
+    all_of(&said, &["PLAN", "may not scale shop in east", "these may: nobody-here"]);
+    let said = with(&file, 3, &["scale", "shop/web=+1@east", "--yes"]);
+    all_of(&said, &["may not scale shop in east"]);
+    let said = with(&file, 3, &["exec", "shop/web", "-T", "--", "true"]);
+    all_of(&said, &["may not exec shop in"]);
+    all_of(&with(&file, 0, &["audit", "-n", "2"]), &["refused", "scale shop/web east", "may not exec shop"]);
+
+    let file = ruled(&demo, "[[guard]]\nlevel = \"name\"\nstacks = [\"shop\"]\n");
+    let scale = |code, more: &[&str]| with(&file, code, &[&["scale", "shop/web=+1@east"][..], more].concat());
+    all_of(&scale(10, &["--dry-run"]), &["shop is guarded: `--confirm shop` applies this"]);
+    all_of(&scale(2, &["--yes"]), &["--yes alone is not enough: write --yes=shop or --confirm shop"]);
+    all_of(&scale(2, &["--yes=blog"]), &["has to be confirmed with `shop`, not `blog`"]);
+    all_of(&scale(2, &[]), &["standard input is not a terminal"]);
+    scale(0, &["--confirm", "shop"]);
+    scale(0, &["--yes=shop"]);
+    let said = with(&file, 10, &["scale", "shop/web=+1@east", "--dry-run", "--json"]);
+    all_of(&said, &["\"guard\": \"name\"", "\"confirm\": \"shop\""]);
+}
+
+#[test]
+fn the_store_is_copied_checked_and_not_written_over() {
+    let demo = Demo::start();
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let (copy, export) = (path("copy.db"), path("audit.jsonl"));
+    all_of(&demo.said(0, &["store", "check"]), &["is sound"]);
+    all_of(&demo.said(0, &["store", "backup", &copy]), &["is a copy of"]);
+    let said = demo.said(0, &["audit", "--verify"]);
+    all_of(&said, &["entries are as they were written"]);
+    let head = said.trim().rsplit(' ').next().unwrap().to_owned();
+    demo.said(0, &["audit", "--contains", &head]);
+    all_of(&demo.said(1, &["audit", "--contains", "abc"]), &["does not contain abc"]);
+    demo.said(0, &["audit", "--export", &export]);
+    all_of(&demo.said(0, &["audit", "--of", &export]), &[&head]);
+    let text = std::fs::read_to_string(&export).unwrap();
+    std::fs::write(&export, text.replace("deploy", "destroy")).unwrap();
+    all_of(&demo.said(1, &["audit", "--of", &export]), &["is not what it was"]);
+    // The demo is its own reconciler: nothing is put under it.
+    all_of(&demo.said(1, &["store", "restore", &copy, "--yes"]), &["stop it first", "nothing was changed"]);
+    all_of(&demo.said(0, &["store", "check"]), &["is sound"]);
+    // What the demo is born with was made by nobody: it is named, and nothing is written.
+    let said = demo.said(0, &["store", "rebuild", "--dry-run"]);
+    all_of(&said, &["✗ shop/web", "wrote no record", "not on the hosts, and so not restored"]);
+    all_of(&demo.said(1, &["store", "rebuild", "--yes"]), &["there is nothing to build"]);
+}

@@ -13,6 +13,8 @@ mod logs;
 mod mouse;
 #[path = "keys/moves.rs"]
 mod moves;
+#[path = "keys/rights.rs"]
+mod rights;
 #[path = "keys/storage.rs"]
 mod storage;
 mod support;

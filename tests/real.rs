@@ -35,6 +35,8 @@ mod life;
 #[path = "support/load.rs"]
 #[allow(dead_code, reason = "shared with the tests of the load itself")]
 mod load;
+#[path = "real/losing.rs"]
+mod losing;
 #[path = "real/proxy.rs"]
 mod proxy;
 #[path = "support/pty.rs"]

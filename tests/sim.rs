@@ -18,6 +18,8 @@
 mod adopting;
 #[path = "sim/answers.rs"]
 mod answers;
+#[path = "sim/astray.rs"]
+mod astray;
 #[path = "sim/failing.rs"]
 mod failing;
 #[path = "sim/guard.rs"]
@@ -36,6 +38,8 @@ mod killed;
 mod large;
 #[path = "sim/life.rs"]
 mod life;
+#[path = "sim/losing.rs"]
+mod losing;
 #[path = "support/made.rs"]
 mod made;
 #[path = "sim/moves.rs"]
@@ -46,6 +50,8 @@ mod operators;
 mod pruning;
 #[path = "sim/reconciler.rs"]
 mod reconciler;
+#[path = "sim/rights.rs"]
+mod rights;
 #[path = "sim/support.rs"]
 mod support;
 #[path = "sim/talking.rs"]

@@ -14,6 +14,11 @@ pub fn refused(state: &State, command: Command) -> Option<String> {
     if entry.mutates && !state.mode.can_act() {
         return Some("read-only: nothing can be changed from here".into());
     }
+    if entry.mutates
+        && let Some(why) = super::rights::refused(state, command)
+    {
+        return Some(why);
+    }
     if entry.mutates && !state.store_read && entry.target != Target::None {
         return Some(state.store_error.as_ref().map_or_else(
             || "the store has not been read yet".to_owned(),

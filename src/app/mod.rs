@@ -34,6 +34,7 @@ pub mod phases;
 pub mod picker;
 pub mod planning;
 pub mod prefs;
+pub mod rights;
 pub mod rows;
 pub mod screen;
 pub mod series;

@@ -72,6 +72,15 @@ pub enum Overlay {
         /// What was typed.
         input: Input,
     },
+    /// Names being typed before a plan that touches what is guarded is applied.
+    Confirm {
+        /// Those that are still to be typed, the next one first.
+        names: Vec<String>,
+        /// What was typed.
+        input: Input,
+        /// The version of the plan that it is about.
+        version: u64,
+    },
     /// An operation about to be ended.
     Abort {
         /// Which.

@@ -25,7 +25,7 @@ pub use graph::{GraphPage, export_graph, graph, graph_foot};
 pub use help::help;
 pub use inspect::{inspect, inspect_rows, inspect_text};
 pub use logs::{LogPlace, log_place, log_screen, log_text, logs, sources};
-pub use menus::{MenuEntry, abort, actions, exact, palette, quit, remove, scale, sort};
+pub use menus::{MenuEntry, abort, actions, confirm, exact, palette, quit, remove, scale, sort};
 pub use operation::{operation, operation_end, operation_mark, operation_note, operation_traffic};
 pub use plan::{plan, plan_line_of};
 pub use typing::typed;

@@ -1,6 +1,10 @@
 //! Everything that the screen is drawn from.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -31,7 +35,7 @@ use super::{
     tour::Tour,
 };
 use crate::{
-    model::{Container, ContainerId, Fleet, HostName, HostView, Link, Observed, Operation},
+    model::{Container, ContainerId, Fleet, HostName, HostView, Link, Observed, Operation, Rules},
     plan::World,
     text::Text,
 };
@@ -102,6 +106,10 @@ pub struct State {
     pub fleet: Arc<Fleet>,
     /// Login name, `@`, machine.
     pub who: String,
+    /// The groups of that login name, where the shell says them: roles may name groups.
+    pub groups: BTreeSet<String>,
+    /// Who may do what, and what has to be confirmed.
+    pub(super) rules: Rules,
     /// What may be done.
     pub mode: Mode,
     /// The last time that was told.
@@ -198,6 +206,8 @@ impl State {
             flows: Flows::default(),
             uneven: Uneven::default(),
             who,
+            groups: BTreeSet::new(),
+            rules: fleet.rules(),
             mode,
             now,
             zone: TimeZone::UTC,

@@ -1,16 +1,13 @@
 //! Commands that change something: plan, show, ask, accept, wait.
 
-use std::{
-    io::{IsTerminal, Write},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{process::ExitCode, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::{
     Context, Failure,
     args::{AbortArgs, ActArgs, HostArgs, RestartArgs, RmArgs, ScaleArgs},
+    confirm::{self, Answer, Bars},
     json::{OperationRow, PlanDocument},
     look::{self, Seen},
     plan_text, print, records,
@@ -108,29 +105,34 @@ pub(super) async fn finish(
     plan: Plan,
     deadline: std::time::Duration,
 ) -> Result<ExitCode, Failure> {
+    let bars = Bars::new(context, &plan);
     if act.dry_run {
         if act.json {
-            print::json(&PlanDocument::new(&plan));
+            print::json(&PlanDocument::new(&plan).barred(&bars));
         } else {
             print::out(&plan_text::render(&plan));
+            bars.lines().iter().for_each(|line| print::line(line));
         }
         return Ok(ExitCode::from(if plan.is_empty() { 0 } else { 10 }));
     }
     if plan.is_empty() {
         if act.json {
-            print::json(&PlanDocument::new(&plan));
+            print::json(&PlanDocument::new(&plan).barred(&bars));
         } else {
             print::line("nothing to do: it is as you want it");
             plan.warnings.iter().for_each(|warning| print::complain(warning));
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if !act.yes {
-        print::note(plan_text::render(&plan).trim_end());
-        if !ask("apply?")? {
+    let mut plan = plan;
+    // What is not allowed is not asked about; the store refuses it, and writes that down.
+    if bars.refused.is_none() {
+        let confirmed = confirm::confirm(act, &bars.demand, || print::note(plan_text::render(&plan).trim_end()))?;
+        let Answer::Yes(confirmed) = confirmed else {
             print::note("nothing was changed");
             return Ok(ExitCode::SUCCESS);
-        }
+        };
+        plan.proposal.confirmed = confirmed;
     }
     let operation = store.accept(plan.proposal, context.who.clone(), Timestamp::now()).await?;
     let regions: Vec<RegionName> = operation.regions().into_iter().collect();
@@ -147,19 +149,4 @@ pub(super) async fn finish(
         return Ok(ExitCode::SUCCESS);
     }
     wait::until_final(store.as_ref(), &starter, operation, deadline, act.json).await
-}
-
-/// Asks on the terminal. Without one, the answer must have been given by `--yes`.
-fn ask(question: &str) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::Input(
-            "standard input is not a terminal, so nobody can say yes: add --yes (or --dry-run)".into(),
-        ));
-    }
-    let _ = write!(std::io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::Input(format!("no answer could be read: {error}")))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -2,12 +2,13 @@
 
 mod act;
 mod look;
+mod store;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::{act::*, look::*};
+pub use self::{act::*, look::*, store::*};
 use crate::tui::alert::{Alerts, Notify};
 
 /// Terminal operations dashboard for fleets of Docker hosts.
@@ -21,7 +22,7 @@ use crate::tui::alert::{Alerts, Notify};
                   Without a command it opens the dashboard. Without a fleet file it shows the engine of the current \
                   Docker context.",
     after_help = "Exit codes: 0 converged · 1 failed or rolled back · 2 bad usage or input · 3 refused: conflicts with \
-                  newer state · 4 deadline passed, still going on · 5 no host reachable · 10 a dry run would change \
+                  newer state, or not allowed · 4 deadline passed, still going on · 5 no host reachable · 10 a dry run would change \
                   something",
     disable_help_subcommand = true
 )]
@@ -66,6 +67,8 @@ pub enum Command {
     History(HistoryArgs),
     /// List what happened: the journal, newest last
     Events(EventsArgs),
+    /// List who asked for what, from where, and what came of it; verify or export that
+    Audit(AuditArgs),
     /// Say why a service is not healthy, with evidence
     Explain(ExplainArgs),
     /// Show a replica's container, or a host's engine, from the inside; confidences are masked
@@ -115,6 +118,9 @@ pub enum Command {
     /// Work on the fleet file
     #[command(subcommand)]
     Host(HostCommand),
+    /// Care for the store: copy it, put a copy back, check it, build it again from the hosts
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check each host and say how to mend what is wrong
     Doctor(OutputArgs),
     /// List the dashboard's commands with their keys, also those of your keys.toml

@@ -8,7 +8,7 @@ use std::{
 use super::Failure;
 use crate::{
     config,
-    model::Fleet,
+    model::{Fleet, Origin},
     store::{Options, ReadStore, Retention, Sqlite, Store},
 };
 
@@ -51,11 +51,24 @@ impl Context {
         // What is kept is a matter of the whole fleet: the first region's defaults, which are the fleet's own unless
         // that region says otherwise.
         let retention = self.fleet.regions.first().map(|region| Retention::from(&region.defaults)).unwrap_or_default();
-        let store = Sqlite::open_with(&self.fleet.store, Options { retention, ..Options::default() })?;
+        let store = Sqlite::open_with(
+            &self.fleet.store,
+            Options { retention, origin: self.origin(), rules: self.fleet.rules(), ..Options::default() },
+        )?;
         if let Some(warning) = store.warning() {
             super::print::complain(&warning);
         }
         Ok(Arc::new(store))
+    }
+
+    /// The way by which who asks came here, with the groups where a role asks for them.
+    pub(super) fn origin(&self) -> Origin {
+        let mut origin = config::origin();
+        if self.fleet.rules().asks_for_groups() {
+            let login = self.who.rsplit_once('@').map_or(self.who.as_str(), |(login, _)| login);
+            origin.groups = config::groups_of(login);
+        }
+        origin
     }
 
     /// The store, to read only. Empty while its file does not exist.

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{Context, Failure, ask, hook::Hook, keys, liked, start::Starter, theme};
+use super::{Context, Failure, ask, confirm::Gate, hook::Hook, keys, liked, start::Starter, theme};
 use crate::{
     app::{Effect, Mode, Msg, State, StoreView, tour::Tour},
     engine::{Attending, Follower, ObserveOptions, Observer, Reader, Sampling, Watching},
@@ -70,7 +70,8 @@ pub(super) async fn act(context: Context, store: Arc<dyn Store>, look: Look, mod
     let (tell, updates) = mpsc::channel(UPDATES);
     let observer = Arc::new(Observer::start_attending(&context.fleet, tell.clone(), ObserveOptions::default()));
     let (visits, come) = mpsc::channel(1);
-    let hand = Hand { store: acting, starter, who, answers, observer: observer.clone(), visits };
+    let gate = Gate::new(&context);
+    let hand = Hand { store: acting, starter, who, gate, answers, observer: observer.clone(), visits };
     let seeing = Seeing { observer, tell, updates, visits: come };
     let result = show(context, store, look, mode, seeing, inbox, outbox, move |effect| hand.act(effect)).await;
     carer.abort();
@@ -101,6 +102,7 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
     let (themes, theme) = watch::channel(look.theme.load()?);
     tui::term::hook_panics();
     let mut state = State::new(context.fleet.clone(), context.who.clone(), mode, Timestamp::now());
+    state.groups = context.origin().groups;
     keys::remap(&mut state);
     state.tour = look.tour.then(Tour::default);
     state.mouse = look.mouse;
@@ -307,6 +309,7 @@ struct Hand {
     store: Arc<dyn Store>,
     starter: Starter,
     who: String,
+    gate: Gate,
     answers: mpsc::Sender<Msg>,
     observer: Arc<Observer<Attending>>,
     visits: mpsc::Sender<tui::Visit>,
@@ -316,14 +319,14 @@ impl Hand {
     fn act(&self, effect: Effect) {
         let (store, starter, who, answers) =
             (self.store.clone(), self.starter.clone(), self.who.clone(), self.answers.clone());
-        let visits = self.visits.clone();
+        let (visits, gate) = (self.visits.clone(), self.gate.clone());
         let console = match &effect {
             Effect::Visit(visit) => self.observer.console(&visit.host),
             _ => None,
         };
         tokio::spawn(async move {
             let message = match effect {
-                Effect::Visit(wanted) => match super::visit::open(wanted, console, store, who, visits).await {
+                Effect::Visit(wanted) => match super::visit::open(wanted, console, store, (gate, who), visits).await {
                     Ok(()) => return,
                     Err(why) => Msg::Failed(why),
                 },

@@ -126,6 +126,7 @@ async fn seed(store: &dyn Store, world: &sim::World, links: &str, now: Timestamp
             stacks: BTreeMap::from([(key.stack.clone(), Some(StackShared::default()))]),
             hosts: BTreeMap::new(),
             adopted: BTreeMap::new(),
+            confirmed: None,
         });
         if let (false, Some(Some(shared))) = (service.ports.is_empty(), proposal.stacks.get_mut(&key.stack)) {
             shared.addresses.extend(addresses.next().map(|address| (key.service.clone(), address)));

@@ -10,7 +10,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 
-use super::{Context, Failure, args::OutputArgs, json::Finding, print};
+use super::{Context, Failure, args::OutputArgs, care, json::Finding, print};
 use crate::{
     engine::{self, MIN_API, Reader},
     model::{Connect, Host, HostFacts, HostName, Kept, Region, Ssh},
@@ -38,14 +38,20 @@ pub(super) async fn run(context: Context, output: OutputArgs) -> Result<ExitCode
         .buffered(AT_ONCE)
         .collect()
         .await;
-    let findings: Vec<Finding> = checked.into_iter().flatten().collect();
+    let mut findings: Vec<Finding> = checked.into_iter().flatten().collect();
+    let reached = findings.iter().any(|finding| finding.check == "reach" && finding.verdict == "ok");
+    findings.extend(care::files(&context.fleet));
+    findings.extend(care::sound(&context.fleet));
+    let heading = format!("fleet {} from {}", context.fleet.name, context.fleet.origin);
+    if reached {
+        findings.extend(care::astray(context).await);
+    }
     let failed = findings.iter().filter(|finding| finding.verdict == "failed").count();
     if output.json {
         print::json(&findings);
     } else {
-        show(&context, &findings);
+        show(&heading, &findings);
     }
-    let reached = findings.iter().any(|finding| finding.check == "reach" && finding.verdict == "ok");
     match (failed, reached) {
         (0, _) => Ok(ExitCode::SUCCESS),
         (_, false) => Err(Failure::Unreachable("no host can be reached".into())),
@@ -53,8 +59,8 @@ pub(super) async fn run(context: Context, output: OutputArgs) -> Result<ExitCode
     }
 }
 
-fn show(context: &Context, findings: &[Finding]) {
-    print::line(&format!("fleet {} from {}", context.fleet.name, context.fleet.origin));
+fn show(heading: &str, findings: &[Finding]) {
+    print::line(heading);
     let mut last = "";
     for finding in findings {
         if finding.host != last {

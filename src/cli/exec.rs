@@ -7,7 +7,7 @@ use std::{
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Context, Failure, args::ExecArgs, look, print, visit};
+use super::{Context, Failure, args::ExecArgs, confirm::Gate, look, print, visit};
 use crate::{
     app::Msg,
     engine::{Console, Conversation, Talker, open_console},
@@ -18,7 +18,7 @@ use crate::{
 /// Runs it, and ends as it ended.
 pub(super) async fn run(context: Context, args: ExecArgs) -> Result<ExitCode, Failure> {
     let store = context.store()?;
-    let (fleet, who) = (context.fleet.clone(), context.who.clone());
+    let (fleet, who, gate) = (context.fleet.clone(), context.who.clone(), Gate::new(&context));
     let seen = look::look(context, store.as_ref()).await?.or_blind()?;
     let (host, container, replica) = pick(&seen, &args)?;
     let Some((_, entry)) = fleet.host(&host) else {
@@ -32,7 +32,7 @@ pub(super) async fn run(context: Context, args: ExecArgs) -> Result<ExitCode, Fa
         format!("`{}`", args.command.first().map_or("", String::as_str))
     };
     let note = visit::journal(&who, &what, container.name.as_str(), &host, Some(replica.key.service.clone()));
-    store.journal_add(vec![note]).await?;
+    visit::write_down(store.as_ref(), &gate, note, who.clone()).await?;
     let console = open_console(&fleet.name, entry).await?;
     let with = if args.command.is_empty() { Talker::Shell } else { Talker::Command(args.command.clone()) };
     let terminal = !args.no_tty && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

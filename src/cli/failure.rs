@@ -11,7 +11,7 @@ pub enum Failure {
     Failed(String),
     /// 2: bad usage or input.
     Input(String),
-    /// 3: conflicts with newer state.
+    /// 3: refused: conflicts with newer state, or not allowed.
     Conflict(String),
     /// 4: the deadline passed; the work goes on.
     Deadline(String),
@@ -73,7 +73,7 @@ impl From<EngineError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict { .. } => Self::Conflict(error.to_string()),
+            StoreError::Conflict { .. } | StoreError::Denied(_) => Self::Conflict(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
     }

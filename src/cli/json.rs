@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::confirm::Bars;
 use crate::{
     model::{
-        Container, ContainerState, Health, HostIntent, HostView, Intent, JournalEntry, Link, Operation, OperationState,
-        Owner, Paused, Progress, Revision, RevisionNo, Usage, since,
+        Container, ContainerState, Health, HostIntent, HostView, Intent, JournalEntry, Level, Link, Operation,
+        OperationState, Owner, Paused, Progress, Revision, RevisionNo, Usage, since,
     },
     plan::{Difference, Plan, PlanStep},
     text::Text,
@@ -242,9 +243,21 @@ pub(super) struct PlanDocument<'a> {
     pub warnings: &'a [String],
     /// What new revisions change, secrets masked.
     pub differences: &'a [Difference],
+    /// Why who asks may not do this; none where it is allowed.
+    pub refused: Option<&'a str>,
+    /// How it is confirmed: `none`, `confirm` or `name`.
+    pub guard: &'static str,
+    /// The name to type, where the guard is `name`.
+    pub confirm: Option<&'a str>,
 }
 
 impl<'a> PlanDocument<'a> {
+    /// With what stands in the way of accepting it.
+    pub(super) fn barred(self, bars: &'a Bars) -> Self {
+        let confirm = (bars.demand.level == Level::Name).then_some(bars.demand.name.as_str());
+        Self { refused: bars.refused.as_deref(), guard: bars.demand.level.word(), confirm, ..self }
+    }
+
     pub(super) fn new(plan: &'a Plan) -> Self {
         Self {
             empty: plan.is_empty(),
@@ -258,6 +271,9 @@ impl<'a> PlanDocument<'a> {
             steps: &plan.steps,
             warnings: &plan.warnings,
             differences: &plan.differences,
+            refused: None,
+            guard: Level::default().word(),
+            confirm: None,
         }
     }
 }

@@ -4,6 +4,9 @@ mod act;
 mod adopt;
 mod args;
 mod ask;
+mod audit;
+mod care;
+mod confirm;
 mod context;
 mod dashboard;
 mod demo;
@@ -27,11 +30,13 @@ mod moves;
 mod plan_text;
 mod print;
 mod read;
+mod rebuild;
 mod records;
 mod replicas;
 mod serve;
 mod start;
 mod storage;
+mod store;
 mod targets;
 mod theme;
 mod visit;
@@ -44,7 +49,7 @@ use clap::{CommandFactory, Parser};
 pub use args::Cli;
 pub use failure::Failure;
 
-use args::{Command, HostCommand, Planned};
+use args::{Command, HostCommand, Planned, StoreCommand};
 use context::Context;
 
 use crate::model::HostIntent;
@@ -121,6 +126,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Resume(args)) => hold::resume(context()?, args).await,
         Some(Command::Reconcile(args)) => serve::run(context()?, args).await,
         Some(Command::Host(HostCommand::Import { output, contexts })) => host::import(output.as_deref(), &contexts),
+        Some(Command::Store(StoreCommand::Rebuild(args))) => rebuild::run(context()?, args).await,
+        Some(Command::Store(StoreCommand::Backup(args))) => store::backup(&context()?, &args),
+        Some(Command::Store(StoreCommand::Restore(args))) => store::restore(&context()?, &args),
+        Some(Command::Store(StoreCommand::Check(output))) => store::check(&context()?, output),
+        Some(Command::Audit(args)) => audit::run(context()?, args).await,
         Some(Command::Doctor(output)) => doctor::run(context()?, output).await,
         Some(Command::Completions { shell }) => Ok(manual::completions(shell, &mut Cli::command())),
         Some(Command::Keys) => keys::run(),

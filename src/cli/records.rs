@@ -245,6 +245,6 @@ fn journal_line(entry: &JournalEntry) -> String {
 }
 
 /// Local date and time to the second.
-fn clock(at: Timestamp) -> String {
+pub(super) fn clock(at: Timestamp) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

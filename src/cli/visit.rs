@@ -8,11 +8,12 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
+use super::confirm::Gate;
 use crate::{
     app::{self, Msg},
     engine::{Console, Conversation, Talker},
     model::{HostName, JournalEntry, ServiceKey},
-    store::Store,
+    store::{Store, StoreError},
     text::Text,
     tui,
 };
@@ -35,12 +36,29 @@ pub(super) fn journal(who: &str, what: &str, name: &str, host: &HostName, servic
     }
 }
 
+/// Writes into journal and audit what is about to be opened, where it may be.
+pub(super) async fn write_down(
+    store: &dyn Store,
+    gate: &Gate,
+    entry: JournalEntry,
+    who: String,
+) -> Result<(), StoreError> {
+    let (what, at) = (entry.what.clone(), entry.at);
+    let refused = entry.host.as_ref().and_then(|host| gate.refuses(&who, host, entry.service.as_ref()));
+    if let Some(why) = refused {
+        store.attest(who, "refused", Text::new(&format!("{what}: {why}")), at).await?;
+        return Err(StoreError::Denied(why));
+    }
+    store.journal_add(vec![entry]).await?;
+    store.attest(who, "opened", what, at).await
+}
+
 /// Opens what a key asked for and hands it to the screen. What fails before is said there.
 pub(super) async fn open(
     wanted: app::Visit,
     console: Option<Console>,
     store: Arc<dyn Store>,
-    who: String,
+    (gate, who): (Gate, String),
     visits: mpsc::Sender<tui::Visit>,
 ) -> Result<(), Text> {
     let Some(console) = console else { return Err(Text::new(&format!("the host {} is not watched", wanted.host))) };
@@ -48,7 +66,7 @@ pub(super) async fn open(
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).map_or((80, 24), |size| (size.ws_col, size.ws_row));
     let entry = journal(&who, what, &wanted.name, &wanted.host, wanted.service.clone());
     // What cannot be written down is not done.
-    store.journal_add(vec![entry]).await.map_err(|error| Text::new(&error.to_string()))?;
+    write_down(store.as_ref(), &gate, entry, who).await.map_err(|error| Text::new(&error.to_string()))?;
     let conversation =
         console.open(&wanted.container, &with, Some(size)).await.map_err(|error| Text::new(&error.to_string()))?;
     let leave = if wanted.attach { "ctrl-p ctrl-q leaves it running" } else { "exit or ctrl-d comes back" };

@@ -9,7 +9,7 @@ use super::table::{At, Table};
 use crate::model::Defaults;
 
 /// All keys, as in the file.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "min_healthy",
     "healthy_deadline",
     "progress_deadline",
@@ -21,6 +21,7 @@ const KEYS: [&str; 16] = [
     "restart_backoff_max",
     "keep_revisions",
     "keep_journal",
+    "keep_audit",
     "pull_deadline",
     "drain",
     "observe",
@@ -43,6 +44,7 @@ pub(super) fn read(parent: &Table<'_>, base: &Defaults) -> Defaults {
         ("restart_backoff", &mut out.restart_backoff, false),
         ("restart_backoff_max", &mut out.restart_backoff_max, false),
         ("keep_journal", &mut out.keep_journal, false),
+        ("keep_audit", &mut out.keep_audit, false),
         ("pull_deadline", &mut out.pull_deadline, false),
         ("drain", &mut out.drain, true),
         ("observe", &mut out.observe, true),

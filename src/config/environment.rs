@@ -25,6 +25,8 @@ pub struct Environment {
     pub docker_socket: PathBuf,
     /// The user's number.
     pub uid: u32,
+    /// The name that the machine knows for it; none where it knows none.
+    pub login: Option<String>,
     /// The machine's name.
     pub machine: String,
 }
@@ -50,6 +52,7 @@ impl Environment {
             docker_socket: "/var/run/docker.sock".into(),
             current_dir: std::env::current_dir().unwrap_or_else(|_| "/".into()),
             uid: rustix::process::geteuid().as_raw(),
+            login: super::identity::login_of(rustix::process::geteuid().as_raw()),
             machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             home,
         }

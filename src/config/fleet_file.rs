@@ -9,7 +9,7 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    ConfigError, DEFAULT_LINK_POOL, DEFAULT_PROXY_IMAGE, DEFAULT_SUBNET_POOL, Environment, Loaded, defaults,
+    ConfigError, DEFAULT_LINK_POOL, DEFAULT_PROXY_IMAGE, DEFAULT_SUBNET_POOL, Environment, Loaded, access, defaults,
     docker::docker_contexts,
     host::{self, ReadHost, Surroundings},
     paths,
@@ -45,7 +45,7 @@ pub fn parse_fleet(text: &str, path: &Path, environment: &Environment) -> Result
 }
 
 fn read(table: &Table<'_>, around: &Surroundings<'_>, environment: &Environment, file: &str) -> Option<Fleet> {
-    table.only(&["fleet", "store", "subnet_pool", "proxy", "defaults", "region"]);
+    table.only(&["fleet", "store", "subnet_pool", "proxy", "defaults", "region", "role", "guard"]);
     let name: Option<At<FleetName>> = table.required("fleet", "\"acme\"").and_then(|text| table.parse(&text));
     let store =
         table.string("store", "\"sqlite:///var/lib/wharf/acme.db\"").map(|text| store_path(table, &text, around));
@@ -65,6 +65,8 @@ fn read(table: &Table<'_>, around: &Surroundings<'_>, environment: &Environment,
     });
     let defaults = defaults::read(table, &Defaults::default());
     let regions = regions(table, around, &defaults);
+    let names: Vec<RegionName> = regions.iter().map(|region| region.name.clone()).collect();
+    let access = access::read(table, &names);
     let name = name?.value;
     Some(Fleet {
         store: match store {
@@ -77,6 +79,7 @@ fn read(table: &Table<'_>, around: &Surroundings<'_>, environment: &Environment,
         subnet_pool,
         link_pool: links.unwrap_or_else(|| DEFAULT_LINK_POOL.to_owned()),
         origin: file.to_owned(),
+        access,
     })
 }
 

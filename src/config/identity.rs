@@ -10,15 +10,31 @@ pub fn identity() -> String {
 
 /// [`identity`] in a given environment. Safe to show.
 pub fn identity_in(environment: &Environment) -> String {
-    // Only root is somebody else's work; others may have inherited the variable.
-    let caller = ["SUDO_USER", "DOAS_USER"].into_iter().filter(|_| environment.uid == 0);
-    let user = caller
-        .chain(["LOGNAME", "USER"])
-        .find_map(|name| environment.variable(name).map(ToOwned::to_owned))
-        .or_else(|| login_name(&std::fs::read_to_string("/etc/passwd").ok()?, environment.uid))
-        .unwrap_or_else(|| format!("uid{}", environment.uid));
     let machine = environment.machine.split('.').next().unwrap_or_default();
-    Text::new(&format!("{user}@{machine}")).to_string()
+    Text::new(&format!("{}@{machine}", login_in(environment))).to_string()
+}
+
+/// The login name alone. Roles rest on it: so it is the name that the machine knows for this process's user number, and
+/// what the environment says only where the machine knows none.
+fn login_in(environment: &Environment) -> String {
+    // Only root is somebody else's work; others may have inherited the variable.
+    let mut caller = ["SUDO_USER", "DOAS_USER"].into_iter().filter(|_| environment.uid == 0);
+    let said = |name: &str| environment.variable(name).map(ToOwned::to_owned);
+    caller
+        .find_map(said)
+        .or_else(|| environment.login.clone())
+        .or_else(|| ["LOGNAME", "USER"].into_iter().find_map(said))
+        .unwrap_or_else(|| format!("uid{}", environment.uid))
+}
+
+/// The name that this machine knows for a user number.
+pub(super) fn login_of(uid: u32) -> Option<String> {
+    login_name(&std::fs::read_to_string("/etc/passwd").ok()?, uid).or_else(|| {
+        // Of a directory elsewhere, such as LDAP.
+        let out = std::process::Command::new("id").args(["-un", "--", &uid.to_string()]).output().ok()?;
+        let name = String::from_utf8(out.stdout).ok()?.trim().to_owned();
+        (out.status.success() && !name.is_empty()).then_some(name)
+    })
 }
 
 /// The name of a user number in the text of a passwd file.

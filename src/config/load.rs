@@ -6,7 +6,7 @@ use super::{
     ConfigError, Context, DEFAULT_LINK_POOL, DEFAULT_PROXY_IMAGE, DEFAULT_SUBNET_POOL, Environment, Problem,
     docker_contexts, nearest, parse_fleet, paths,
 };
-use crate::model::{Connect, Defaults, Fleet, FleetName, Host, HostName, Region, RegionName};
+use crate::model::{Access, Connect, Defaults, Fleet, FleetName, Host, HostName, Region, RegionName};
 
 /// What decides which fleet it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -105,6 +105,7 @@ fn fleet_of_one(environment: &Environment) -> Result<Loaded, ConfigError> {
         subnet_pool: DEFAULT_SUBNET_POOL.to_owned(),
         link_pool: DEFAULT_LINK_POOL.to_owned(),
         origin: format!("Docker context {}", context.name),
+        access: Access::default(),
     };
     Ok(Loaded { fleet, warnings: Vec::new() })
 }

@@ -3,6 +3,7 @@
 //! Nothing here reads the process's environment but [`Environment::current`]: what is found depends on arguments
 //! alone, so it can be tested. [`load_fleet`] is the way in.
 
+mod access;
 mod defaults;
 mod docker;
 mod environment;
@@ -13,6 +14,7 @@ mod import;
 mod keys;
 mod load;
 mod nearest;
+mod origin;
 pub mod paths;
 mod problem;
 mod table;
@@ -26,6 +28,7 @@ pub use import::render_import;
 pub use keys::{KeyFile, KeyWish, load_keys, parse_keys};
 pub use load::{FleetChoice, Loaded, load, load_fleet};
 pub use nearest::nearest;
+pub use origin::{groups_of, origin, origin_in};
 pub use problem::{ConfigError, Problem};
 pub use url::parse_connect;
 

@@ -213,7 +213,7 @@ pub(crate) fn late(deadline: Duration) -> Fault {
     )
 }
 
-async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Fault> {
+pub(super) async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Fault> {
     let mut all = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(&error))?;

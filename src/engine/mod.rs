@@ -7,6 +7,7 @@
 //! What an engine says becomes [`crate::text::Text`] in `convert`, once.
 
 mod adopt;
+mod answers;
 mod auth;
 mod console;
 mod convert;
@@ -29,6 +30,7 @@ mod open;
 mod proxy;
 mod pull;
 mod reader;
+mod recall;
 mod resolve;
 mod said;
 mod session;
@@ -43,6 +45,7 @@ mod wire;
 mod tests;
 
 pub use adopt::Found;
+pub use answers::{read_event, read_inspection, read_list};
 pub use console::{Console, Control, Conversation, Piece, Talker};
 pub use create::CreateRequest;
 pub use dial::MemoryDial;

@@ -55,7 +55,8 @@ impl Layout {
         format!("{}/listeners.sock", self.run)
     }
 
-    fn certificate(&self, digest: &str) -> String {
+    /// A certificate with its key.
+    pub(super) fn certificate(&self, digest: &str) -> String {
         format!("{}/{digest}.pem", self.etc)
     }
 }

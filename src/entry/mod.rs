@@ -9,11 +9,13 @@
 //! hands listening sockets and health on; which containers get traffic is changed in the running process (`members`).
 
 mod address;
+mod answers;
 mod config;
 mod inspect;
 mod keeper;
 mod names;
 mod place;
+mod recall;
 mod route;
 mod server;
 mod session;
@@ -25,6 +27,8 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use answers::read_answers;
 pub use config::Refused;
 pub use keeper::Keeper;
+pub use recall::certificates;
 pub use watch::Watch;

@@ -22,7 +22,7 @@ const MAX_ANSWER: usize = 16 << 20;
 /// So many commands are sent at once: less than a buffer of the proxy.
 const AT_ONCE: usize = 32;
 /// What stands before each prompt, and ends it.
-const PROMPT: (&str, &str) = ("master", "> ");
+const PROMPT: (&[u8], &[u8]) = (b"master", b"> ");
 
 /// Two ends of a connection to a master process.
 pub(crate) struct Channel {
@@ -136,35 +136,33 @@ impl Session {
 }
 
 /// The first answer in what came, and how many bytes it takes with its prompt; none while it is not complete.
-fn answer(buffer: &[u8]) -> Option<(String, usize)> {
-    let text = String::from_utf8_lossy(buffer);
-    let (end, used) = prompt(&text)?;
-    // Replaced bytes would make the text longer than the buffer; HAProxy's own output is plain.
-    let used = if text.len() == buffer.len() { used } else { prompt_bytes(buffer)? };
-    Some((text.get(..end)?.trim().to_owned(), used))
+pub(super) fn answer(buffer: &[u8]) -> Option<(String, usize)> {
+    let (end, used) = prompt(buffer)?;
+    Some((String::from_utf8_lossy(buffer.get(..end)?).trim().to_owned(), used))
 }
 
-/// Where the first prompt begins and ends: at the begin of a line, `master> ` or `master[ReloadFailed]> `.
-fn prompt(text: &str) -> Option<(usize, usize)> {
+/// Where the first prompt begins and ends: at the begin of a line, `master> ` or `master[ReloadFailed]> `. It is looked for
+/// in the bytes as they are, once: what is no text is no reason to look at all of it again and again.
+fn prompt(buffer: &[u8]) -> Option<(usize, usize)> {
+    let mut at = 0;
+    loop {
+        let line = buffer.get(at..)?;
+        if let Some(used) = prompted(line) {
+            return Some((at, at + used));
+        }
+        at += line.iter().position(|byte| *byte == b'\n')? + 1;
+    }
+}
+
+/// How long the prompt is that a line begins with.
+fn prompted(line: &[u8]) -> Option<usize> {
     let (name, sign) = PROMPT;
-    text.match_indices(name).find_map(|(at, _)| {
-        let before = text.get(..at)?;
-        if !before.is_empty() && !before.ends_with('\n') {
-            return None;
-        }
-        let mut rest = text.get(at + name.len()..)?;
-        if let Some(flag) = rest.strip_prefix('[') {
-            rest = flag.split_once(']')?.1;
-        }
-        let after = rest.strip_prefix(sign)?;
-        Some((at, text.len() - after.len()))
-    })
-}
-
-/// The same in bytes.
-fn prompt_bytes(buffer: &[u8]) -> Option<usize> {
-    (0..=buffer.len())
-        .find(|end| buffer.get(..*end).is_some_and(|head| prompt(&String::from_utf8_lossy(head)).is_some()))
+    let mut rest = line.strip_prefix(name)?;
+    if let Some(flag) = rest.strip_prefix(b"[") {
+        let end = flag.iter().take_while(|byte| **byte != b'\n').position(|byte| *byte == b']')?;
+        rest = flag.get(end + 1..)?;
+    }
+    Some(line.len() - rest.strip_prefix(sign)?.len())
 }
 
 /// All of it by the deadline.
@@ -198,6 +196,16 @@ mod tests {
             let asked: Vec<String> = ["a", "b", "c"].map(Into::into).into();
             assert_eq!(session.ask(&asked).await.unwrap(), ["one", "", "# a,b\nmaster,1\nx master> y"], "{piece}");
         }
+    }
+
+    #[test]
+    fn what_is_no_text_costs_no_more_than_text() {
+        let mut bytes = vec![0xff; 4 << 20];
+        assert_eq!(answer(&bytes), None);
+        bytes.extend_from_slice(b"\nmaster[open\nmaster[x]> rest");
+        let (words, used) = answer(&bytes).unwrap();
+        assert!(words.ends_with("master[open"), "the prompt that is none is part of the answer");
+        assert_eq!(bytes.get(used..), Some(&b"rest"[..]));
     }
 
     #[tokio::test]

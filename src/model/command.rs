@@ -28,6 +28,8 @@ pub struct Proposal {
     pub hosts: BTreeMap<HostName, Option<HostIntent>>,
     /// Containers of another tool that become replicas as they run.
     pub adopted: Adopted,
+    /// The name that was typed to confirm it, where a guard asks for that.
+    pub confirmed: Option<String>,
 }
 
 impl Proposal {

@@ -271,6 +271,9 @@ pub mod label {
     pub const TEST: &str = "wharf.test";
     /// Round of restarts, decimal; a container without it is of round 0.
     pub const ROUND: &str = "wharf.round";
+    /// What the container was made from (see [`Record`](crate::model::Record)). It tells nothing of what a container
+    /// is: one without it, of an older wharf, is as good.
+    pub const RECORD: &str = "wharf.record";
 }
 
 /// Says whose a container is, from its labels.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FleetName, HostName, RegionName};
+use super::{Access, FleetName, HostName, RegionName};
 
 /// All regions and hosts, in the order of the fleet file.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Fleet {
     pub link_pool: String,
     /// Where the description comes from, in words: a path, or the Docker context's name.
     pub origin: String,
+    /// Who may do what, and what has to be confirmed.
+    pub access: Access,
 }
 
 impl Fleet {
@@ -155,6 +157,8 @@ pub struct Defaults {
     pub keep_revisions: u32,
     /// Journal entries are kept so long.
     pub keep_journal: Duration,
+    /// Entries of the audit are kept so long.
+    pub keep_audit: Duration,
     /// An image pull must end by then.
     pub pull_deadline: Duration,
     /// What a replica has begun may end within this, once every proxy has stopped sending it more.
@@ -181,6 +185,7 @@ impl Default for Defaults {
             restart_backoff_max: Duration::from_secs(5 * 60),
             keep_revisions: 10,
             keep_journal: Duration::from_secs(90 * 86_400),
+            keep_audit: Duration::from_secs(400 * 86_400),
             pull_deadline: Duration::from_secs(10 * 60),
             drain: Duration::from_secs(30),
             observe: Duration::from_secs(60),

@@ -3,8 +3,10 @@
 //! [`Fleet`] is what the file says, [`Desired`] what shall be, [`Observed`] what is seen, an [`Operation`] how a
 //! command turns the first into the second.
 
+mod access;
 mod address;
 mod adopt;
+mod audit;
 mod command;
 mod container;
 mod desired;
@@ -18,6 +20,7 @@ mod mask;
 mod observed;
 mod operation;
 mod proxy;
+mod record;
 mod spec;
 mod spec_deploy;
 mod spec_diff;
@@ -25,8 +28,10 @@ mod spec_parts;
 mod storage;
 mod update;
 
+pub use access::*;
 pub use address::free_address;
 pub use adopt::*;
+pub use audit::{Anchor, AuditEntry, Chain, Deed, NO_HASH, Origin, Walk};
 pub use command::*;
 pub use container::*;
 pub use desired::*;
@@ -40,6 +45,7 @@ pub use mask::{MASKED, Veil, credentials, is_confident, mask, tells_of_next};
 pub use observed::*;
 pub use operation::*;
 pub use proxy::*;
+pub use record::{Inspection, Recalled, Record};
 pub use spec::*;
 pub use spec_deploy::*;
 pub use spec_diff::{Change, diff};

@@ -226,6 +226,7 @@ impl<'w, 'a> Draft<'w, 'a> {
                 stacks,
                 hosts: BTreeMap::new(),
                 adopted: self.adopted,
+                confirmed: None,
             },
             steps: self.steps,
             replicas: (count(before), count(after)),

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod adopt;
+mod astray;
 mod brief;
 mod cargo;
 mod depends;
@@ -39,6 +40,7 @@ mod progress;
 mod prune;
 mod pulls;
 mod rebalance;
+mod rebuild;
 mod refit;
 mod remove;
 mod replace;
@@ -60,6 +62,7 @@ mod view;
 mod why;
 
 pub use adopt::adopt;
+pub use astray::{Astray, astray};
 pub use brief::{PlanLine, brief, pieces};
 pub use deploy::deploy;
 pub use eligible::{Books, HostBook, MOST_PER_HOST};
@@ -73,6 +76,7 @@ pub use next::next;
 pub use progress::{date, explain_waits, progress};
 pub use prune::prune;
 pub use rebalance::{rebalance, rebalance_hint, rebalance_moves};
+pub use rebuild::{Rebuilt, rebuild};
 pub use remove::{remove, restart};
 pub use rollback::{new_images, rollback};
 pub use scale::scale;

@@ -89,6 +89,7 @@ pub(crate) fn plan(
             stacks: BTreeMap::new(),
             hosts: BTreeMap::new(),
             adopted: BTreeMap::new(),
+            confirmed: None,
         },
         steps: told.steps,
         replicas: told.replicas,

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use crate::{
     engine::{CreateRequest, EngineError, Handle, NetworkInfo, PullProgress},
     model::{
-        ContainerId, Defaults, Desired, Fleet, HostName, Kept, Observed, ReplicaKey, RevisionNo, ServiceKey, Slot,
-        label,
+        ContainerId, Defaults, Desired, Fleet, HostName, Kept, Observed, Record, ReplicaKey, RevisionNo, ServiceKey,
+        Slot, label,
     },
     plan::{Action, Needs, World},
     store::{Fence, Learned, Store},
@@ -153,6 +153,8 @@ async fn make(
     let address = job.fleet.host(host).and_then(|(_, host)| host.address.clone());
     let shared = job.desired.stacks.get(&replica.service.stack).cloned().unwrap_or_default();
     let round = job.desired.assignment(&replica.service, &replica.region).map_or(0, |assignment| assignment.round);
+    // A test is gone when it is over: nothing could be built again from it.
+    let record = if is_test { String::new() } else { Record::of(wanted, &shared).to_label() };
     let request = CreateRequest {
         fleet: &job.fleet.name,
         replica,
@@ -165,6 +167,7 @@ async fn make(
         round,
         is_test,
         defaults,
+        record: &record,
     };
     // An image that was there a moment ago is pulled again, so its loss ends nothing.
     let again =

@@ -14,6 +14,7 @@ mod last_words;
 mod lease;
 mod options;
 mod region;
+mod rights;
 mod round;
 mod taking_in;
 mod tally;

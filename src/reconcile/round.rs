@@ -22,6 +22,7 @@ use super::{
     keepers, lease,
     options::{Options, Planner, ReconcileError},
     region::{Ended, Region},
+    rights::Rights,
 };
 use crate::{
     clock::Clock,
@@ -88,6 +89,7 @@ pub async fn run(
         planner: options.planner,
         lost: BTreeMap::new(),
         wanted: watch::Sender::new(Wanted::default()),
+        rights: Rights::new(&fleet),
         fleet,
         store,
         desired: Arc::default(),
@@ -141,6 +143,8 @@ pub(super) struct Reconciler {
     pub(super) observed: Observed,
     pub(super) desired: Arc<Desired>,
     pub(super) open: Vec<Operation>,
+    /// Who may have asked for it.
+    rights: Rights,
     pub(super) regions: BTreeMap<RegionName, Region>,
     pub(super) observer: Observer<Acting>,
     /// Where keepers of proxies tell what they see.
@@ -314,6 +318,12 @@ impl Reconciler {
         let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
         let mut ending = false;
         for operation in self.open.iter().filter(|operation| operation.regions().contains(name)) {
+            let is_new = !region.reported.contains_key(&operation.id);
+            if let Some(why) = is_new.then(|| self.rights.refuses(operation, name)).flatten() {
+                let (fence, id) = (region.fence.clone(), operation.id);
+                self.store.fail(fence, id, Text::new(&why), now).await?;
+                return Ok(());
+            }
             if let Some(verdict) = (self.planner.verdict)(&world, name, operation, &region.memory) {
                 let fence = region.fence.clone();
                 return self.give_up(fence, operation.clone(), verdict).await;

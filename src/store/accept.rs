@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    StoreError,
+    StoreError, audit,
     conflict::{self, Thing, Touch},
     drain,
     error::Fault,
@@ -30,6 +30,10 @@ pub(super) type Book = BTreeMap<ServiceKey, BTreeMap<RegionName, Option<Assignme
 pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) -> Result<Operation, Fault> {
     if proposal.is_empty() {
         return Err(StoreError::Invalid("there is nothing to change".to_owned()).into());
+    }
+    let (rules, origin) = (&tx.options.rules, &tx.options.origin);
+    if let Some(why) = rules.refuses(proposal, by, &origin.groups).or_else(|| rules.unconfirmed(proposal)) {
+        return Err(StoreError::Denied(why).into());
     }
     conflict::check(tx, proposal, at)?;
     for revision in &proposal.revisions {
@@ -102,6 +106,10 @@ pub(super) fn accept(tx: &Tx<'_>, proposal: &Proposal, by: &str, at: Timestamp) 
     insert(tx, &operation, &stacks)?;
     let more = if operation.state.is_final() { drain::epilogue(tx, &operation)? } else { String::new() };
     add_journal(&tx.sql, &line(&operation, &more))?;
+    audit::accepted(tx, &operation)?;
+    if operation.state.is_final() {
+        audit::of_operation(tx, &operation, (by, false), operation.state.word(), &more, at)?;
+    }
     supersede(tx, &operation, at)?;
     if generation.0.is_multiple_of(retention::EVERY_GENERATIONS) {
         retention::tidy(tx)?;

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// The change contradicts itself or the store; nothing was written.
     #[error("{0}")]
     Invalid(String),
+    /// Who asks may not, or has not confirmed it as it has to be; nothing was written.
+    #[error("{0}")]
+    Denied(String),
     /// Another reconciler holds the region now; nothing was written.
     #[error("the lease of region {region} is no longer ours (epoch {epoch}): another reconciler took over")]
     LeaseLost {

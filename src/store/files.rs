@@ -34,9 +34,7 @@ impl FileId {
 /// (POSIX locks belong to the process). So a new one is made under another name and linked into place.
 pub(super) fn prepare(path: &Path) -> Result<FileId, StoreError> {
     let said = |error: io::Error| explain(path, &error);
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(said)?;
-    }
+    prepare_dir(path)?;
     if look(path)?.is_none() {
         create(path).map_err(said)?;
     }
@@ -50,6 +48,17 @@ pub(super) fn prepare(path: &Path) -> Result<FileId, StoreError> {
     Ok(FileId::of(&file))
 }
 
+/// Makes the store's directory, for its owner alone, where it is missing.
+pub(super) fn prepare_dir(path: &Path) -> Result<(), StoreError> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(|error| explain(path, &error))
+}
+
+/// Gives a file the mode that the store at `path` has to have.
+pub(super) fn adopt_mode(path: &Path, file: &Path) -> io::Result<()> {
+    fs::set_permissions(file, Permissions::from_mode(if is_shared(path) { 0o660 } else { 0o600 }))
+}
+
 /// An empty file with its final mode, or the one that someone else made meanwhile.
 fn create(path: &Path) -> io::Result<()> {
     let mut name = OsString::from(path);
@@ -57,9 +66,7 @@ fn create(path: &Path) -> io::Result<()> {
     let fresh = Path::new(&name);
     drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(fresh)?);
     let linked = (|| {
-        if is_shared(path) {
-            fs::set_permissions(fresh, Permissions::from_mode(0o660))?;
-        }
+        adopt_mode(path, fresh)?;
         match fs::hard_link(fresh, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             linked => linked,

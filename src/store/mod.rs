@@ -8,12 +8,17 @@
 //!   changes the cause, and writes the journal line that says so.
 //! - Generations only grow. Whatever changes the desired state makes a new one.
 //! - What a reconciler writes carries a [`Fence`]; a reconciler that lost its lease changes nothing.
+//! - Every command that is accepted, refused, paused, resumed or ended stands in the audit, written in the transaction
+//!   that does it. The audit is a chain of hashes, and only appended to.
 //!
 //! A partly covered operation: when a later command takes over some of its services, those leave its books (its
 //! `before` and `after`), and it goes on with the rest. When nothing is left, it is superseded. So at most one
 //! open operation speaks for any service in any region.
 
 mod accept;
+mod audit;
+mod backup;
+mod check;
 mod clock;
 mod complete;
 mod conflict;
@@ -23,9 +28,11 @@ mod files;
 mod lease;
 mod open;
 mod outcome;
+mod place;
 mod proven;
 mod read;
 mod reader;
+mod rebuild;
 mod replace;
 mod retention;
 mod rows;
@@ -41,6 +48,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
+pub use backup::{Restored, backup, restore};
+pub use check::check;
 pub use error::{Conflict, StoreError};
 pub use open::Options;
 pub use reader::SqliteReader;
@@ -173,6 +182,8 @@ pub trait Store: ReadStore {
     fn pause(&self, id: CommandId, paused: Paused) -> Answer<'_, Operation>;
     /// Lets an operation go on. Its deadlines count from `at`. One that is final: [`StoreError::Final`].
     fn resume(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation>;
+    /// Writes into the audit that somebody did something that is no command: opened a shell, for example.
+    fn attest(&self, by: String, did: &'static str, what: Text, at: Timestamp) -> Answer<'_, ()>;
     /// Adds lines to the journal.
     fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()>;
 }

@@ -17,6 +17,7 @@ use super::{
     retention, schema,
     sign::{self, Sign},
 };
+use crate::model::{Origin, Rules};
 
 /// How long a write waits for other processes' writes.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
@@ -32,6 +33,10 @@ pub struct Options {
     pub clock: crate::clock::Clock,
     /// Work is done in the caller's turn, and not by threads of its own: where one seed shall be one history.
     pub in_turn: bool,
+    /// The way by which who uses it came here, for the audit and for roles.
+    pub origin: Origin,
+    /// Who may do what: what is not allowed is not accepted.
+    pub rules: Rules,
 }
 
 impl Default for Options {
@@ -41,6 +46,8 @@ impl Default for Options {
             lease: Duration::from_secs(15),
             clock: crate::clock::Clock::machine(),
             in_turn: false,
+            origin: Origin::default(),
+            rules: Rules::default(),
         }
     }
 }

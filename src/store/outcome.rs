@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     StoreError,
     accept::{Book, assign, next_generation, pairs, share},
+    audit,
     conflict::{self, Thing, Touch},
     drain,
     error::Fault,
@@ -139,6 +140,18 @@ pub(super) fn finish(
         OperationState::Superseded { by, .. } => format!("superseded by op {}{more}", by.short()),
         _ => format!("{}{more}", state.word()),
     };
+    let by = match state {
+        OperationState::Aborted { by, .. } => (by.as_str(), true),
+        _ => (RECONCILER, false),
+    };
+    let why = match state {
+        OperationState::Failed { reason, .. } | OperationState::RolledBack { reason, .. } => {
+            format!(": {reason}{more}")
+        }
+        OperationState::Superseded { by, .. } => format!(" by op {}{more}", by.short()),
+        _ => more.to_owned(),
+    };
+    audit::of_operation(tx, operation, by, state.word(), &why, at)?;
     let is_error = matches!(state, OperationState::Failed { .. } | OperationState::RolledBack { .. });
     let command = Some(operation.id);
     let what = Text::new(&format!("{}: {what}", operation.intent.summary()));
@@ -214,6 +227,7 @@ pub(super) fn abort(tx: &Tx<'_>, id: CommandId, by: Text, at: Timestamp) -> Resu
     if operation.state.is_final() {
         return Err(StoreError::Final { id, word: operation.state.word() }.into());
     }
+    allow(tx, &operation, by.as_str(), "abort")?;
     // What rolls back has been put back already.
     let is_back = matches!(operation.state, OperationState::RollingBack { .. });
     let back = if is_back { String::new() } else { put_back(tx, &operation, by.as_str(), at, true)?.words };
@@ -227,8 +241,13 @@ pub(super) fn pause(tx: &Tx<'_>, id: CommandId, paused: &Paused) -> Result<Opera
     if operation.paused.is_some() {
         return Ok(operation);
     }
+    // One that is paused because something failed is paused by the reconciler.
+    if paused.why.is_empty() {
+        allow(tx, &operation, paused.by.as_str(), "pause")?;
+    }
     let why = if paused.why.is_empty() { String::new() } else { format!(": {}", paused.why) };
     stand(tx, &operation, Some(paused), None, &format!("paused by {}{why}", paused.by), paused.at)?;
+    audit::of_operation(tx, &operation, (paused.by.as_str(), paused.why.is_empty()), "paused", &why, paused.at)?;
     require(tx, id)
 }
 
@@ -238,8 +257,18 @@ pub(super) fn resume(tx: &Tx<'_>, id: CommandId, by: &Text, at: Timestamp) -> Re
     if operation.paused.is_none() {
         return Ok(operation);
     }
+    allow(tx, &operation, by.as_str(), "resume")?;
     stand(tx, &operation, None, Some(at), &format!("resumed by {by}"), at)?;
+    audit::of_operation(tx, &operation, (by.as_str(), true), "resumed", "", at)?;
     require(tx, id)
+}
+
+/// Refuses who may not do this to an operation.
+fn allow(tx: &Tx<'_>, operation: &Operation, by: &str, deed: &str) -> Result<(), Fault> {
+    match tx.options.rules.refuses_of(operation, by, &tx.options.origin.groups, deed) {
+        Some(why) => Err(StoreError::Denied(why).into()),
+        None => Ok(()),
+    }
 }
 
 fn open(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {

@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    Answer, JournalQuery, OperationQuery, ReadStore, StoreError,
+    Answer, JournalQuery, OperationQuery, ReadStore, StoreError, audit,
     clock::Clock,
     error::Fault,
     files::{self, FileId},
@@ -18,7 +18,7 @@ use super::{
     read, schema,
     worker::Worker,
 };
-use crate::model::{CommandId, Desired, JournalEntry, Lease, Operation};
+use crate::model::{Anchor, AuditEntry, CommandId, Desired, JournalEntry, Lease, Operation};
 
 /// Reads of the store and nothing else. A file that does not exist yet reads as an empty store, until it does.
 #[derive(Debug)]
@@ -103,6 +103,11 @@ impl Reader {
     }
 }
 
+/// A store's file, opened to be read once.
+pub(super) fn open_to_read(path: &Path, file: &Metadata) -> Result<Connection, Fault> {
+    Open::new(path, file).map(|open| open.db)
+}
+
 impl Open {
     fn new(path: &Path, file: &Metadata) -> Result<Self, Fault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -147,6 +152,26 @@ fn frozen_url(path: &Path) -> String {
         .map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") })
         .collect();
     format!("file:{name}?immutable=1")
+}
+
+/// The audit.
+impl SqliteReader {
+    /// Its newest entries, oldest first.
+    pub fn audit(&self, limit: usize) -> Answer<'_, Vec<AuditEntry>> {
+        Box::pin(self.worker.run(move |reader| Ok(reader.read(|db, _| audit::newest(db, limit))?.unwrap_or_default())))
+    }
+
+    /// Entries behind number `after`, oldest first: all of it, piece by piece.
+    pub fn audit_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<AuditEntry>> {
+        let read =
+            move |reader: &mut Reader| Ok(reader.read(|db, _| audit::entries(db, after, limit))?.unwrap_or_default());
+        Box::pin(self.worker.run(read))
+    }
+
+    /// What is left of the entries that were cut.
+    pub fn audit_anchor(&self) -> Answer<'_, Anchor> {
+        Box::pin(self.worker.run(|reader| Ok(reader.read(|db, _| audit::anchor(db))?.unwrap_or_default())))
+    }
 }
 
 impl ReadStore for SqliteReader {

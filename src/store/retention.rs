@@ -8,6 +8,7 @@ use std::{
 use rusqlite::params;
 
 use super::{
+    audit,
     error::Fault,
     open::Tx,
     read,
@@ -32,6 +33,10 @@ pub struct Retention {
     pub journal: Duration,
     /// Journal lines at most.
     pub journal_rows: u64,
+    /// Entries of the audit no older than this; what is cut leaves its hash.
+    pub audit: Duration,
+    /// Entries of the audit at most.
+    pub audit_rows: u64,
     /// Final operations.
     pub operations: u64,
 }
@@ -48,6 +53,8 @@ impl From<&Defaults> for Retention {
             revisions: defaults.keep_revisions,
             journal: defaults.keep_journal,
             journal_rows: 100_000,
+            audit: defaults.keep_audit,
+            audit_rows: 1_000_000,
             operations: 1000,
         }
     }
@@ -62,6 +69,8 @@ pub(super) fn tidy(tx: &Tx<'_>) -> Result<(), Fault> {
         "DELETE FROM journal WHERE id <= (SELECT id FROM journal ORDER BY id DESC LIMIT 1 OFFSET ?)",
         [signed(keep.journal_rows)],
     )?;
+    let oldest_deed = tx.now().checked_sub(keep.audit).map_or(i64::MIN, nanos);
+    audit::cut(tx, oldest_deed, signed(keep.audit_rows))?;
     tx.sql.execute(
         "DELETE FROM operation WHERE is_open = 0 AND generation <=
          (SELECT generation FROM operation WHERE is_open = 0 ORDER BY generation DESC LIMIT 1 OFFSET ?)",

@@ -10,13 +10,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// The newest schema that this program knows.
-pub const VERSION: i64 = 5;
+pub const VERSION: i64 = 6;
 
 /// "whrf", in the file's header.
 const APPLICATION: i64 = 0x7768_7266;
 
 /// Step N makes schema N+1 out of schema N. Steps are never edited, only appended.
-const MIGRATIONS: [&str; 5] = [FIRST, PAUSES, ADOPTED, COMPLETED, PRUNED];
+const MIGRATIONS: [&str; 6] = [FIRST, PAUSES, ADOPTED, COMPLETED, PRUNED, AUDITED];
 
 const FIRST: &str = "
 CREATE TABLE state (
@@ -129,6 +129,40 @@ ALTER TABLE revision ADD COLUMN is_completed INTEGER NOT NULL DEFAULT 0;   -- it
 
 /// The tables stay. But an operation may ask for what no older program can read: to remove what hosts keep.
 const PRUNED: &str = "";
+
+/// Triggers refuse whatever would change the audit, also for who opens the file with another program. The one way to
+/// shorten it is to move the anchor first, which keeps the hash of the last entry that goes.
+const AUDITED: &str = "
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,      -- counts by one
+    at INTEGER NOT NULL,         -- nanoseconds since 1970
+    command TEXT,
+    body TEXT NOT NULL,          -- what is hashed
+    previous TEXT NOT NULL,      -- the hash of the entry before
+    hash TEXT NOT NULL
+);
+CREATE INDEX audit_command ON audit (command) WHERE command IS NOT NULL;
+CREATE TABLE audit_anchor (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    cut INTEGER NOT NULL,        -- entries up to this number are gone
+    hash TEXT NOT NULL           -- the hash of that one
+);
+INSERT INTO audit_anchor VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
+
+CREATE TRIGGER audit_append BEFORE INSERT ON audit
+WHEN NEW.id IS NOT 1 + (SELECT max(cut, coalesce((SELECT max(id) FROM audit), 0)) FROM audit_anchor)
+  OR NEW.previous IS NOT coalesce((SELECT hash FROM audit ORDER BY id DESC LIMIT 1), (SELECT hash FROM audit_anchor))
+BEGIN SELECT RAISE(ABORT, 'the audit is only appended to'); END;
+CREATE TRIGGER audit_update BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is only appended to'); END;
+CREATE TRIGGER audit_delete BEFORE DELETE ON audit WHEN OLD.id > (SELECT cut FROM audit_anchor)
+BEGIN SELECT RAISE(ABORT, 'the audit is only appended to'); END;
+CREATE TRIGGER audit_anchor_move BEFORE UPDATE ON audit_anchor
+WHEN NEW.id IS NOT 1 OR NEW.cut <= OLD.cut OR NEW.hash IS NOT (SELECT hash FROM audit WHERE id = NEW.cut)
+BEGIN SELECT RAISE(ABORT, 'the anchor of the audit only moves on'); END;
+CREATE TRIGGER audit_anchor_delete BEFORE DELETE ON audit_anchor
+BEGIN SELECT RAISE(ABORT, 'the anchor of the audit only moves on'); END;
+";
 
 /// The file's schema; 0 for an empty file. Refuses files of other programs and of newer schemas.
 pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, Fault> {

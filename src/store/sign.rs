@@ -43,6 +43,19 @@ pub(super) fn is_dead(store: &Path, owner: &str) -> bool {
     !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_)))
 }
 
+/// True when a process that took a lease of this store lives, whoever it is.
+pub(super) fn is_any_alive(store: &Path) -> bool {
+    let (Some(dir), Some(name)) = (store.parent(), store.file_name()) else { return false };
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    let mut begin = name.to_owned();
+    begin.push("-holder-");
+    let begin = begin.to_string_lossy().into_owned();
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut owners =
+        entries.filter_map(|entry| entry.file_name().to_string_lossy().strip_prefix(&begin).map(str::to_owned));
+    owners.any(|owner| path(store, &owner).exists() && !is_dead(store, &owner))
+}
+
 /// Takes away what a dead owner left.
 pub(super) fn clear(store: &Path, owner: &str) {
     drop(fs::remove_file(path(store, owner)));

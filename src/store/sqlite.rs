@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, Fence, JournalQuery, Learned, OperationQuery, Options, ReadStore, SqliteReader, Store, StoreError, accept,
+    audit::{self, Note},
     clock::Clock,
     complete,
     error::Fault,
@@ -82,6 +83,30 @@ impl Sqlite {
         })
     }
 
+    /// [`Sqlite::write`] for what somebody wants of an operation: that it is not allowed is written down.
+    fn asked(
+        &self,
+        deed: &'static str,
+        id: CommandId,
+        by: Text,
+        at: Timestamp,
+        work: impl FnOnce(&Tx<'_>) -> Result<Operation, Fault> + Send + 'static,
+    ) -> Answer<'_, Operation> {
+        Box::pin(async move {
+            let answer = self.write(work).await;
+            if let Err(StoreError::Denied(why)) = &answer {
+                let what = format!("{deed} {}: {why}", id.short());
+                let (command, equivalent) = (Some(id), None);
+                self.write(move |tx| {
+                    let by = by.as_str();
+                    audit::append(tx, &Note { by, is_here: true, did: "refused", command, what: &what, equivalent, at })
+                })
+                .await?;
+            }
+            answer
+        })
+    }
+
     /// Makes the disk full after so many pages of the file.
     #[cfg(test)]
     pub(super) fn limit_pages(&self, pages: u32) -> Answer<'_, ()> {
@@ -121,7 +146,24 @@ impl ReadStore for Sqlite {
 
 impl Store for Sqlite {
     fn accept(&self, proposal: Proposal, by: String, at: Timestamp) -> Answer<'_, Operation> {
-        self.write(move |tx| accept::accept(tx, &proposal, &by, at))
+        Box::pin(async move {
+            let proposal = Arc::new(proposal);
+            let (asked, who) = (Arc::clone(&proposal), by.clone());
+            let answer = self.write(move |tx| accept::accept(tx, &asked, &who, at)).await;
+            // What was refused has left no trace; that it was asked for leaves one.
+            if let Err(error @ (StoreError::Conflict(_) | StoreError::Invalid(_) | StoreError::Denied(_))) = &answer {
+                let why = error.to_string();
+                self.write(move |tx| audit::refused(tx, &proposal, &by, &why, at)).await?;
+            }
+            answer
+        })
+    }
+
+    fn attest(&self, by: String, did: &'static str, what: Text, at: Timestamp) -> Answer<'_, ()> {
+        self.write(move |tx| {
+            let (command, equivalent) = (None, None);
+            audit::append(tx, &Note { by: &by, is_here: true, did, command, what: what.as_str(), equivalent, at })
+        })
     }
 
     fn take_lease(&self, region: RegionName, holder: Text) -> Answer<'_, Option<Epoch>> {
@@ -156,7 +198,8 @@ impl Store for Sqlite {
     }
 
     fn abort(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation> {
-        self.write(move |tx| outcome::abort(tx, id, by, at))
+        let (asked, who) = (by.clone(), by);
+        self.asked("abort", id, asked, at, move |tx| outcome::abort(tx, id, who, at))
     }
 
     fn leave(&self, fence: Fence, id: CommandId, reason: Text, at: Timestamp) -> Answer<'_, Operation> {
@@ -164,11 +207,13 @@ impl Store for Sqlite {
     }
 
     fn pause(&self, id: CommandId, paused: Paused) -> Answer<'_, Operation> {
-        self.write(move |tx| outcome::pause(tx, id, &paused))
+        let (by, at) = (paused.by.clone(), paused.at);
+        self.asked("pause", id, by, at, move |tx| outcome::pause(tx, id, &paused))
     }
 
     fn resume(&self, id: CommandId, by: Text, at: Timestamp) -> Answer<'_, Operation> {
-        self.write(move |tx| outcome::resume(tx, id, &by, at))
+        let (asked, who) = (by.clone(), by);
+        self.asked("resume", id, asked, at, move |tx| outcome::resume(tx, id, &who, at))
     }
 
     fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()> {

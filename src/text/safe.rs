@@ -204,5 +204,28 @@ mod tests {
             let again = Text::new(once.as_str());
             prop_assert_eq!(again, once);
         }
+
+        /// Said without the words of the code: what a terminal obeys, and what turns the order of characters round, never
+        /// comes out, whatever bytes went in and however they were painted.
+        #[test]
+        fn no_terminal_obeys_it(raw in prop::collection::vec(prop_oneof![
+            any::<u8>(),
+            prop::sample::select(b"\x1b\x1b\x1b[]P;m0?\x07\x9b\x9d\xe2\x80\xaa\xae\x81\xa6\n\t\r".to_vec()),
+        ], 0..200)) {
+            let raw = String::from_utf8_lossy(&raw);
+            for safe in [Text::new(&raw), super::super::Painted::new(&raw).text().clone()] {
+                let written = serde_json::to_string(&safe).unwrap();
+                for text in [safe.as_str(), &written] {
+                    prop_assert!(!text.bytes().any(|byte| byte < 0x20 || byte == 0x7f), "{:?}", text);
+                    let is_obeyed = |c: char| {
+                        ('\u{80}'..='\u{9f}').contains(&c)                   // CSI, OSC and the like in one character
+                            || ('\u{202a}'..='\u{202e}').contains(&c)        // bidirectional overrides
+                            || ('\u{2066}'..='\u{2069}').contains(&c)        // bidirectional isolates
+                            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}')
+                    };
+                    prop_assert!(!text.chars().any(is_obeyed), "{:?}", text);
+                }
+            }
+        }
     }
 }

@@ -192,6 +192,7 @@ async fn floor(fleet: &support::Fleet) -> f64 {
             round: 0,
             is_test: false,
             defaults: &model.regions[0].defaults,
+            record: "",
         };
         let id = handle.create(&request).await?;
         handle.start(&id).await?;

@@ -193,6 +193,10 @@ impl Store for Notary {
         Box::pin(async move { self.write(self.inner.resume(id, by, at), |_| ()).await })
     }
 
+    fn attest(&self, by: String, did: &'static str, what: Text, at: Timestamp) -> Answer<'_, ()> {
+        self.inner.attest(by, did, what, at)
+    }
+
     fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()> {
         self.inner.journal_add(entries)
     }

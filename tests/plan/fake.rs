@@ -39,6 +39,7 @@ impl Default for Fake {
             subnet_pool: String::new(),
             link_pool: "10.211.0.0/16".into(),
             origin: "test".into(),
+            access: wharf::model::Access::default(),
         };
         Self {
             fleet,

@@ -231,6 +231,9 @@ impl Store for Cuttable {
     fn accept(&self, proposal: Proposal, by: String, at: jiff::Timestamp) -> Answer<'_, Operation> {
         self.ask(self.store.accept(proposal, by, at))
     }
+    fn attest(&self, by: String, did: &'static str, what: Text, at: jiff::Timestamp) -> Answer<'_, ()> {
+        self.ask(self.store.attest(by, did, what, at))
+    }
     fn take_lease(&self, region: RegionName, holder: Text) -> Answer<'_, Option<Epoch>> {
         self.ask(self.store.take_lease(region, holder))
     }

@@ -27,6 +27,7 @@ async fn seed(sim: &Sim) {
             stacks: [(key.stack.clone(), Some(StackShared::default()))].into(),
             hosts: BTreeMap::new(),
             adopted: BTreeMap::new(),
+            confirmed: None,
         });
         let newest = u32::try_from(seed.revision).unwrap();
         proposal.revisions.extend((1..=newest).map(|no| Revision {

@@ -138,6 +138,11 @@ pub struct Sim {
 
 /// Planning and accepting.
 impl Sim {
+    /// Opens the store again, after its file became another.
+    pub fn reopen(&mut self) {
+        self.store = Arc::new(Sqlite::open(&self.model.store).unwrap());
+    }
+
     pub async fn desired(&self) -> Arc<Desired> {
         self.store.desired().await.unwrap()
     }

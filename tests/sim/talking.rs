@@ -52,6 +52,7 @@ async fn stage() -> Stage {
         subnet_pool: "10.200.0.0/16".into(),
         link_pool: "10.211.0.0/16".into(),
         origin: "test".into(),
+        access: wharf::model::Access::default(),
     };
     let (tell, mut updates) = mpsc::channel(64);
     let observer = Arc::new(Observer::start_attending(&entry, tell, options));

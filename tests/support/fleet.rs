@@ -52,6 +52,7 @@ pub fn fleet(regions: &[(&str, &[&str])]) -> Arc<Fleet> {
         subnet_pool: "10.200.0.0/16".into(),
         link_pool: "10.211.0.0/16".into(),
         origin: "fleet.toml".into(),
+        access: wharf::model::Access::default(),
     })
 }
 

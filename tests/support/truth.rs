@@ -65,6 +65,7 @@ pub fn model_of(fleet: &sim::Fleet, defaults: &Defaults, store: std::path::PathB
         subnet_pool: "10.213.0.0/16".to_owned(),
         link_pool: "10.211.0.0/16".into(),
         origin: "a test".to_owned(),
+        access: wharf::model::Access::default(),
     }
 }
 

@@ -186,6 +186,20 @@ pub fn remove(stack: &StackName, service: Option<&ServiceKey>, typed: &str) -> V
     ]
 }
 
+/// Names being typed before what is guarded is changed.
+pub fn confirm(names: &[String], typed: &str) -> Vec<Line> {
+    let name = names.first().map_or("", String::as_str);
+    let more = match names.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" {more} more to type after it."),
+    };
+    vec![
+        Line::of(Role::Strong, format!(" {name}")).with(Role::Plain, " is guarded: this is not applied by one key."),
+        Line::of(Role::Dim, format!(" Type its name to apply the plan; esc does not.{more}")),
+        Line::of(Role::Draft, format!(" {typed}")).with(Role::Accent, "▏"),
+    ]
+}
+
 /// What ending an operation means.
 pub fn abort(state: &State, id: CommandId) -> Vec<Line> {
     let what = state.operations().iter().find(|op| op.id == id);

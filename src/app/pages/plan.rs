@@ -6,6 +6,7 @@ use crate::{
         draft::{Item, wanted},
         line::{Line, Mark, Role},
         overlay::Overlay,
+        rights,
         state::State,
     },
     model::{HostIntent, Scope},
@@ -50,6 +51,23 @@ pub fn plan(state: &State) -> Vec<Line> {
             let mark = if at == 0 { " ✗ " } else { "   " };
             lines.push(Line::of(Role::Mark(Mark::Failed), format!("{mark}{text}")));
         }
+    }
+    for why in planned.plans().filter_map(|plan| rights::of_plan(state, plan)) {
+        lines.push(Line::new());
+        for (at, text) in wrap(&why, width.saturating_sub(5)).into_iter().enumerate() {
+            let mark = if at == 0 { " ✗ " } else { "   " };
+            lines.push(Line::of(Role::Mark(Mark::Failed), format!("{mark}{text}")));
+        }
+    }
+    let names: std::collections::BTreeSet<String> =
+        planned.plans().filter_map(|plan| rights::name_of(state, plan)).collect();
+    for name in names {
+        lines.push(Line::new());
+        lines.push(
+            Line::of(Role::Mark(Mark::Changing), " ! ")
+                .with(Role::Strong, name)
+                .with(Role::Plain, " is guarded: enter asks for its name."),
+        );
     }
     if planned.plans().any(|plan| !plan.steps.is_empty()) {
         heading(&mut lines, " STEPS");

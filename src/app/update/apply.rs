@@ -1,5 +1,7 @@
 //! Keys for the open plan, and asking for what it shows.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, ToSpan};
 
 use super::{
@@ -8,11 +10,12 @@ use super::{
 };
 use crate::app::{
     command::{Command, Scope},
+    input::Input,
     key::{Code, Key},
     line::Mark,
     msg::Effect,
     overlay::{Overlay, PlanPage},
-    pages,
+    pages, rights,
     state::State,
 };
 
@@ -82,12 +85,49 @@ fn apply(state: &mut State, page: &PlanPage) -> Vec<Effect> {
         state.say(Mark::Stopped, "the plan has just become another: look at it, then press enter");
         return Vec::new();
     }
+    let names: BTreeSet<String> = state
+        .planned
+        .iter()
+        .flat_map(crate::app::planning::Planned::plans)
+        .filter_map(|plan| rights::name_of(state, plan))
+        .collect();
+    if !names.is_empty() {
+        let (names, version) = (names.into_iter().collect(), state.plan_version);
+        state.overlay = Some(Overlay::Confirm { names, input: Input::default(), version });
+        return Vec::new();
+    }
+    send(state)
+}
+
+/// A name was typed: the next one, or all of it is asked for.
+pub(super) fn confirm(state: &mut State, mut names: Vec<String>, typed: &str, version: u64) -> Vec<Effect> {
+    if names.first().is_some_and(|name| name != typed.trim()) {
+        let name = names.first().cloned().unwrap_or_default();
+        state.say(Mark::Stopped, format!("type {name} in full, or esc"));
+        return Vec::new();
+    }
+    if version != state.plan_version {
+        state.overlay = Some(Overlay::Plan(PlanPage::default()));
+        state.say(Mark::Stopped, "the plan has become another meanwhile: look at it, then press enter");
+        return Vec::new();
+    }
+    names.remove(0);
+    if names.is_empty() {
+        return send(state);
+    }
+    state.overlay = Some(Overlay::Confirm { names, input: Input::default(), version });
+    Vec::new()
+}
+
+/// Asks for what is planned, and keeps in the draft what could not be.
+fn send(state: &mut State) -> Vec<Effect> {
     let Some(planned) = state.planned.clone() else { return Vec::new() };
     let mut effects = Vec::new();
     let mut kept = crate::app::draft::Changes::default();
     for part in planned.parts {
         match part.result {
-            Ok(plan) if !plan.is_empty() => {
+            Ok(mut plan) if !plan.is_empty() => {
+                plan.proposal.confirmed = rights::name_of(state, &plan);
                 state.sent.push_back(part.changes);
                 effects.push(Effect::Apply(Box::new(plan.proposal)));
             }

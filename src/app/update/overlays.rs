@@ -18,6 +18,7 @@ pub(super) fn input(state: &mut State) -> Option<&mut Input> {
         Overlay::Palette { input, .. }
         | Overlay::Filter { input, .. }
         | Overlay::Exact { input, .. }
+        | Overlay::Confirm { input, .. }
         | Overlay::Remove { input, .. } => Some(input),
         Overlay::Scale(form) => form.rows.get_mut(form.at).map(|(_, _, input)| input),
         Overlay::Inspect(page) => page.input_mut(),
@@ -99,6 +100,10 @@ pub(super) fn key(state: &mut State, key: Key) -> Vec<Effect> {
                 }
                 Vec::new()
             }
+            _ => text_key(state, key),
+        },
+        Overlay::Confirm { names, input, version } => match key.code {
+            Code::Enter => apply::confirm(state, names, &input.text(), version),
             _ => text_key(state, key),
         },
         Overlay::Abort { id } => match key.code {

@@ -9,9 +9,12 @@ use super::StoredKind;
 /// What all acting commands take.
 #[derive(Debug, Args, Clone)]
 pub struct ActArgs {
-    /// Do not ask
-    #[arg(long, short)]
-    pub yes: bool,
+    /// Do not ask. What is guarded by its name wants that name: `--yes=NAME`
+    #[arg(long, short, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub yes: Option<String>,
+    /// Confirm what is guarded by its name, without being asked
+    #[arg(long, value_name = "NAME", conflicts_with = "yes")]
+    pub confirm: Option<String>,
     /// Print the plan and change nothing: exit 0 when nothing would change, 10 when something would
     #[arg(long)]
     pub dry_run: bool,

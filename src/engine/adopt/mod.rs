@@ -3,7 +3,7 @@
 //! Only what differs from the image and from the engine's own defaults becomes part of the spec, so that an image's
 //! next version brings its own command and environment, as it did under the other tool.
 
-mod read;
+pub(super) mod read;
 mod spec;
 #[cfg(test)]
 mod tests;

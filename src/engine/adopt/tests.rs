@@ -209,6 +209,7 @@ fn inspected(spec: &ServiceSpec) -> Value {
         round: 0,
         is_test: false,
         defaults: &Defaults::default(),
+        record: "",
     };
     let mut config = serde_json::to_value(create::body(&request, &create::Peers::new()).unwrap()).unwrap();
     let host = config["HostConfig"].take();

@@ -52,6 +52,8 @@ pub struct CreateRequest<'a> {
     pub is_test: bool,
     /// Defaults of the region.
     pub defaults: &'a Defaults,
+    /// What it was made from, for a label; empty leaves it out.
+    pub record: &'a str,
 }
 
 /// Containers of this host whose namespaces are shared, by service name: for `network_mode: service:NAME`.
@@ -135,6 +137,9 @@ pub(crate) fn body(request: &CreateRequest<'_>, peers: &Peers) -> Result<Contain
     let networks = request.networks();
     let mut labels: HashMap<String, String> = spec.labels.clone().into_iter().collect();
     labels.extend(request.identity().into_iter().map(|(key, value)| (key.to_owned(), value)));
+    if !request.record.is_empty() {
+        labels.insert(label::RECORD.to_owned(), request.record.to_owned());
+    }
     let environment = spec.environment.iter().map(|(key, value)| format!("{key}={}", value.reveal())).collect();
     let network_mode = match &spec.network_mode {
         Some(mode) => Some(shared(mode, peers)?),

@@ -48,6 +48,7 @@ fn a_test_is_no_replica_and_has_no_name_that_others_find() {
         round: 2,
         is_test: true,
         defaults: &Defaults::default(),
+        record: "",
     };
     assert_eq!(request.name(), "shop-web-test-r7");
     let made = serde_json::to_value(body(&request, &Peers::new()).unwrap()).unwrap();
@@ -89,6 +90,7 @@ fn with_shared(spec: &ServiceSpec, shared: &StackShared, address: Option<&str>, 
         round: 2,
         is_test: false,
         defaults: &Defaults::default(),
+        record: "",
     };
     assert_eq!(request.name(), "shop-web-3-r7.2");
     body(&request, peers).map(|body| serde_json::to_value(body).unwrap())

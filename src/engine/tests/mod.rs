@@ -191,6 +191,7 @@ pub(super) fn fleet(hosts: &[&str]) -> Fleet {
         subnet_pool: "10.210.0.0/16".to_owned(),
         link_pool: "10.211.0.0/16".into(),
         origin: String::new(),
+        access: crate::model::Access::default(),
     }
 }
 

@@ -58,6 +58,7 @@ impl Wish {
             round: 2,
             is_test: false,
             defaults: &self.defaults,
+            record: "",
         }
     }
 }

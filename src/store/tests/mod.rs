@@ -1,7 +1,9 @@
 //! Tests of the store, and short words for writing them.
 
 mod accepting;
+mod auditing;
 mod completing;
+mod copies;
 mod drains;
 mod file;
 mod laws;
@@ -115,6 +117,7 @@ fn proposal(base: Generation, intent: Intent) -> Proposal {
         stacks: BTreeMap::new(),
         hosts: BTreeMap::new(),
         adopted: BTreeMap::new(),
+        confirmed: None,
     }
 }
 

@@ -6,7 +6,13 @@ use crate::store::{JournalQuery, OperationQuery, Options, Retention, retention};
 /// A store that keeps little.
 fn small() -> (Sqlite, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let retention = Retention { revisions: 3, journal: Duration::from_secs(3600), journal_rows: 20, operations: 5 };
+    let retention = Retention {
+        revisions: 3,
+        journal: Duration::from_secs(3600),
+        journal_rows: 20,
+        operations: 5,
+        ..Retention::default()
+    };
     let store = Sqlite::open_with(dir.path().join("fleet.db"), Options { retention, ..Options::default() }).unwrap();
     (store, dir)
 }

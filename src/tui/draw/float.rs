@@ -62,6 +62,9 @@ pub(super) fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Option<
         Overlay::Remove { stack, service, input } => {
             say(state, theme, buffer, "REMOVE", &pages::remove(stack, service.as_ref(), &input.text()))
         }
+        Overlay::Confirm { names, input, .. } => {
+            say(state, theme, buffer, "CONFIRM", &pages::confirm(names, &input.text()))
+        }
         Overlay::Sources { at } => {
             choose(state, theme, buffer, "SOURCES", &pages::sources(state), *at);
             None
