@@ -41,7 +41,7 @@ fn asked(effects: Vec<Effect>) -> Vec<String> {
         .into_iter()
         .filter_map(|effect| match effect {
             Effect::Apply(proposal) => Some(proposal.equivalent),
-            Effect::Sample(_) => None,
+            Effect::Sample { .. } => None,
             Effect::Dump(_) => Some("dump".to_owned()),
             other => Some(format!("{other:?}")),
         })

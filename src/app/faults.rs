@@ -1,7 +1,5 @@
 //! What is wrong now, in words: the operator's first look.
 
-use std::collections::BTreeMap;
-
 use super::{
     ids::Id,
     line::Mark,
@@ -10,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{Link, OperationState},
-    text::Text,
+    text::{Text, width},
 };
 use jiff::ToSpan;
 
@@ -92,39 +90,31 @@ pub fn faults(state: &State) -> Vec<Fault> {
     out
 }
 
+/// Cells that the longest name and the longest place take.
+pub(super) fn cells(faults: &[Fault]) -> (usize, usize) {
+    let longest = |text: fn(&Fault) -> &str| faults.iter().map(|fault| width(text(fault))).max().unwrap_or(0);
+    (longest(|fault| &fault.about), longest(|fault| &fault.place))
+}
+
 fn or<'a>(text: &'a Text, other: &'a str) -> &'a str {
     if text.is_empty() { other } else { text.as_str() }
 }
 
 /// Failed replicas, one line per service and region, with the commonest reason.
 fn services(state: &State) -> Vec<Fault> {
-    let (index, observed) = (&state.index, state.observed());
-    let mut groups: BTreeMap<_, BTreeMap<String, u32>> = BTreeMap::new();
-    for row in index.replicas.iter().filter(|row| row.mark == Mark::Failed) {
-        let host = observed.hosts.get(&row.host);
-        let word = row.container.as_ref().and_then(|id| host.and_then(|host| host.containers.get(id))).map_or_else(
-            || format!("missing on {}", row.host),
-            |container| state.judge(&row.host, container).1.into_owned(),
-        );
-        *groups.entry((&row.service, &row.region)).or_default().entry(word).or_default() += 1;
-    }
-    groups
+    let mut failing: Vec<_> = state.index.failing().collect();
+    failing.sort_by(|a, b| (a.service, a.region).cmp(&(b.service, b.region)));
+    failing
         .into_iter()
-        .map(|((service, region), words)| {
-            let failed: u32 = words.values().sum();
-            let wanted = index
-                .service(service)
-                .zip(index.region_at(region))
-                .and_then(|(row, at)| row.regions.get(at).and_then(Option::as_ref))
-                .map_or(failed, |tally| tally.wanted.max(failed));
-            let word = words.into_iter().max_by_key(|(_, times)| *times).map(|(word, _)| word).unwrap_or_default();
-            Fault {
-                mark: Mark::Failed,
-                about: service.to_string(),
-                place: region.to_string(),
-                what: if wanted == 1 { word } else { format!("{failed} of {wanted}: {word}") },
-                target: Some(Id::Service(service.clone())),
-            }
+        .map(|failing| Fault {
+            mark: Mark::Failed,
+            about: failing.service.to_string(),
+            place: failing.region.to_string(),
+            what: match (failing.failed, failing.wanted) {
+                (_, 1) => failing.word.to_owned(),
+                (failed, wanted) => format!("{failed} of {wanted}: {}", failing.word),
+            },
+            target: Some(Id::Service(failing.service.clone())),
         })
         .collect()
 }

@@ -96,8 +96,8 @@ pub fn layout(state: &State) -> Layout {
         let wide = w >= 110;
         let left = if wide { w * 11 / 20 } else { w };
         // Without its head, which is counted below.
-        let faults =
-            u16::try_from(pages::faults(state, left.into(), rest.h.into()).len()).unwrap_or(u16::MAX).saturating_sub(1);
+        let faults = pages::fault_lines(state, left.into(), rest.h.into());
+        let faults = u16::try_from(faults).unwrap_or(u16::MAX).saturating_sub(1);
         let running = u16::try_from(state.running().count()).unwrap_or(u16::MAX).saturating_mul(2).max(1);
         let limit = rest.h / 3;
         if wide {

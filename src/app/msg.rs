@@ -1,7 +1,7 @@
 //! What comes in and what goes out. Everything that changes the state is a message; everything that the program
 //! wants done is an effect, run by the shell.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -142,8 +142,13 @@ pub enum Effect {
     Resync(HostName),
     /// Connect to a host now.
     Reconnect(HostName),
-    /// These containers are on the screen: sample them fast, the others slowly.
-    Sample(Vec<(HostName, ContainerId)>),
+    /// Sample containers fast that are on the screen, and the others slowly.
+    Sample {
+        /// What is on the screen.
+        shown: Vec<(HostName, ContainerId)>,
+        /// All others once in this time; none is not yet.
+        round: Option<Duration>,
+    },
     /// Follow what these containers print, and nothing else. Answered by [`Msg::Logs`], again and again.
     Follow(LogQuery),
     /// Follow nothing any more.

@@ -16,8 +16,9 @@ mod spec;
 mod steps;
 mod stored;
 mod typing;
+mod wrong;
 
-pub use bars::{empty, faults, header, hints, plan_bar, running};
+pub use bars::{empty, header, hints, plan_bar, running};
 pub use charts::{charts, figures, past};
 pub use choose::{Page, revision_room, revisions, targets};
 pub use explain::explain;
@@ -29,6 +30,7 @@ pub use menus::{MenuEntry, abort, actions, confirm, exact, palette, quit, remove
 pub use operation::{operation, operation_end, operation_mark, operation_note, operation_traffic};
 pub use plan::{plan, plan_line_of};
 pub use typing::typed;
+pub use wrong::{fault_lines, faults};
 
 use super::{
     line::{Line, Role},

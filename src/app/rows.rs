@@ -1,20 +1,16 @@
 //! What is counted: one row per stack, service, replica and host.
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
 use super::{
     ids::{ReplicaId, ServiceId, StackId, is_seen},
     line::Mark,
+    pace::Pace,
 };
 use crate::{
     model::{Container, ContainerId, HostName, HostView, RegionName, RevisionNo, Usage},
     text::Text,
 };
-
-/// A sample that is older says nothing of now: what is off the screen is sampled three times in that time.
-const FRESH_SECONDS: i64 = 90;
-/// A container that has just started has no sample yet, and needs none for so long.
-const YOUNG_SECONDS: i64 = 45;
 
 /// What containers use together, as far as that is known now.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -27,23 +23,32 @@ pub struct Load {
 
 impl Load {
     /// Adds a container, on a host that is seen now or not. One that does not run uses nothing.
-    pub fn count(&mut self, container: &Container, is_seen: bool, now: Timestamp) {
-        let within = |at: Timestamp, seconds: i64| at.checked_add(seconds.seconds()).is_ok_and(|until| now < until);
+    pub fn count(&mut self, container: &Container, is_seen: bool, pace: Pace, now: Timestamp) {
         if !container.is_running() {
             return;
         }
-        match container.usage.filter(|usage| is_seen && within(usage.at, FRESH_SECONDS)) {
+        match container.usage.filter(|usage| is_seen && pace.is_fresh(usage.at, now)) {
             Some(usage) => self.add(&Self { usage: Some(usage), missing: 0 }),
-            None if is_seen && container.started.is_some_and(|at| within(at, YOUNG_SECONDS)) => {}
+            None if is_seen && container.started.is_some_and(|at| now < pace.young_until(at)) => {}
             None => self.missing = self.missing.saturating_add(1),
         }
     }
 
+    /// When a container begins to be missing, without any news of it; none where it is so already, or uses nothing.
+    pub fn until(container: &Container, is_seen: bool, pace: Pace, now: Timestamp) -> Option<Timestamp> {
+        if !is_seen || !container.is_running() {
+            return None;
+        }
+        let fresh = container.usage.map(|usage| pace.fresh_until(usage.at));
+        let young = container.started.map(|at| pace.young_until(at));
+        fresh.filter(|until| now < *until).or(young.filter(|until| now < *until))
+    }
+
     /// Of everything on a host. Where it cannot be seen, something is missing whatever runs there.
-    pub fn of(host: Option<&HostView>, now: Timestamp) -> Self {
+    pub fn of(host: Option<&HostView>, pace: Pace, now: Timestamp) -> Self {
         let mut load = Self::default();
         for container in host.into_iter().flat_map(|host| host.containers.values()) {
-            load.count(container, is_seen(host), now);
+            load.count(container, is_seen(host), pace, now);
         }
         if !is_seen(host) {
             load.missing = load.missing.max(1);
@@ -204,6 +209,8 @@ pub struct HostRow {
     pub replicas: Tally,
     /// Containers of others on it.
     pub others: u32,
+    /// Containers that run, whosever they are.
+    pub running: u32,
     /// Load of everything on it, as far as it is known now.
     pub live: Load,
 }
@@ -248,7 +255,7 @@ mod tests {
             ("ended, with its last sample", ended, true, None, 0),
         ] {
             let mut load = Load::default();
-            load.count(&container, seen, at(100));
+            load.count(&container, seen, Pace::default(), at(100));
             assert_eq!((load.usage.map(|usage| usage.cpu_percent), load.missing), (cpu, missing), "{what}");
         }
     }

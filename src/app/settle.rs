@@ -5,7 +5,6 @@ use jiff::ToSpan;
 use super::{
     faults,
     ids::Id,
-    index::Index,
     layout,
     line::Mark,
     msg::Effect,
@@ -18,7 +17,7 @@ use super::{
     table::Col,
     views,
 };
-use crate::model::{ContainerId, HostName};
+use crate::model::{ContainerId, HostName, Link};
 
 /// Rows sorted by a value that changes all the time are put in order again only so often, so that they do not jump.
 const RESORT_SECONDS: i64 = 5;
@@ -45,8 +44,9 @@ impl State {
         }
         (self.dirty.index, self.dirty.usage) = (false, false);
         self.counted = self.now;
-        self.index = Index::build(&self.fleet, &self.store.desired, self.observed(), self.operations(), self.now);
+        self.recount();
         self.faults = faults::faults(self);
+        self.fault_cells = faults::cells(&self.faults);
         super::balance::look(self);
         if self.screen().view == View::Storage {
             self.stock();
@@ -118,17 +118,10 @@ impl State {
         let restless =
             matches!(screen.sort, Some(Col::Cpu | Col::Memory | Col::Network | Col::CpuPast | Col::RequestsPast))
                 || screen.sort.is_some_and(Col::is_traffic);
-        let same_rows = |old: &[usize], new: &[usize]| {
-            let (mut a, mut b) = (old.to_vec(), new.to_vec());
-            a.sort_unstable();
-            b.sort_unstable();
-            a == b
-        };
-        let mut rows = views::rows(self);
         let due = self.last_rows.checked_add(RESORT_SECONDS.seconds()).is_ok_and(|due| due <= self.now);
-        if restless && !due && self.rows.columns == rows.columns && same_rows(&self.rows.rows, &rows.rows) {
-            rows.rows = std::mem::take(&mut self.rows.rows);
-        } else {
+        let kept = (restless && !due && self.rows.columns == views::columns(self)).then_some(self.rows.rows.as_slice());
+        let rows = views::rows(self, kept);
+        if kept.is_none_or(|kept| *kept != rows.rows) {
             self.last_rows = self.now;
         }
         self.rows = rows;
@@ -232,14 +225,26 @@ impl State {
         self.planned = Some(planned);
     }
 
-    /// Says which containers are on the screen, when those became others.
+    /// Says which containers are on the screen and how long a round over the others takes, when that changed. The others
+    /// wait until every host was heard of: the first lists are what everybody waits for, and how many containers there
+    /// are says how long the round must be.
     fn sample(&mut self) -> Vec<Effect> {
-        let visible = self.visible_containers();
-        if visible == self.sampled {
+        let round = (!self.is_reaching()).then(|| self.pace.round());
+        let wanted = (self.visible_containers(), round);
+        if wanted == self.sampled {
             return Vec::new();
         }
-        self.sampled.clone_from(&visible);
-        vec![Effect::Sample(visible)]
+        self.sampled.clone_from(&wanted);
+        vec![Effect::Sample { shown: wanted.0, round }]
+    }
+
+    /// True while a host is being reached for the first time.
+    fn is_reaching(&self) -> bool {
+        self.live.hosts.values().any(|host| match &host.link {
+            Link::Connecting { reason, .. } => reason.is_empty(),
+            Link::Ready { .. } | Link::Slow { .. } => host.listed_at.is_none(),
+            Link::Unknown { .. } => false,
+        })
     }
 
     fn visible_containers(&self) -> Vec<(HostName, ContainerId)> {
@@ -257,15 +262,12 @@ impl State {
         match (screen.view, &screen.within) {
             (View::Replicas, _) => Box::new(visible.filter_map(|row| replicas.get(*row)).take(SAMPLED)),
             (View::Services, _) => {
-                let services: std::collections::BTreeSet<_> =
-                    visible.filter_map(|row| self.index.services.get(*row)).map(|row| &row.id).collect();
-                Box::new(replicas.iter().filter(move |row| services.contains(&row.service)).take(SAMPLED))
+                let services = visible.filter_map(|row| self.index.services.get(*row));
+                Box::new(services.flat_map(|row| self.index.replicas_of(&row.id)).take(SAMPLED))
             }
             (View::Charts, Within::Service(id)) => Box::new(self.index.replicas_of(id).iter().take(SAMPLED)),
             (View::Charts, Within::Stack(id)) => Box::new(self.index.replicas_of_stack(id).iter().take(SAMPLED)),
-            (View::Charts, Within::Host(name)) => {
-                Box::new(replicas.iter().filter(move |row| row.host == *name).take(SAMPLED))
-            }
+            (View::Charts, Within::Host(name)) => Box::new(self.index.replicas_on(name).take(SAMPLED)),
             (View::Charts, Within::Replica(id)) => Box::new(replicas.iter().filter(move |row| row.id == *id).take(1)),
             // Of a whole region, those that are listed.
             (View::Charts, _) => {

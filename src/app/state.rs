@@ -19,13 +19,14 @@ use super::{
     graph::{Graph, Kind},
     history::History,
     ids::Id,
-    index::Index,
+    index::{Changed, Index},
     keymap::Keymap,
     line::Mark,
     logs::{self, Logs},
     msg::{Mode, StoreView},
     news::{Events, News},
     overlay::Overlay,
+    pace::Pace,
     planning::Planned,
     prefs::Prefs,
     rows::ReplicaRow,
@@ -85,6 +86,8 @@ pub struct Frozen {
     pub flows: Box<Sums>,
     /// What was until then.
     pub history: Box<History>,
+    /// What is counted on of what is seen now.
+    pub(super) beneath: Box<Index>,
 }
 
 /// What must be worked out again before the next frame.
@@ -138,8 +141,14 @@ pub struct State {
     pub uneven: Uneven,
     /// Everything counted.
     pub index: Index,
+    /// What the next count of what is seen now must look at.
+    pub(super) changed: Changed,
+    /// How often what is not on the screen is sampled.
+    pub pace: Pace,
     /// What is wrong.
     pub faults: Vec<Fault>,
+    /// Cells that the longest name and the longest place in there take.
+    pub(super) fault_cells: (usize, usize),
     /// Since when.
     pub alarms: Alarms,
     pub(super) history: History,
@@ -192,7 +201,8 @@ pub struct State {
     pub counting: Duration,
     /// When everything was counted last.
     pub(super) counted: Timestamp,
-    pub(super) sampled: Vec<(HostName, ContainerId)>,
+    /// What was last asked to be sampled: what is on the screen, and the round of the rest.
+    pub(super) sampled: (Vec<(HostName, ContainerId)>, Option<Duration>),
     pub(super) last_rows: Timestamp,
     pub(super) last_draw_tick: Timestamp,
 }
@@ -220,7 +230,10 @@ impl State {
             events: Events::default(),
             news: Vec::new(),
             index: Index::default(),
+            changed: Changed::everything(),
+            pace: Pace::default(),
             faults: Vec::new(),
+            fault_cells: (0, 0),
             alarms: Alarms::default(),
             history: History::default(),
             largest: Largest::default(),
@@ -248,7 +261,7 @@ impl State {
             dirty: Dirty { index: true, rows: true, news: true, graph: true, ..Dirty::default() },
             counting: Duration::ZERO,
             counted: now,
-            sampled: Vec::new(),
+            sampled: (Vec::new(), None),
             last_rows: now,
             last_draw_tick: now,
             fleet,

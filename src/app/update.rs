@@ -143,6 +143,7 @@ fn hosts(state: &mut State, updates: Vec<HostUpdate>) -> Redraw {
         if let Some(logs) = &mut state.logs {
             logs.hear(&update, state.now);
         }
+        state.changed.touch(&update, &state.live);
         match update.change {
             HostChange::Event(event) => {
                 state.events.push(event);
@@ -211,7 +212,10 @@ fn store(state: &mut State, mut view: Arc<StoreView>) -> Redraw {
         state.stores.ask_again(&host);
     }
     state.store = view;
-    state.live.adopt(&state.store.desired.adopted);
+    if state.live.adopt(&state.store.desired.adopted) {
+        state.changed.touch_everything();
+    }
+    state.changed.touch_store();
     state.dirty.index = true;
     state.dirty.news = true;
     if newer && !state.draft.is_empty() {
@@ -290,6 +294,7 @@ fn accept(state: &mut State, operation: Operation) {
     if !store.operations.iter().any(|op| op.id == operation.id) {
         store.operations.insert(0, operation);
     }
+    state.changed.touch_store();
     state.dirty.index = true;
     state.dirty.plan |= !state.draft.is_empty();
 }

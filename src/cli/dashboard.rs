@@ -44,14 +44,12 @@ const CARE: Duration = Duration::from_secs(1);
 /// Updates of hosts that wait for the screen.
 const UPDATES: usize = 1024;
 
-/// Updates of hosts are handed over together, at most so often: the screen shows ten frames a second at most.
+/// Updates of hosts are handed over together, at most so often: the screen shows ten frames a second at most. One that
+/// comes alone does not wait.
 const GATHER: Duration = Duration::from_millis(30);
 
 /// Batches of lines on their way to the screen; the follower holds what does not fit.
 const BATCHES: usize = 2;
-
-/// The slow round of statistics for everything that is not on the screen.
-const SLOW_STATS: Duration = Duration::from_secs(30);
 
 /// `wharf`.
 pub(super) async fn open(context: Context, look: Look) -> Result<ExitCode, Failure> {
@@ -110,7 +108,6 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
     if mode != Mode::Watch {
         state.like(liked::load());
     }
-    observer.sample(Sampling { fast: std::collections::BTreeSet::new(), rest: Some(SLOW_STATS) });
     let watches =
         Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell, there: BTreeMap::new() };
     let (lines, batches) = mpsc::channel(BATCHES);
@@ -173,14 +170,17 @@ async fn pump_hosts<Right>(
     mut watches: Watches<Right>,
     inbox: mpsc::Sender<Msg>,
 ) {
+    let mut until = Instant::now();
     while let Some(first) = updates.recv().await {
         watches.look(&first);
         let mut batch = vec![first];
-        let until = Instant::now() + GATHER;
-        while let Ok(Some(update)) = tokio::time::timeout_at(until, updates.recv()).await {
+        while batch.len() < UPDATES
+            && let Ok(Some(update)) = tokio::time::timeout_at(until, updates.recv()).await
+        {
             watches.look(&update);
             batch.push(update);
         }
+        until = Instant::now() + GATHER;
         if inbox.send(Msg::Hosts(batch)).await.is_err() {
             return;
         }
@@ -268,8 +268,8 @@ async fn run_effects<Right>(
             Effect::Inspect(question) => {
                 tokio::spawn(ask::inside(observer.reader(question.subject.host()), question, answers.clone()));
             }
-            Effect::Sample(shown) => {
-                observer.sample(Sampling { fast: shown.into_iter().collect(), rest: Some(SLOW_STATS) });
+            Effect::Sample { shown, round } => {
+                observer.sample(Sampling { fast: shown.into_iter().collect(), rest: round });
             }
             Effect::Remember(prefs) => liked::save(&prefs),
             Effect::Alert(alerts) => hook.iter().for_each(|hook| hook.run(&alerts)),

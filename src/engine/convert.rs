@@ -134,6 +134,8 @@ fn sort(ports: &mut Vec<Binding>) {
         (a.target, a.protocol, a.published, &a.address).cmp(&(b.target, b.protocol, b.published, &b.address))
     });
     ports.dedup();
+    // Most containers have one: what a list takes in advance is more than that, for each of tens of thousands.
+    ports.shrink_to_fit();
 }
 
 /// Keeps what an earlier inspection told where a list, which knows less, does not contradict it. `now` is by the

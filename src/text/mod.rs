@@ -11,4 +11,4 @@ mod width;
 pub use painted::{Ink, Painted};
 pub use safe::{MAX_TEXT_BYTES, Text};
 pub use units::{age, bytes, count, duration, percent, short_image};
-pub use width::{fit, pad_left, pad_right, width};
+pub use width::{fit, is_plain, pad_left, pad_right, width};

@@ -22,7 +22,7 @@ use crate::{
         state::PaneKind,
         wall::wall,
     },
-    text::width,
+    text::{is_plain, width},
 };
 
 /// Draws the whole screen. The buffer is as large as the state's size and empty. Gives the cursor's place, when
@@ -91,12 +91,26 @@ fn line(buffer: &mut Buffer, theme: &Theme, area: Area, row: u16, line: &Line) {
         if x >= end {
             break;
         }
-        let (next, _) = buffer.set_stringn(x, y, &span.text, usize::from(end - x), theme.style(span.role));
-        x = next;
+        x = put(buffer, (x, y), &span.text, end - x, theme.style(span.role));
     }
     if too_long {
         cut_mark(buffer, x.min(end.saturating_sub(1)), y);
     }
+}
+
+/// Puts text into at most so many cells; gives the place behind it. Text of single bytes, as nearly all is, need not be
+/// taken apart into what belongs together.
+fn put(buffer: &mut Buffer, (x, y): (u16, u16), text: &str, cells: u16, style: Style) -> u16 {
+    if !is_plain(text) {
+        return buffer.set_stringn(x, y, text, usize::from(cells), style).0;
+    }
+    let mut next = x;
+    for at in 0..text.len().min(usize::from(cells)) {
+        let (Some(symbol), Some(cell)) = (text.get(at..=at), buffer.cell_mut((next, y))) else { break };
+        cell.set_symbol(symbol).set_style(style);
+        next += 1;
+    }
+    next
 }
 
 /// Puts the mark of cut text at a place, also where half of a wide character stands.

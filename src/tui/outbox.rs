@@ -31,7 +31,7 @@ impl Outbox {
             return match effect {
                 Effect::Apply(_) => Some(Msg::Applied(Err(why))),
                 // The next change of the rows says it again.
-                Effect::Sample(_) => None,
+                Effect::Sample { .. } => None,
                 _ => Some(Msg::Failed(why)),
             };
         }
@@ -76,7 +76,7 @@ mod tests {
         for n in 0..MOST + 2 {
             assert_eq!(outbox.put(effect(n)), None, "{n}");
         }
-        assert_eq!(outbox.put(Effect::Sample(Vec::new())), None);
+        assert_eq!(outbox.put(Effect::Sample { shown: Vec::new(), round: None }), None);
         assert!(matches!(outbox.put(effect(0)), Some(Msg::Failed(_))));
         for n in 0..MOST + 2 {
             assert_eq!(receiver.recv().await, Some(effect(n)));

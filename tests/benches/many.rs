@@ -15,17 +15,19 @@
 #[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[expect(dead_code, reason = "shared by all benchmarks")]
+#[path = "common/demo.rs"]
+mod demo;
+#[expect(dead_code, reason = "shared by all benchmarks")]
 #[path = "common/screen.rs"]
 mod screen;
 
 use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use common::{median, ms, rounds, row, spread};
+use demo::{CONTAINERS, Demo};
 use jiff::Timestamp;
 use screen::Screen;
 use tokio::sync::mpsc;
@@ -34,8 +36,6 @@ use wharf::{
     engine::{ObserveOptions, Observer, Watching},
     model::Observed,
 };
-
-const CONTAINERS: usize = 50;
 
 /// A fleet, and what is wanted of it.
 struct Case {
@@ -58,9 +58,7 @@ fn main() {
 
 fn measure(case: &Case) {
     let hosts = case.hosts;
-    let demo = Demo::start(hosts);
-    // The reconciler of the demo has its own lists to make first.
-    std::thread::sleep(Duration::from_secs(5 + hosts as u64 / 50));
+    let demo = Demo::start(hosts, 50);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut times = Vec::new();
     for _ in 0..case.rounds {
@@ -119,32 +117,4 @@ async fn observe(fleet: &Path, hosts: usize) -> f64 {
     assert!(observed.containers().count() >= hosts * CONTAINERS);
     observer.close().await;
     took
-}
-
-/// The simulated hosts, served by a process of their own.
-struct Demo {
-    child: Child,
-    fleet: PathBuf,
-}
-
-impl Demo {
-    fn start(hosts: usize) -> Self {
-        let mut child = Command::new(common::program())
-            .args(["demo", "--serve", "--hosts", &hosts.to_string(), "--containers", &CONTAINERS.to_string()])
-            .args(["--latency", "50"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, fleet: line.trim().into() }
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
-    }
 }

@@ -15,6 +15,7 @@
     reason = "a benchmark fails by panicking"
 )]
 
+#[expect(dead_code, reason = "shared by all benchmarks")]
 mod common;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../support/pty.rs"]

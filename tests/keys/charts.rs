@@ -1,10 +1,12 @@
 //! Keys of charts, and what they show and sample.
 
+use std::sync::Arc;
+
 use super::*;
 use wharf::app::{
     charts::{Kind, Order},
     history::Measure,
-    ids::ReplicaId,
+    ids::{ReplicaId, ServiceId},
     screen::Within,
 };
 
@@ -161,7 +163,7 @@ fn the_charted_are_sampled_fast_and_no_more_than_some_hundred() {
         effects
             .into_iter()
             .rev()
-            .find_map(|effect| if let Effect::Sample(list) = effect { Some(list.len()) } else { None })
+            .find_map(|effect| if let Effect::Sample { shown, .. } = effect { Some(shown.len()) } else { None })
     };
     let world = World::usual();
     let mut state = world.state(Mode::Normal, (120, 40));
@@ -176,6 +178,35 @@ fn the_charted_are_sampled_fast_and_no_more_than_some_hundred() {
     assert_eq!(sampled(type_keys(&mut state, "4C")), Some(200));
     assert_eq!(sampled(type_keys(&mut state, "1")), Some(0));
     assert_eq!(sampled(type_keys(&mut state, "4")), Some(200));
+}
+
+#[test]
+fn what_is_not_on_the_screen_is_sampled_when_every_host_was_heard_of() {
+    let rounds = |effects: Vec<Effect>| -> Vec<_> {
+        let rounds = effects.into_iter().map(|effect| match effect {
+            Effect::Sample { round, .. } => round.map(|round| round.as_secs()),
+            _ => None,
+        });
+        rounds.flatten().collect()
+    };
+    let mut world = World::new(&[("east", &["e-1", "e-2"])]);
+    world.service("shop/web", "nginx", 1, &[("east", 7_600)]);
+    world.fill();
+    let mut state = State::new(Arc::clone(&world.fleet), "ops@bastion".into(), Mode::Normal, now());
+    update(&mut state, Msg::Store(world.store()));
+    let (first, last): (Vec<_>, Vec<_>) = world.updates().into_iter().partition(|update| update.host.as_str() == "e-1");
+    update(&mut state, Msg::Hosts(first));
+    assert!(rounds(state.settle()).is_empty(), "the other is still being listed");
+    update(&mut state, Msg::Hosts(last));
+    assert_eq!(rounds(state.settle()), [60], "one minute for 7,600 containers");
+    // Nor is a container missing there before three rounds have passed.
+    let service = ServiceId::own(&"shop/web".parse().unwrap());
+    for (seconds, missing) in [(179, 0), (181, 7_600)] {
+        update(&mut state, Msg::Tick(later(seconds)));
+        update(&mut state, Msg::StoreFailed(format!("at {seconds}").as_str().into()));
+        state.settle();
+        assert_eq!(state.index.service(&service).unwrap().total.live.missing, missing, "after {seconds} s");
+    }
 }
 
 /// A region is told without the host that is away, and says so; the host itself is a gap, also later.

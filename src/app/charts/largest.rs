@@ -197,7 +197,7 @@ fn consumers(state: &State, within: &Within, kind: Kind) -> Vec<Consumer> {
             found.extend(new.map(|consumer| (place, consumer)));
         }
         let (Some(consumer), Some(container)) = (found.get_mut(&place), state.container(row)) else { continue };
-        consumer.load.count(container, is_seen(state.observed().hosts.get(&row.host)), state.shown_at());
+        consumer.load.count(container, is_seen(state.observed().hosts.get(&row.host)), state.pace, state.shown_at());
         let requests = state.flows().replica(&container.id).and_then(|flow| flow.requests);
         consumer.requests = match (consumer.requests, requests) {
             (Some(a), Some(b)) => Some(a + b),

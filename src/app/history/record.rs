@@ -10,6 +10,7 @@ use crate::{
         flow::{Flow, Sums},
         ids::{ReplicaId, StackId, is_seen},
         index::Index,
+        pace::Pace,
         rows::{Load, ReplicaRow},
         screen::Within,
         series::{FINE, step_of},
@@ -26,14 +27,9 @@ impl State {
         }
         let mut history = std::mem::take(&mut self.history);
         history.watch(self.replicas_on_screen(), step_of(self.now, FINE));
-        let counted;
-        let index = if self.frozen.is_some() {
-            counted = Index::build(&self.fleet, &self.store.desired, &self.live, self.operations(), self.now);
-            &counted
-        } else {
-            &self.index
-        };
-        history.record(index, &self.live, self.flows.sums(), self.now);
+        self.count_beneath();
+        let index = self.frozen.as_ref().map_or(&self.index, |frozen| &frozen.beneath);
+        history.record(index, &self.live, self.flows.sums(), self.pace, self.now);
         self.history = history;
     }
 }
@@ -48,7 +44,7 @@ impl History {
     }
 
     /// Takes a reading.
-    fn record(&mut self, index: &Index, observed: &Observed, sums: &Sums, now: Timestamp) {
+    fn record(&mut self, index: &Index, observed: &Observed, sums: &Sums, pace: Pace, now: Timestamp) {
         let replicas = self.replicas(index);
         let there: BTreeSet<&ReplicaId> = replicas.iter().map(|row| &row.id).collect();
         self.watched.keep(&there);
@@ -65,7 +61,7 @@ impl History {
             let flow = key.as_ref().and_then(|key| sums.service(key));
             readings.push((Within::Service(row.id.clone()), Reading::new(&row.total.live, flow)));
         }
-        readings.extend(replicas.into_iter().map(|row| replica(row, observed, sums, now)));
+        readings.extend(replicas.into_iter().map(|row| replica(row, observed, sums, pace, now)));
         self.take(now, readings.into_iter());
     }
 
@@ -107,12 +103,12 @@ fn places(index: &Index, sums: &Sums) -> Vec<(Within, Reading)> {
 }
 
 /// One replica. Of one on a host that cannot be seen, nothing is known.
-fn replica(row: &ReplicaRow, observed: &Observed, sums: &Sums, now: Timestamp) -> (Within, Reading) {
+fn replica(row: &ReplicaRow, observed: &Observed, sums: &Sums, pace: Pace, now: Timestamp) -> (Within, Reading) {
     let host = observed.hosts.get(&row.host).filter(|host| is_seen(Some(host)));
     let container = row.container.as_ref().and_then(|id| host?.containers.get(id));
     let mut load = Load::default();
     if let Some(container) = container {
-        load.count(container, true, now);
+        load.count(container, true, pace, now);
     }
     let flow = container.and_then(|container| sums.replica(&container.id));
     (Within::Replica(row.id.clone()), Reading::new(&load, flow))

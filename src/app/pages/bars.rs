@@ -1,4 +1,4 @@
-//! Header, hints, plan bar, and the overview's two panes.
+//! Header, hints, plan bar, and what is going on.
 
 use super::operation::{operation_mark, operation_note};
 use crate::{
@@ -143,46 +143,6 @@ fn reconcilers(state: &State) -> Line {
         },
     );
     line
-}
-
-/// Lines that one thing that is wrong may take.
-const FAULT_LINES: usize = 3;
-
-/// What is wrong: the overview's left pane, its head included, in at most `rows` lines: where much is wrong at once, what
-/// nobody sees is not made.
-pub fn faults(state: &State, cells: usize, rows: usize) -> Vec<Line> {
-    if state.faults.is_empty() {
-        let starting = state.is_starting();
-        let text = if starting { "connecting …" } else { "nothing" };
-        let mark = if starting { Mark::Changing } else { Mark::Ok };
-        return vec![
-            Line::of(Role::Head, " WRONG NOW"),
-            Line::of(Role::Plain, " ").mark(mark).with(Role::Dim, format!(" {text}")),
-        ];
-    }
-    let about = state.faults.iter().map(|fault| width(&fault.about)).max().unwrap_or(0).min(32);
-    let place = state.faults.iter().map(|fault| width(&fault.place)).max().unwrap_or(0).min(14);
-    let mut lines =
-        vec![Line::of(Role::Head, " WRONG NOW").with(Role::Mark(Mark::Failed), format!("  {}", state.faults.len()))];
-    // The reason stands beside the name where it has room, else below it.
-    let beside = about + place + 8;
-    let indent = if beside + 24 <= cells { beside } else { 5 };
-    for fault in &state.faults {
-        if lines.len() >= rows {
-            break;
-        }
-        let mut line = Line::of(Role::Plain, " ")
-            .mark(fault.mark)
-            .with(Role::Strong, format!(" {}", crate::text::pad_right(&fault.about, about)))
-            .with(Role::Dim, format!("  {}", crate::text::pad_right(&fault.place, place)));
-        let mut words = super::wrap(&fault.what, cells.saturating_sub(indent + 1)).into_iter().take(FAULT_LINES);
-        if indent == beside {
-            line.push(Role::Plain, format!("  {}", words.next().unwrap_or_default()));
-        }
-        lines.push(line);
-        lines.extend(words.map(|words| Line::of(Role::Plain, format!("{}{words}", " ".repeat(indent - 1)))));
-    }
-    lines
 }
 
 /// What is going on: the overview's right pane, its head included.

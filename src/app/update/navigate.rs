@@ -341,13 +341,20 @@ pub(super) fn copy(state: &mut State, row: bool) -> Vec<Effect> {
 
 /// Holds the picture still, or lets it go on.
 pub(super) fn freeze(state: &mut State) {
+    // What is kept of the moment is counted to the moment.
+    state.recount();
     state.frozen = match state.frozen.take() {
-        Some(_) => None,
+        Some(frozen) => {
+            // It was counted on all the time.
+            state.index = *frozen.beneath;
+            None
+        }
         None => Some(Frozen {
             at: state.now,
             observed: Box::new(state.live.clone()),
             flows: Box::new(state.flows().clone()),
             history: Box::new(state.history.clone()),
+            beneath: Box::new(state.index.clone()),
         }),
     };
     state.dirty.index = true;

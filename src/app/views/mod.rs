@@ -27,8 +27,9 @@ pub use storage::{need as need_of, users as users_of};
 /// Rows whose cells are measured to find the widths of columns.
 const MEASURED: usize = 200;
 
-/// The rows of the screen on top, filtered and in order.
-pub fn rows(state: &State) -> Rows {
+/// The rows of the screen on top, filtered and in order; or in the order of `kept`, where they are the same rows. Putting
+/// all replicas of a large fleet in order takes long.
+pub fn rows(state: &State, kept: Option<&[usize]>) -> Rows {
     let screen = state.screen();
     let all = match screen.view {
         View::Overview | View::Stacks => stacks::rows(state),
@@ -56,6 +57,12 @@ pub fn rows(state: &State) -> Rows {
     if screen.faults {
         rows.retain(|row| is_fault(state, *row));
     }
+    if let Some(kept) = kept.filter(|kept| are_same(kept, &rows)) {
+        rows = kept.to_vec();
+        let (columns, natural) = widths(state, &rows);
+        let matched = filter.marks().map(str::to_owned).collect();
+        return Rows { rows, of, columns, natural, filter_error, matched };
+    }
     if let Some(col) = screen.sort {
         let mut keyed: Vec<(SortKey, usize)> = rows.into_iter().map(|row| (sort_key(state, row, col), row)).collect();
         keyed.sort_by(|a, b| a.0.order(&b.0));
@@ -64,6 +71,23 @@ pub fn rows(state: &State) -> Rows {
     if screen.inverted {
         rows.reverse();
     }
+    let (columns, natural) = widths(state, &rows);
+    let matched = filter.marks().map(str::to_owned).collect();
+    Rows { rows, of, columns, natural, filter_error, matched }
+}
+
+/// True where both are the same rows, in whatever order.
+fn are_same(a: &[usize], b: &[usize]) -> bool {
+    let sorted = |rows: &[usize]| {
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        rows
+    };
+    a.len() == b.len() && sorted(a) == sorted(b)
+}
+
+/// The columns, and how wide each would like to be.
+fn widths(state: &State, rows: &[usize]) -> (Vec<Column>, Vec<usize>) {
     let columns = columns(state);
     let natural = columns
         .iter()
@@ -78,8 +102,7 @@ pub fn rows(state: &State) -> Rows {
                 .unwrap_or(0)
         })
         .collect();
-    let matched = filter.marks().map(str::to_owned).collect();
-    Rows { rows, of, columns, natural, filter_error, matched }
+    (columns, natural)
 }
 
 /// The columns of the screen on top.

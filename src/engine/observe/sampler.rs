@@ -19,6 +19,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Samples of one host that are under way at once: each costs the engine some file reads.
 const AT_ONCE: usize = 6;
 
+/// Turns of hosts between two samples of a host.
+const SHIFTS: u32 = 1_000;
+
 /// Which containers are sampled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sampling {
@@ -33,6 +36,8 @@ pub struct Sampling {
 pub(super) struct Sampler {
     fast: BTreeSet<ContainerId>,
     rest: Option<Duration>,
+    /// Where in the time between two samples this host has its turn.
+    shift: u32,
     /// When each is next.
     due: BTreeMap<ContainerId, Instant>,
     before: BTreeMap<ContainerId, Counters>,
@@ -40,10 +45,23 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Takes in what is asked for.
-    pub(super) fn ask(&mut self, host: &HostName, sampling: &Sampling) {
-        self.fast = sampling.fast.iter().filter(|(of, _)| of == host).map(|(_, id)| id.clone()).collect();
-        self.rest = sampling.rest;
+    /// Takes in what is asked for. False where that is nothing new for this host.
+    pub(super) fn ask(&mut self, host: &HostName, sampling: &Sampling) -> bool {
+        let fast = sampling.fast.range((host.clone(), ContainerId("".into()))..);
+        let fast = fast.take_while(|(of, _)| of == host).map(|(_, id)| id.clone()).collect();
+        if self.rest == sampling.rest && self.fast == fast {
+            return false;
+        }
+        self.fast = fast;
+        if self.rest != sampling.rest {
+            self.rest = sampling.rest;
+            // Spread over another time: what was close together would stay so.
+            self.due.clear();
+        }
+        // Hosts that were listed in the same moment are not asked in the same moment.
+        let bytes = host.as_str().bytes().map(u32::from);
+        self.shift = bytes.fold(7, |sum: u32, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SHIFTS;
+        true
     }
 
     /// Fits the plan to the containers that run.
@@ -61,7 +79,7 @@ impl Sampler {
         for (index, id) in (0u32..).zip(wanted) {
             let soon = self.fast.contains(id);
             let first = match self.rest {
-                Some(rest) if !soon => now + rest * index / many,
+                Some(rest) if !soon => now + (rest / many * index) + rest / many / SHIFTS * self.shift,
                 _ => now,
             };
             let due = self.due.entry(id.clone()).or_insert(first);
@@ -141,10 +159,25 @@ mod tests {
         let mut sampler = Sampler::default();
         sampler.ask(&host, &Sampling { fast: BTreeSet::new(), rest: Some(rest) });
         sampler.plan(running.iter(), now);
-        assert_eq!(sampler.begin(now), [id(0)]);
-        assert_eq!(sampler.begin(now + Duration::from_secs(3)), [id(1), id(2), id(3)]);
+        // Each host has its own moment between two samples.
+        assert_eq!(sampler.begin(now), []);
+        assert_eq!(sampler.begin(now + Duration::from_secs(1)), [id(0)]);
+        assert_eq!(sampler.begin(now + Duration::from_secs(4)), [id(1), id(2), id(3)]);
         // However much is due, only some are under way at once.
         assert_eq!(sampler.begin(now + rest).len(), AT_ONCE - 4);
         assert_eq!(sampler.next(), None);
+    }
+
+    #[test]
+    fn a_longer_round_spreads_them_anew() {
+        let (now, host) = (Instant::now(), HostName::new("a").unwrap());
+        let running: Vec<_> = (0..20).map(id).collect();
+        let mut sampler = Sampler::default();
+        for (seconds, new) in [(20, true), (20, false), (200, true)] {
+            let rest = Some(Duration::from_secs(seconds));
+            assert_eq!(sampler.ask(&host, &Sampling { fast: BTreeSet::new(), rest }), new);
+            sampler.plan(running.iter(), now);
+        }
+        assert_eq!(sampler.begin(now + Duration::from_secs(30)), [id(0), id(1), id(2)]);
     }
 }

@@ -155,8 +155,9 @@ impl Watch<'_> {
                 }
                 Ok(()) = sampling.changed() => {
                     let asked = sampling.borrow_and_update().clone();
-                    self.sampler.ask(&self.actor.host, &asked);
-                    self.plan_samples();
+                    if self.sampler.ask(&self.actor.host, &asked) {
+                        self.plan_samples();
+                    }
                     Ok(())
                 }
                 // Last: of these alone there may be more than can be taken in.

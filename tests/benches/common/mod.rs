@@ -22,6 +22,12 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value that so many percent are not above. Puts them in order.
+pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() * percent / 100).min(values.len() - 1)]
+}
+
 /// `3.21 s (3.05 to 3.40)`: the median, the least and the most, in `unit` with `digits` behind the point.
 pub fn spread(values: &[f64], digits: usize, unit: &str) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);

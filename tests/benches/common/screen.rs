@@ -27,6 +27,11 @@ pub struct Screen {
 impl Screen {
     /// Starts `wharf --fleet FILE`; the clock starts just before.
     pub fn start(fleet: &Path) -> Self {
+        Self::start_with(fleet, &[])
+    }
+
+    /// The same with more words.
+    pub fn start_with(fleet: &Path, words: &[&str]) -> Self {
         let (cols, rows) = SIZE;
         let pair = native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -43,6 +48,7 @@ impl Screen {
         let mut command = CommandBuilder::new(crate::common::program());
         command.arg("--fleet");
         command.arg(fleet);
+        command.args(words);
         command.env("TERM", "xterm-256color");
         let begun = Instant::now();
         let child = pair.slave.spawn_command(command).unwrap();
@@ -52,6 +58,11 @@ impl Screen {
 
     /// Milliseconds from exec until the screen shows what is asked for.
     pub fn until(&mut self, about: &str, shows: impl Fn(&str) -> bool) -> f64 {
+        crate::common::ms(self.when(about, shows) - self.begun)
+    }
+
+    /// When the screen shows what is asked for.
+    pub fn when(&mut self, about: &str, shows: impl Fn(&str) -> bool) -> Instant {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -61,7 +72,7 @@ impl Screen {
             self.bytes += bytes.len();
             self.terminal.process(&bytes);
             if shows(&self.contents()) {
-                return crate::common::ms(at - self.begun);
+                return at;
             }
         }
     }

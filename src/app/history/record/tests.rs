@@ -31,6 +31,7 @@ fn host(name: &str, region: &str, live: Load) -> HostRow {
         region: region.parse().unwrap(),
         replicas: Tally::default(),
         others: 0,
+        running: 0,
         live,
     }
 }
@@ -46,7 +47,8 @@ fn tally() -> Tally {
 /// So many services, each with so many replicas of this age, in the order of an index.
 fn fleet(hosts: usize, services: usize, replicas: usize, age: usize) -> Index {
     let name = |n: usize| -> HostName { format!("h{n}").parse().unwrap() };
-    let mut index = Index { regions: vec!["east".parse().unwrap()], ..Index::default() };
+    let mut index = Index::default();
+    index.regions = vec!["east".parse().unwrap()];
     index.hosts = (0..hosts).map(|n| host(name(n).as_str(), "east", load(5.0, 0))).collect();
     for n in 0..services {
         let id = service(n);
@@ -86,7 +88,7 @@ fn fleet(hosts: usize, services: usize, replicas: usize, age: usize) -> Index {
 }
 
 fn record(history: &mut History, index: &Index, step: i64) {
-    history.record(index, &Observed::default(), &Sums::default(), at(step));
+    history.record(index, &Observed::default(), &Sums::default(), Pace::default(), at(step));
 }
 
 fn cpu(history: &History, of: &Within, step: i64) -> Option<Point> {
@@ -97,7 +99,8 @@ fn cpu(history: &History, of: &Within, step: i64) -> Option<Point> {
 fn sums_without_a_host_are_marked_and_hosts_are_gaps() {
     let mut history = History::default();
     let region = |name: &str| Within::Region(name.parse().unwrap());
-    let mut index = Index { regions: vec!["east".parse().unwrap(), "west".parse().unwrap()], ..Index::default() };
+    let mut index = Index::default();
+    index.regions = vec!["east".parse().unwrap(), "west".parse().unwrap()];
     for (step, a, b, c) in [
         (0, load(10.0, 0), load(20.0, 0), load(1.0, 0)),
         (1, load(10.0, 0), unseen(), load(1.0, 0)),
@@ -161,7 +164,7 @@ fn a_reading_is_taken_once_a_step() {
     let mut history = History::default();
     let now = at(0);
     assert!(history.is_due(now));
-    history.record(&Index::default(), &Observed::default(), &Sums::default(), now);
+    history.record(&Index::default(), &Observed::default(), &Sums::default(), Pace::default(), now);
     assert!(!history.is_due(now) && !history.is_due(now.checked_add(4.seconds()).unwrap()));
     assert!(history.is_due(now.checked_add(5.seconds()).unwrap()));
 }
