@@ -80,7 +80,7 @@ async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
             () = falls => unreachable!(),
         }
     }
-    run.await
+    Box::pin(run).await
 }
 
 /// A visit that takes the terminal's modes, prints half a character, and is gone.

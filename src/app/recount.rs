@@ -21,18 +21,15 @@ impl State {
     /// Counts what changed: of what is seen now, or of the picture held still, in which only what shall be can change.
     pub(super) fn recount(&mut self) {
         let mut index = std::mem::take(&mut self.index);
-        match &self.frozen {
-            Some(frozen) => {
-                index.recount(Basis { observed: &frozen.observed, ..self.basis() }, &Changed::store());
-            }
-            None => {
-                let changed = std::mem::take(&mut self.changed);
-                index.recount(self.basis(), &changed);
-                let pace = self.pace.fit(index.running());
-                if std::mem::replace(&mut self.pace, pace) != pace {
-                    // What is missing hangs on it. It changes once in a long while.
-                    index.recount(self.basis(), &Changed::default());
-                }
+        if let Some(frozen) = &self.frozen {
+            index.recount(Basis { observed: &frozen.observed, ..self.basis() }, &Changed::store());
+        } else {
+            let changed = std::mem::take(&mut self.changed);
+            index.recount(self.basis(), &changed);
+            let pace = self.pace.fit(index.running());
+            if std::mem::replace(&mut self.pace, pace) != pace {
+                // What is missing hangs on it. It changes once in a long while.
+                index.recount(self.basis(), &Changed::default());
             }
         }
         self.index = index;

@@ -108,7 +108,7 @@ pub async fn run(
     inbox: mpsc::Receiver<Msg>,
     outbox: mpsc::Sender<Effect>,
 ) -> Result<Outcome, TermError> {
-    run_with(state, look, inbox, outbox, mpsc::channel(1).1).await
+    Box::pin(run_with(state, look, inbox, outbox, mpsc::channel(1).1)).await
 }
 
 /// [`run`], with visits that are given the terminal when they come.

@@ -149,7 +149,9 @@ impl Store for Notary {
                 }
             }
             if self.mutant == Some(Mutant::SaysNothing) {
-                progress.iter_mut().for_each(|(_, part)| part.waits_for = Text::default());
+                for (_, part) in &mut progress {
+                    part.waits_for = Text::default();
+                }
             }
             self.laws.reported(&fence.region, &progress);
             let is_ending = progress.iter().any(|(_, part)| part.finished);

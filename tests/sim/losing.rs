@@ -243,7 +243,7 @@ async fn a_store_that_is_held_is_not_replaced() {
     reconciler.stop().await;
     let aside = rebuild(&sim, &rebuilt, true).unwrap().unwrap();
     let old = Sqlite::open_read_only(&aside).unwrap();
-    assert_eq!(plain(&*old.desired().await.unwrap()).services, plain(&rebuilt.desired).services);
+    assert_eq!(plain(&old.desired().await.unwrap()).services, plain(&rebuilt.desired).services);
     // Who had the old one open is told, and writes nothing into it.
     let words = sim.store.journal_add(Vec::new()).await.unwrap_err().to_string();
     assert!(words.contains("was removed or replaced while in use: start wharf again"), "{words}");

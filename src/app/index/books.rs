@@ -171,13 +171,10 @@ impl Books {
         let service = key.0.key();
         let unit =
             Unit { key: key.clone(), service, members: Members::new(), from: 0, len: 0, count: Count::default() };
-        let number = match self.free.pop() {
-            Some(number) => number,
-            None => {
-                self.units.push(None);
-                self.units.len() - 1
-            }
-        };
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.units.push(None);
+            self.units.len() - 1
+        });
         if let Some(place) = self.units.get_mut(number) {
             *place = Some(unit);
         }
@@ -216,7 +213,9 @@ impl Books {
         let there = basis.observed.hosts.get(host).into_iter().flat_map(|host| host.containers.keys());
         let mut all: BTreeSet<ContainerId> = there.cloned().collect();
         all.extend(self.members.get(place).into_iter().flat_map(BTreeMap::keys).cloned());
-        all.iter().for_each(|id| self.take_container(basis, host, id, dirty));
+        for id in &all {
+            self.take_container(basis, host, id, dirty);
+        }
     }
 
     /// One container: it may be new, gone, or another's than before.

@@ -265,17 +265,14 @@ impl<'a> Counter<'a> {
         });
         let mut most = 0;
         for ((region, word), times) in self.words {
-            match self.out.failing.last_mut().filter(|(known, ..)| *known == region) {
-                Some((_, failed, commonest)) => {
-                    *failed += times;
-                    if times >= most {
-                        (most, *commonest) = (times, word);
-                    }
+            if let Some((_, failed, commonest)) = self.out.failing.last_mut().filter(|(known, ..)| *known == region) {
+                *failed += times;
+                if times >= most {
+                    (most, *commonest) = (times, word);
                 }
-                None => {
-                    most = times;
-                    self.out.failing.push((region, times, word));
-                }
+            } else {
+                most = times;
+                self.out.failing.push((region, times, word));
             }
         }
         self.out

@@ -158,7 +158,8 @@ impl Laws {
         let (service, region, name) = (service_of(glimpse), &self.hosts[at].region, &glimpse.name);
         let wanted = books.wanted(&service, region, now);
         let stops_first = books.restarts.get(&service).is_some_and(|last| since(*last, now) < UNDER_WAY);
-        let batch = if stops_first { (wanted as f64 * self.defaults.batch_share).ceil().max(1.0) as usize } else { 0 };
+        // A quarter at a time, as the defaults have it.
+        let batch = if stops_first { wanted.div_ceil(4) } else { 0 };
         let floor = wanted.saturating_sub(batch);
         let others: BTreeSet<&str> = books
             .known
