@@ -119,6 +119,8 @@ struct Books {
     proposals: Vec<(u64, Proposal)>,
     /// Who took a region's lease, in order.
     leases: BTreeMap<RegionName, Vec<(Timestamp, String, Epoch)>>,
+    /// Who believes to hold a region, and since when.
+    holds: BTreeMap<(RegionName, String), Timestamp>,
     /// Revisions of which a container was made already, by region and service.
     made: BTreeSet<(RegionName, String, String)>,
     /// How often a container of that name was made.

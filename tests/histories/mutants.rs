@@ -76,17 +76,17 @@ impl Mutant {
         story.proxies = matches!(self, Self::SendsTooEarly | Self::StopsUndrained);
         match self {
             Self::IgnoresOthers => {
-                for step in &mut story.steps {
+                for (at, step) in story.steps.iter_mut().enumerate() {
                     if let What::Command { late, .. } = &mut step.what {
-                        *late = true;
+                        *late = at % 2 == 1;
                     }
                 }
             }
             Self::SharesLeases => {
                 story.reconcilers = 2;
-                let crash = |container| Step { after: 6_000, what: What::Crash { container } };
+                let gone = |container| Step { after: 6_000, what: What::Remove { container } };
                 story.steps.truncate(1);
-                story.steps.extend((0..6).map(crash));
+                story.steps.extend((0..6).map(gone));
             }
             Self::NeverGivesUp => {
                 let command = Command::Deploy { version: Version::Bad, web: 3, api: 1 };

@@ -128,7 +128,9 @@ impl Store for Notary {
             let (laws, who) = (&self.laws, &self.who);
             let taken = self.write(taken, |epoch| laws.leased(&region, who, *epoch)).await?;
             let is_forged = taken.is_none() && self.mutant == Some(Mutant::SharesLeases);
-            Ok(if is_forged { self.laws.epoch(&region) } else { taken })
+            let told = if is_forged { self.laws.epoch(&region) } else { taken };
+            self.laws.holds(&region, who, told.is_some());
+            Ok(told)
         })
     }
 

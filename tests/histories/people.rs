@@ -63,6 +63,8 @@ pub fn open(model: &Fleet, clock: Clock) -> Sqlite {
 /// A reconciler's process.
 pub struct Reconciler {
     pub store: Arc<Notary>,
+    name: String,
+    laws: Arc<Laws>,
     task: JoinHandle<Result<(), ReconcileError>>,
 }
 
@@ -78,11 +80,12 @@ impl Reconciler {
         };
         let shared: Arc<dyn Store> = store.clone();
         let task = tokio::spawn(reconcile::run(model.clone(), shared, options, CancellationToken::new()));
-        Self { store, task }
+        Self { store, name: name.to_owned(), laws: laws.clone(), task }
     }
 
     /// As `kill -9`, wherever it is: nothing is finished, nothing released.
     pub fn kill(self) {
+        self.laws.gone(Some(&self.name));
         self.task.abort();
     }
 

@@ -32,7 +32,7 @@ pub struct Ended {
     pub operations: u64,
     pub requests: u64,
     pub seconds: f64,
-    /// The same for the same seed.
+    /// A number for all that was asked of the hosts, and when.
     pub trace: u64,
 }
 
@@ -158,10 +158,12 @@ impl Stage {
         let mut late: Option<Plan> = None;
         for step in &story.steps {
             tokio::time::sleep(Duration::from_millis(step.after)).await;
-            if let Some(plan) = late.take() {
+            // What was planned before is accepted after what happened since.
+            let earlier = late.take();
+            late = self.happen(step).await;
+            if let Some(plan) = earlier {
                 self.operators.accept(plan).await;
             }
-            late = self.happen(step).await;
             self.judge().await?;
         }
         if let Some(plan) = late {
@@ -265,6 +267,7 @@ impl Stage {
             What::Sleep => {
                 let db = rusqlite::Connection::open(&self.model.store).unwrap();
                 db.execute("UPDATE lease SET until = 0", []).unwrap();
+                self.laws.gone(None);
             }
             What::Store { reconciler, lost, times } => {
                 let how = if lost { Misfortune::AnswerLost } else { Misfortune::Fails };

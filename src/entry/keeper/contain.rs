@@ -1,6 +1,8 @@
 //! The container of a proxy: made, started, replaced by another one without a refused connection, taken away.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Pace, Proxy, Work};
 use crate::{

@@ -139,6 +139,30 @@ impl Laws {
         }
     }
 
+    /// Law 6: somebody was told that a region is theirs, or that it is not.
+    pub fn holds(&self, region: &RegionName, who: &str, is_theirs: bool) {
+        let now = self.clock.now();
+        let mut books = self.books.lock().unwrap();
+        let key = (region.clone(), who.to_owned());
+        if !is_theirs {
+            books.holds.remove(&key);
+            return;
+        }
+        let believes = |((of, by), at): &(&(RegionName, String), &Timestamp)| {
+            of == region && by != who && since(**at, now) < super::super::people::LEASE / 2
+        };
+        if let Some((_, other)) = books.holds.iter().find(believes).map(|(key, _)| key.clone()) {
+            self.broke(&mut books, Law::Lease, format!("{who} and {other} both hold {region}"));
+        }
+        books.holds.insert(key, now);
+    }
+
+    /// Nobody of that name believes anything any more; or nobody at all, when the machine slept.
+    pub fn gone(&self, who: Option<&str>) {
+        let mut books = self.books.lock().unwrap();
+        books.holds.retain(|(_, by), _| who.is_some_and(|who| by != who));
+    }
+
     /// The epoch of a region's lease, whoever has it.
     pub fn epoch(&self, region: &RegionName) -> Option<Epoch> {
         let books = self.books.lock().unwrap();

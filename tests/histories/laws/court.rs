@@ -16,7 +16,7 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// A container of one name is not made more often in one history.
 const MOST_CREATES: u32 = 25;
 /// What was wanted so lately may still be under way.
-const UNDER_WAY: Duration = Duration::from_secs(20);
+const UNDER_WAY: Duration = Duration::from_secs(6);
 
 impl Laws {
     /// Everything that others have here stays as it is.
