@@ -17,6 +17,8 @@ const SETTLED: Duration = Duration::from_secs(3);
 const MOST_CREATES: u32 = 25;
 /// What was wanted so lately may still be under way.
 const UNDER_WAY: Duration = Duration::from_secs(6);
+/// What was not wanted within this time may be stopped still: a copy drains first.
+const DRAINING: Duration = Duration::from_secs(20);
 
 impl Laws {
     /// Everything that others have here stays as it is.
@@ -279,7 +281,7 @@ impl Books {
             .desired
             .iter()
             .enumerate()
-            .filter(|(at, _)| self.desired.get(at + 1).is_none_or(|(until, _)| since(*until, now) < UNDER_WAY));
+            .filter(|(at, _)| self.desired.get(at + 1).is_none_or(|(until, _)| since(*until, now) < DRAINING));
         lately.clone().count() > 0 && lately.into_iter().all(|(_, (_, desired))| is(desired))
     }
 }
