@@ -37,6 +37,7 @@ mod replace;
 mod retention;
 mod rows;
 mod schema;
+mod shared;
 mod sign;
 mod sqlite;
 #[cfg(test)]

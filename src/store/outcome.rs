@@ -1,25 +1,24 @@
 //! How operations go on and end. Every change of state is here, and only an open operation changes its state.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::{
     StoreError,
-    accept::{Book, assign, next_generation, pairs, share},
+    accept::{Book, assign, next_generation, pairs},
     audit,
     conflict::{self, Thing, Touch},
     drain,
     error::Fault,
     open::Tx,
     read,
-    rows::{self, add_journal, from_json, hex, signed, to_json},
+    rows::{self, add_journal, from_json, hex, to_json},
+    shared,
 };
 use crate::{
     model::{
         Assignment, CommandId, Generation, Intent, JournalEntry, Operation, OperationState, Paused, Progress,
-        RegionName, ReplicaOf, StackName, StackShared,
+        RegionName, ReplicaOf,
     },
     text::Text,
 };
@@ -68,49 +67,13 @@ pub(super) fn settle(tx: &Tx<'_>, id: CommandId, at: Timestamp) -> Result<(), Fa
     }
     let operation = require(tx, id)?;
     if let OperationState::RollingBack { reason, .. } = &operation.state {
-        clear_stacks(tx, &operation, &brought(tx, &operation)?)?;
+        shared::clear(tx, &operation, &shared::brought(tx, &operation)?)?;
         return finish(tx, &operation, &OperationState::RolledBack { at, reason: reason.clone() }, "", at);
     }
     if let Intent::Remove { stack, service: None } = &operation.intent {
-        clear_stacks(tx, &operation, std::slice::from_ref(stack))?;
+        shared::clear(tx, &operation, std::slice::from_ref(stack))?;
     }
     finish(tx, &operation, &OperationState::Converged { at }, &drain::epilogue(tx, &operation)?, at)
-}
-
-/// Once the last container of a stack that was taken away is gone, so is what its services shared; but not when
-/// somebody has deployed it again since.
-fn clear_stacks(tx: &Tx<'_>, operation: &Operation, stacks: &[StackName]) -> Result<(), Fault> {
-    let mut is_changed = false;
-    for stack in stacks {
-        let touch = conflict::touched(tx, Thing::Stack(stack))?;
-        if touch.and_then(|touch| touch.operation) == Some(operation.id) && !is_used(tx, stack)? {
-            share(tx, stack, None)?;
-            is_changed = true;
-        }
-    }
-    if is_changed {
-        // It is not the same state any more; but nobody's decision, so that no plan is refused for it.
-        next_generation(tx)?;
-    }
-    Ok(())
-}
-
-/// A service of the stack is wanted somewhere.
-pub(super) fn is_used(tx: &Tx<'_>, stack: &StackName) -> Result<bool, Fault> {
-    let mut wanted = tx.sql.prepare_cached("SELECT 1 FROM assignment WHERE substr(service, 1, length(?1)) = ?1")?;
-    Ok(wanted.exists([format!("{stack}/")])?)
-}
-
-/// Stacks that were not there before the operation.
-fn brought(tx: &Tx<'_>, operation: &Operation) -> Result<Vec<StackName>, Fault> {
-    let shared = shared_before(tx, operation)?;
-    Ok(shared.into_iter().filter(|(_, before)| before.is_none()).map(|(stack, _)| stack).collect())
-}
-
-fn shared_before(tx: &Tx<'_>, operation: &Operation) -> Result<BTreeMap<StackName, Option<StackShared>>, Fault> {
-    let before: String =
-        tx.sql.query_row("SELECT stacks FROM operation WHERE id = ?", [hex(operation.id)], |row| row.get(0))?;
-    from_json("operation stacks", &before)
 }
 
 fn require(tx: &Tx<'_>, id: CommandId) -> Result<Operation, Fault> {
@@ -339,7 +302,7 @@ fn put_back(tx: &Tx<'_>, operation: &Operation, by: &str, at: Timestamp, has_beg
         will.entry(service.clone()).or_default().insert(region.clone(), before);
     }
     let cordoned = drain::cordon(tx, operation, &mut generation, by, at)?;
-    put_stacks_back(tx, operation, generation, by, at, has_begun)?;
+    shared::put_back(tx, operation, generation, by, at, has_begun)?;
     let_go(tx, operation, &will)?;
     let words = match words.len() {
         0 => String::new(),
@@ -364,45 +327,6 @@ fn let_go(tx: &Tx<'_>, operation: &Operation, back: &Book) -> Result<(), Fault> 
             let key = params![host, container];
             tx.sql.execute("DELETE FROM adopted WHERE host = ? AND container = ?", key)?;
         }
-    }
-    Ok(())
-}
-
-/// Puts back what stacks shared, unless someone else has changed it since or runs services on it by now.
-fn put_stacks_back(
-    tx: &Tx<'_>,
-    operation: &Operation,
-    mut generation: Option<Generation>,
-    by: &str,
-    at: Timestamp,
-    has_begun: bool,
-) -> Result<(), Fault> {
-    for (name, shared) in shared_before(tx, operation)? {
-        // By what it shares, its containers are still reached while they drain: see `clear_stacks`.
-        if shared.is_none() && has_begun {
-            continue;
-        }
-        let thing = Thing::Stack(&name);
-        if conflict::touched(tx, thing)?.and_then(|touch| touch.operation) != Some(operation.id) {
-            continue;
-        }
-        let others = tx
-            .sql
-            .prepare(
-                "SELECT 1 FROM assignment a JOIN touch t ON kind = 'service' AND key = service AND t.region = a.region
-                 WHERE substr(service, 1, length(?1)) = ?1 AND generation > ?2 AND t.operation IS NOT ?3",
-            )?
-            .exists(params![format!("{name}/"), signed(operation.generation.0), hex(operation.id)])?;
-        if others {
-            continue;
-        }
-        let generation = match generation {
-            Some(generation) => generation,
-            None => *generation.insert(next_generation(tx)?),
-        };
-        share(tx, &name, shared.as_ref())?;
-        let did = "put back to what it was".to_owned();
-        conflict::touch(tx, thing, &Touch { generation, at, did, by: by.to_owned(), operation: Some(operation.id) })?;
     }
     Ok(())
 }

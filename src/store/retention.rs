@@ -79,7 +79,7 @@ pub(super) fn tidy(tx: &Tx<'_>) -> Result<(), Fault> {
     for table in ["progress", "operation_stack"] {
         tx.sql.execute(&format!("DELETE FROM {table} WHERE operation NOT IN (SELECT id FROM operation)"), [])?;
     }
-    // What a stack shared goes when the last that was wanted of it has been gone for long: see `outcome::clear_stacks`.
+    // What a stack shared goes when the last that was wanted of it has been gone for long: see `shared::clear`.
     let long_ago = tx.now().checked_sub(LEAVING).map_or(i64::MIN, nanos);
     tx.sql.execute(
         "DELETE FROM stack WHERE NOT EXISTS (SELECT 1 FROM assignment WHERE substr(service, 1, length(name) + 1) = name || '/')

@@ -19,7 +19,7 @@ use super::{
     notary::Misfortune,
     people::{Operators, Reconciler, SECRET},
     story::{Command, Cut, Fault, Step, Story, What},
-    truth::{as_wanted, is_ours, model_of},
+    truth::{as_wanted, ends_told, is_ours, model_of},
 };
 
 /// When the troubles have ceased, everything comes to its end within this time.
@@ -362,14 +362,7 @@ impl Stage {
         for operation in &all {
             let query = JournalQuery { command: Some(operation.id), limit: 1000, ..JournalQuery::default() };
             let lines = self.operators.store.journal(query).await.unwrap();
-            let prefix = format!("{}: ", operation.intent.summary());
-            let ends = ["converged", "failed: ", "rolled back", "aborted by ", "superseded by "];
-            let is_end = |what: &str| {
-                let told = what.strip_prefix(prefix.as_str());
-                what.starts_with("done at once")
-                    || told.is_some_and(|told| ends.iter().any(|end| told.starts_with(end)))
-            };
-            let told = lines.iter().filter(|line| is_end(line.what.as_str())).count();
+            let told = ends_told(operation, &lines);
             if told != 1 {
                 let words = format!("{} has {told} ends in the journal", operation.intent.summary());
                 self.laws.say(Law::Commands, words);

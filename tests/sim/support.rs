@@ -22,7 +22,7 @@ use wharf::{
 pub use super::made::{ask, checked, run, service, stack};
 use super::{
     guard::{Guard, is_ours, service_of},
-    truth::{as_wanted, model_of},
+    truth::{as_wanted, ends_told, model_of},
 };
 
 /// Nothing here takes so long on a machine that is alive.
@@ -315,16 +315,8 @@ impl Sim {
         for operation in self.store.operations(query).await.unwrap() {
             let query = JournalQuery { command: Some(operation.id), limit: 1000, ..JournalQuery::default() };
             let lines = self.store.journal(query).await.unwrap();
-            let prefix = format!("{}: ", operation.intent.summary());
-            let ends = ["converged", "failed: ", "rolled back", "aborted by ", "superseded by "];
-            let is_final = |what: &str| {
-                let told = what.strip_prefix(prefix.as_str());
-                what.starts_with("done at once")
-                    || told.is_some_and(|told| ends.iter().any(|end| told.starts_with(end)))
-            };
-            let finals: Vec<_> = lines.iter().filter(|line| is_final(line.what.as_str())).collect();
             let most = usize::from(operation.state.is_final());
-            assert_eq!(finals.len(), most, "{}: {finals:#?}", operation.intent.summary());
+            assert_eq!(ends_told(&operation, &lines), most, "{}: {lines:#?}", operation.intent.summary());
         }
         let mut slots = BTreeSet::new();
         for (host, glimpse) in self.peek().iter().filter(|(_, it)| is_ours(it)) {

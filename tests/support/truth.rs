@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use wharf::{
-    model::{Connect, Defaults, Desired, Fleet, Host, Region, RevisionNo, label, since},
+    model::{Connect, Defaults, Desired, Fleet, Host, JournalEntry, Operation, Region, RevisionNo, label, since},
     sim::{self, Glimpse, Standing},
 };
 
@@ -110,4 +110,15 @@ pub fn as_wanted(desired: &Desired, truth: impl IntoIterator<Item = (String, Gli
         Some((host, replica)) => Err(format!("{replica} is on {host} and not wanted")),
         None => Ok(()),
     }
+}
+
+/// How many lines of the journal say that an operation has ended.
+pub fn ends_told(operation: &Operation, lines: &[JournalEntry]) -> usize {
+    let prefix = format!("{}: ", operation.intent.summary());
+    let ends = ["converged", "failed: ", "rolled back", "aborted by ", "superseded by "];
+    let is_end = |what: &str| {
+        let told = what.strip_prefix(prefix.as_str());
+        what.starts_with("done at once") || told.is_some_and(|told| ends.iter().any(|end| told.starts_with(end)))
+    };
+    lines.iter().filter(|line| is_end(line.what.as_str())).count()
 }
