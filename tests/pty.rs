@@ -121,6 +121,24 @@ fn a_shell_whose_link_is_lost_leaves_the_terminal_as_it_was() {
     assert!(!pty.is_raw());
 }
 
+/// Keys belong to whoever has the terminal, also where it was lent the moment that the dashboard began to wait for a key.
+#[test]
+fn keys_go_to_the_shell_and_to_nobody_else() {
+    let mut pty = start();
+    pty.type_bytes(b"5");
+    for _ in 0..20 {
+        pty.type_bytes(b"E");
+        pty.wait_text("rude shell");
+        pty.type_bytes(b"q");
+        pty.wait("the dashboard again", |screen| {
+            let text = screen.contents();
+            text.contains("the connection broke") && !text.contains("rude shell")
+        });
+    }
+    pty.type_bytes(b"qq");
+    assert!(pty.exit().success());
+}
+
 fn start_with(how: &str, env: &[(&str, &str)]) -> Pty {
     let mut all = vec![("WHARF_TEST_PTY", how)];
     all.extend_from_slice(env);

@@ -12,6 +12,7 @@ mod input;
 mod join;
 mod outbox;
 mod passthrough;
+mod reader;
 mod run;
 mod signals;
 pub mod term;

@@ -2,7 +2,6 @@
 
 use std::{task::Poll, time::Duration};
 
-use crossterm::event::EventStream;
 use futures::{FutureExt, StreamExt};
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
@@ -18,6 +17,7 @@ use super::{
     input,
     join::Joiner,
     outbox::Outbox,
+    reader::Reader,
     signals::Signals,
     term::{self, TermError},
     theme::Theme,
@@ -74,9 +74,6 @@ impl From<Theme> for Look {
         Self { theme: watch::channel(theme).1, alerts: Alerts::default() }
     }
 }
-
-/// The library's reader lets go of the terminal within this time.
-const LET_GO: Duration = Duration::from_millis(1);
 
 struct Loop {
     state: State,
@@ -157,7 +154,7 @@ impl Loop {
         let (w, h) = crossterm::terminal::size()?;
         self.take(Msg::Resize(w, h));
         self.draw()?;
-        let mut events = EventStream::new();
+        let mut events = Reader::new();
         let mut next_tick = Instant::now() + TICK;
         let mut open = true;
         let mut visit = None;
@@ -170,14 +167,14 @@ impl Loop {
             if std::mem::take(&mut self.suspend) {
                 drop(events);
                 self.stop_and_go_on(&mut signals.resumed).await?;
-                events = EventStream::new();
+                events = Reader::new();
             }
             if let Some(visit) = visit.take() {
-                drop(events);
+                events.let_go();
                 if let Some(outcome) = self.host(visit, &mut signals).await? {
                     return Ok(outcome);
                 }
-                events = EventStream::new();
+                events = Reader::new();
             }
             self.draw()?;
             if self.writer.is_lost() {
@@ -355,8 +352,6 @@ impl Loop {
     /// Gives the terminal to a visit, and takes it again when that is over. Some outcome ends the program.
     async fn host(&mut self, visit: Visit, signals: &mut Signals) -> Result<Option<Outcome>, TermError> {
         self.writer.settle(SETTLE);
-        // The library's own reader has let go of the terminal when this returns.
-        let _ = crossterm::event::poll(LET_GO);
         term::lend(visit.banner())?;
         let stayed = visit::stay(visit, &self.writer, signals).await;
         self.writer.settle(SETTLE);
