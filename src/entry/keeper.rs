@@ -119,6 +119,8 @@ enum Pace {
 struct Told {
     view: Option<ProxyView>,
     at: Instant,
+    /// It was not as what was told before.
+    is_new: bool,
 }
 
 struct Work<P> {
@@ -183,20 +185,22 @@ impl<P: Place + Sync> Work<P> {
         }
     }
 
-    /// Tells what is seen: at once when something changed, else now and then.
+    /// Tells what is seen: at once when something changed, and once more in the next look, for whoever counts only looks
+    /// that began after a wish of theirs: the first may have begun a moment before that was noted. Else now and then.
     async fn publish(&mut self, view: Option<ProxyView>) {
-        let is_news = match &self.told {
+        let is_new = match &self.told {
             None => true,
             Some(told) => match (&told.view, &view) {
                 (None, None) => false,
-                (Some(before), Some(now)) => told.at.elapsed() >= COUNTERS || !now.stands_as(before),
+                (Some(before), Some(now)) => !now.stands_as(before),
                 _ => true,
             },
         };
-        if !is_news {
+        let is_due = self.told.as_ref().is_some_and(|told| told.is_new || told.at.elapsed() >= COUNTERS);
+        if !is_new && (view.is_none() || !is_due) {
             return;
         }
-        self.told = Some(Told { view: view.clone(), at: Instant::now() });
+        self.told = Some(Told { view: view.clone(), at: Instant::now(), is_new });
         let update = HostUpdate { host: self.host.clone(), change: HostChange::Proxy(view.map(Box::new)) };
         // Whoever listened is gone; then this ends soon.
         drop(self.tell.send(update).await);

@@ -81,6 +81,9 @@ pub fn play(story: &Story, mutant: Option<Mutant>) -> Result<Ended, Broken> {
     fastrand::seed(story.seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
+        // Timers are kept by whole milliseconds since the runtime's start, which was a moment ago by the machine's clock.
+        // After one of them the time is a whole one, and so all that follows is the same each time.
+        tokio::time::sleep(Duration::from_millis(1)).await;
         let mut stage = Stage::set(story, mutant).await;
         let ended = stage.play(story).await;
         if stage.laws.tells() {

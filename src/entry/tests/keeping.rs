@@ -231,6 +231,14 @@ impl Kept {
         }
     }
 
+    /// What is told next.
+    pub(super) async fn next(&mut self) -> ProxyView {
+        match self.told.recv().await {
+            Some(HostUpdate { change: HostChange::Proxy(Some(view)), .. }) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Until these and no others are there, whether they answer or not.
     pub(super) async fn until_listed(&mut self, slots: &[u32]) {
         let digest = self.wanted.borrow().as_ref().unwrap().structure.digest();

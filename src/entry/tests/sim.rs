@@ -1,11 +1,12 @@
 //! A keeper and a watch with a simulated engine: the whole way through the Docker API, and the simulated proxy's words.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
 use super::keeping::{Kept, backend_name, spec};
 use crate::{
+    clock::Clock,
     engine::{MemoryDial, open_memory},
     entry::{Keeper, Watch},
     model::{Bind, FleetName, HostName, RegionName},
@@ -52,4 +53,27 @@ async fn a_simulated_proxy_is_kept_like_a_real_one() {
     kept.until_listed(&[]).await;
     assert_eq!(kept.last.as_ref().unwrap().problem, "");
     kept.gone().await;
+}
+
+/// Whoever counts only looks that began after a wish of theirs may have noted it a moment after the first such look began.
+#[tokio::test(start_paused = true)]
+async fn what_has_changed_is_told_in_two_looks() {
+    let simulated = crate::sim::Fleet::in_memory(1, Clock::running(), 1);
+    let engine = simulated.hosts()[0].engine.clone();
+    let (fleet, host) = (FleetName::new("simmed").unwrap(), HostName::new("h1").unwrap());
+    let near: Arc<Engine> = engine.clone();
+    let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
+    let (sender, receiver) = watch::channel(Some(spec(8080, &[(1, 32768)])));
+    let (tell, told) = mpsc::channel(100);
+    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle, tell, receiver);
+    let mut kept = Kept::of(sender, told, keeper);
+    kept.until_listed(&[1]).await;
+    // Until nothing is on its way any more.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    kept.want(|spec| spec.members.get_mut(&backend_name()).unwrap().servers.clear());
+    kept.until_listed(&[]).await;
+    let (first, began) = (kept.last.take().unwrap(), tokio::time::Instant::now());
+    let second = kept.next().await;
+    assert!(second.stands_as(&first) && second.at > first.at, "{first:?} {second:?}");
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
