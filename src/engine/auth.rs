@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose};
+use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
     error::{ErrorKind, Fault},
     image::{HUB, ImageName},
+    session::Session,
 };
 
 /// A helper may ask a key ring or a cloud, but must not hang.
@@ -49,8 +51,21 @@ struct Helped {
     secret: String,
 }
 
+/// The headers that carry an image's credentials to an engine. Engines in this process have no registry that asks for any.
+pub(crate) async fn headers(session: &Session, image: &str) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::new();
+    let found = if session.is_in_process { None } else { header(image).await? };
+    if let Some(auth) = found {
+        let mut value = HeaderValue::from_str(&auth)
+            .map_err(|_| Fault::new(ErrorKind::Invalid, "the credentials do not fit into a header", ""))?;
+        value.set_sensitive(true);
+        headers.insert("x-registry-auth", value);
+    }
+    Ok(headers)
+}
+
 /// The value of `X-Registry-Auth` for an image; none where there are no credentials for its registry.
-pub(crate) async fn header(image: &str) -> Result<Option<String>, Fault> {
+async fn header(image: &str) -> Result<Option<String>, Fault> {
     let directory = std::env::var_os("DOCKER_CONFIG")
         .map(std::path::PathBuf::from)
         .or_else(|| directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".docker")));

@@ -280,13 +280,7 @@ impl Handle {
         let session = self.reader.session(tried)?;
         let name = ImageName::parse(image);
         let result = async {
-            let mut headers = HeaderMap::new();
-            if let Some(auth) = auth::header(image).await? {
-                let mut value = HeaderValue::from_str(&auth)
-                    .map_err(|_| Fault::new(ErrorKind::Invalid, "the credentials do not fit into a header", ""))?;
-                value.set_sensitive(true);
-                headers.insert("x-registry-auth", value);
-            }
+            let headers = auth::headers(&session, image).await?;
             let from = wire_http::encode(name.repository);
             let tag = wire_http::encode(name.digest.unwrap_or_else(|| name.tag_or_latest()));
             let path = format!("/images/create?fromImage={from}&tag={tag}");

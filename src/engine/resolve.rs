@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
 
 use super::{
     auth,
@@ -70,13 +70,7 @@ impl Reader {
         let tried = "look up an image in its registry";
         let session = self.session(tried)?;
         let asked = async {
-            let mut headers = HeaderMap::new();
-            if let Some(auth) = auth::header(image).await? {
-                let mut value = HeaderValue::from_str(&auth)
-                    .map_err(|_| Fault::new(ErrorKind::Invalid, "the credentials do not fit into a header", ""))?;
-                value.set_sensitive(true);
-                headers.insert("x-registry-auth", value);
-            }
+            let headers = auth::headers(&session, image).await?;
             let path = format!("/distribution/{}:{}/json", slashes(name.repository), slashes(name.tag_or_latest()));
             let response = session.http.send(Method::GET, &path, headers, None).await?;
             let body = http_body_util::BodyExt::collect(http_body_util::Limited::new(response.into_body(), 1 << 20))

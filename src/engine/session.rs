@@ -39,6 +39,8 @@ pub(crate) struct Session {
     fleet: FleetName,
     pub clock: Clock,
     pub http: Http,
+    /// The engine is simulated by this process.
+    pub is_in_process: bool,
     pub docker: Docker,
     /// The API's minor version in use.
     pub minor: u32,
@@ -119,6 +121,7 @@ impl Session {
             fleet: fleet.clone(),
             clock,
             http,
+            is_in_process: matches!(way, Way::Memory(_)),
             docker,
             minor,
             version,

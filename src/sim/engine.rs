@@ -1,5 +1,6 @@
 //! One simulated engine: its state, its clock and how it is told what to do.
 
+use super::bell::Bell;
 use super::container::Container;
 use super::events::Log;
 use super::exec::Exec;
@@ -17,7 +18,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 /// What an engine says about the machine it runs on.
 #[derive(Debug, Clone)]
@@ -95,9 +95,9 @@ pub struct Engine {
     pub(super) registry: Arc<Registry>,
     /// The wires to the other hosts.
     pub(super) net: Arc<Net>,
-    pub(super) link: watch::Sender<Link>,
+    pub(super) link: Bell<Link>,
     /// Counts every event and every silent change that waiters must see.
-    pub(super) changed: watch::Sender<u64>,
+    pub(super) changed: Bell<()>,
     state: Mutex<State>,
     runtime: Option<Handle>,
     me: Weak<Engine>,
@@ -142,8 +142,8 @@ impl Engine {
             clock,
             registry,
             net,
-            link: watch::Sender::new(Link::Up),
-            changed: watch::Sender::new(0),
+            link: Bell::new(Link::Up),
+            changed: Bell::new(()),
             state: Mutex::new(state),
             runtime: Handle::try_current().ok(),
             me: me.clone(),
@@ -177,13 +177,13 @@ impl Engine {
 
     /// Makes the engine reachable or not. What hung goes on when it is up again.
     pub fn set_link(&self, link: Link) {
-        self.link.send_replace(link);
+        self.link.ring(link);
         self.reach_proxies(link);
     }
 
     /// Whether the engine can be reached.
     pub fn link(&self) -> Link {
-        *self.link.borrow()
+        self.link.get()
     }
 
     /// How many requests have come in, answered or not.
@@ -196,18 +196,12 @@ impl Engine {
     }
 
     pub(super) fn touch(&self) {
-        self.changed.send_modify(|count| *count += 1);
-    }
-
-    /// Waits until the link, as `seen` tells it, is as wanted.
-    pub(super) async fn until(&self, seen: &mut watch::Receiver<Link>, wanted: impl Fn(Link) -> bool) {
-        // The sender lives in self, so it cannot be gone.
-        let _ = seen.wait_for(|link| wanted(*link)).await;
+        self.changed.ring(());
     }
 
     /// Waits while the engine hangs.
     pub(super) async fn awake(&self) {
-        self.until(&mut self.link.subscribe(), |link| link != Link::Hung).await;
+        self.link.listen().until(|link| link != Link::Hung).await;
     }
 
     /// Runs `act` after a while, unless the engine is gone by then.
@@ -229,14 +223,14 @@ impl Engine {
 
     /// Waits until `ready` gives something, looking again after every change.
     pub(super) async fn when<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
-        let mut changed = self.changed.subscribe();
+        let mut changed = self.changed.listen();
         loop {
-            changed.borrow_and_update();
+            changed.look();
             if let Some(found) = ready(&mut self.lock()) {
                 return found;
             }
             // The sender lives in self.
-            let _ = changed.changed().await;
+            changed.rung().await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The event log of an engine and `GET /events`.
 
+use super::bell::Ear;
 use super::container::Container;
 use super::engine::{Engine, State};
 use super::query::{Filters, Query};
@@ -10,7 +11,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Events an engine remembers for `since`. Docker keeps 256; more room here spares slow test readers a gap.
 const KEPT: usize = 1024;
@@ -117,7 +117,7 @@ impl Engine {
     pub(super) fn emit(&self, state: &mut State, kind: Kind, action: &str, id: &str, attributes: Value) {
         let event = Event { at: self.clock.now(), kind, action: action.to_owned(), id: id.to_owned(), attributes };
         state.events.push(event);
-        self.changed.send_modify(|count| *count += 1);
+        self.changed.ring(());
     }
 
     /// An event of a container: its labels, image and name, and what is particular to the action.
@@ -129,7 +129,7 @@ impl Engine {
     pub(super) fn events(self: Arc<Self>, query: &Query) -> Answer {
         let filters = query.filters()?;
         let (since, until) = (query.moment("since")?, query.moment("until")?);
-        let changed = self.changed.subscribe();
+        let changed = self.changed.listen();
         let next = {
             let state = self.lock();
             if since.is_some() { state.events.dropped } else { state.events.end() }
@@ -151,7 +151,7 @@ fn attributes(container: &Container, more: &[(&str, String)]) -> Value {
 
 struct Reader {
     engine: Arc<Engine>,
-    changed: watch::Receiver<u64>,
+    changed: Ear<()>,
     filters: Filters,
     next: u64,
     since: Option<Timestamp>,
@@ -182,16 +182,16 @@ async fn read(mut reader: Reader) -> Option<(std::io::Result<Bytes>, Reader)> {
     loop {
         reader.engine.awake().await;
         // Mark as seen before looking, so that nothing that comes meanwhile is slept through.
-        reader.changed.borrow_and_update();
+        reader.changed.look();
         if let Some(event) = reader.take() {
             return Some((Ok(reply::line(&event.json())), reader));
         }
         let left = reader.until.map(|until| until.duration_since(reader.engine.clock.now()));
         match left {
-            None => reader.changed.changed().await.ok()?,
+            None => reader.changed.rung().await,
             Some(left) => {
                 let left = std::time::Duration::try_from(left).ok()?;
-                tokio::time::timeout(left, reader.changed.changed()).await.ok()?.ok()?;
+                tokio::time::timeout(left, reader.changed.rung()).await.ok()?;
             }
         }
     }

@@ -284,11 +284,11 @@ impl Drop for Fleet {
 
 /// Takes connections while the engine is there; while it is down nothing listens, so dialling is refused.
 async fn accept(engine: Arc<Engine>, listener: UnixListener, path: PathBuf) {
-    let mut link = engine.link.subscribe();
+    let mut link = engine.link.listen();
     let mut listener = Some(listener);
     loop {
         let Some(open) = &listener else {
-            engine.until(&mut link, |link| link != Link::Down).await;
+            link.until(|link| link != Link::Down).await;
             let _ = std::fs::remove_file(&path);
             listener = UnixListener::bind(&path).ok();
             if listener.is_none() {
@@ -302,7 +302,7 @@ async fn accept(engine: Arc<Engine>, listener: UnixListener, path: PathBuf) {
                 // Out of file descriptors: others will be closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
-            () = engine.until(&mut link, |link| link == Link::Down) => listener = None,
+            () = link.until(|link| link == Link::Down) => listener = None,
         }
     }
 }

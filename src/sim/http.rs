@@ -43,8 +43,8 @@ impl Engine {
         mut io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         who: Option<Arc<str>>,
     ) {
-        let mut link = self.link.subscribe();
-        let now = *link.borrow_and_update();
+        let mut link = self.link.listen();
+        let now = link.look();
         match now {
             Link::Down => return,
             Link::Noise => {
@@ -62,7 +62,7 @@ impl Engine {
             biased;
             // Errors are the client's going away, or a scripted fault.
             _ = connection => {}
-            () = self.until(&mut link, |link| matches!(link, Link::Down | Link::Noise)) => {}
+            () = link.until(|link| matches!(link, Link::Down | Link::Noise)) => {}
         }
     }
 

@@ -161,7 +161,7 @@ impl Want {
 }
 
 async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
-    let mut changed = follow.engine.changed.subscribe();
+    let mut changed = follow.engine.changed.listen();
     loop {
         follow.engine.awake().await;
         if !follow.ready.is_empty() {
@@ -177,7 +177,7 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
         if !follow.want.follow {
             return None;
         }
-        changed.borrow_and_update();
+        changed.look();
         let (now, new, due, stays) = {
             let state = follow.engine.lock();
             // Under the lock, so that nothing is said at a moment that counts as read already.
@@ -197,7 +197,7 @@ async fn read(mut follow: Follow) -> Option<(std::io::Result<Bytes>, Follow)> {
         }
         let due = due.unwrap_or_else(|| clock::plus(now, LOOK_AHEAD)).min(follow.until);
         let wait = Duration::try_from(due.duration_since(now) + SignedDuration::from_millis(1)).unwrap_or_default();
-        let _ = tokio::time::timeout(wait, changed.changed()).await;
+        let _ = tokio::time::timeout(wait, changed.rung()).await;
     }
 }
 

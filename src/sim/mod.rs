@@ -11,6 +11,7 @@
 
 mod archive;
 mod attach;
+mod bell;
 mod clock;
 mod container;
 mod create;
@@ -53,6 +54,7 @@ mod world;
 mod tests;
 
 pub use crate::clock::Clock;
+pub use bell::Ear;
 pub use engine::{Engine, Profile};
 pub use fleet::{Fleet, SimHost};
 pub use life::Outage;

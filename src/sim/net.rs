@@ -3,6 +3,7 @@
 //!
 //! Behind one lock, taken after an engine's and never before it.
 
+use super::bell::{Bell, Ear};
 use super::container::{Container, Health, OpenPort, Status};
 use super::engine::{Engine, State};
 use super::kind::Kind;
@@ -14,7 +15,6 @@ use crate::model::label;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What is known about a port that was open once.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ pub(super) struct Net {
     clock: Clock,
     wires: Mutex<Wires>,
     /// Counts what ends the connections to a proxy's command line.
-    cuts: watch::Sender<u64>,
+    cuts: Bell<()>,
 }
 
 impl Wires {
@@ -70,7 +70,7 @@ fn touch(proxy: &Proxy, now: f64) -> Duration {
 
 impl Net {
     pub(super) fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { clock, wires: Mutex::default(), cuts: watch::Sender::new(0) })
+        Arc::new(Self { clock, wires: Mutex::default(), cuts: Bell::new(()) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Wires> {
@@ -117,7 +117,7 @@ impl Net {
     }
 
     fn cut(&self) {
-        self.cuts.send_modify(|count| *count += 1);
+        self.cuts.ring(());
     }
 
     fn start(&self, id: &str, birth: Birth<'_>, is_reached: bool) -> Result<(), NoConfig> {
@@ -217,15 +217,14 @@ impl Net {
         proxy.listener(port).map(|listener| (listener, proxy.generation))
     }
 
-    pub(super) fn changed(&self) -> watch::Receiver<u64> {
-        self.cuts.subscribe()
+    pub(super) fn changed(&self) -> Ear<()> {
+        self.cuts.listen()
     }
 
     /// Waits until a connection of a generation is cut.
-    pub(super) async fn gone(&self, cuts: &mut watch::Receiver<u64>, id: &str, generation: u64) {
+    pub(super) async fn gone(&self, cuts: &mut Ear<()>, id: &str, generation: u64) {
         let there = || self.lock().proxies.get(id).is_some_and(|proxy| proxy.generation == generation);
-        // The sender lives in self.
-        let _ = cuts.wait_for(|_| !there()).await;
+        cuts.until(|()| !there()).await;
     }
 
     pub(super) fn prompt(&self, id: &str, target: Option<u32>) -> String {

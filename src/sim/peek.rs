@@ -1,12 +1,12 @@
 //! The truth about an engine, for tests: past its link, its faults and its wire.
 
+use super::bell::Ear;
 use super::container::{Health, Status};
 use super::engine::{Engine, State};
 use http::Method;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Asked changes that are remembered; a demo that runs for weeks forgets the rest.
 const KEPT: usize = 20_000;
@@ -110,8 +110,8 @@ impl Engine {
     }
 
     /// Counts whatever changes here: events, requests for a change as they come in, what becomes of containers.
-    pub fn news(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    pub fn news(&self) -> Ear<()> {
+        self.changed.listen()
     }
 
     /// True when an image is here, by any of the names that it can be pulled by.

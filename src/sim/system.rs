@@ -44,7 +44,7 @@ impl Engine {
         let count = |wanted: &dyn Fn(Status) -> bool| {
             num::signed(state.containers.values().filter(|c| wanted(c.status)).count())
         };
-        let readers = i64::try_from(self.changed.receiver_count()).unwrap_or(0);
+        let readers = i64::try_from(self.changed.listeners()).unwrap_or(0);
         let machine = json!({
             "OperatingSystem": "Debian GNU/Linux 12 (bookworm)", "OSVersion": "12", "OSType": "linux", "Architecture": "x86_64",
             "IndexServerAddress": "https://index.docker.io/v1/", "RegistryConfig": {"InsecureRegistryCIDRs": ["127.0.0.0/8"], "IndexConfigs": {}, "Mirrors": []},

@@ -387,11 +387,9 @@ impl Stage {
 /// Looks whenever anything changes on any host.
 async fn watch(laws: Arc<Laws>) {
     let mut news: FuturesUnordered<BoxFuture<'static, usize>> = FuturesUnordered::new();
-    let next = |at: usize, mut heard: tokio::sync::watch::Receiver<u64>| -> BoxFuture<'static, usize> {
+    let next = |at: usize, mut heard: sim::Ear<()>| -> BoxFuture<'static, usize> {
         Box::pin(async move {
-            if heard.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            heard.rung().await;
             at
         })
     };
