@@ -20,6 +20,8 @@ use crate::{
     text::{Text, duration},
 };
 
+/// What a plan finds out is noted by then.
+const NOTED: Duration = Duration::from_millis(1);
 /// So many requests must have been answered before they count for anything.
 const ENOUGH: u64 = 20;
 /// More failures than this share of requests are never borne, whatever the old revision did.
@@ -97,9 +99,14 @@ pub(crate) fn watch(work: &mut Work<'_, '_>) {
         for view in work.views.values() {
             for slot in released(work.index, operation, view) {
                 let Some((seen, _)) = &slot.wanted else { continue };
+                let is_known = watched_since(work.memory, slot).is_some();
                 // One that was in traffic and is not any more stays known: it is judged by that.
-                if is_in_traffic(work.index, work.routes, view, slot) || watched_since(work.memory, slot).is_some() {
+                if is_known || is_in_traffic(work.index, work.routes, view, slot) {
                     work.next.watched.insert((seen.host.name.clone(), seen.container.id.clone()));
+                    // Its time begins when this is noted; where nothing else happens, nobody would look when it is over.
+                    if let Some(soon) = work.now().checked_add(NOTED).ok().filter(|_| !is_known) {
+                        work.alarm(soon);
+                    }
                 }
             }
             if let Watching::Since(at, window) = watching(work.index, work.routes, work.memory, operation, view)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::{
     Learned, StoreError,
@@ -15,9 +15,7 @@ use super::{
     rows::{self, add_journal, from_json, to_json},
 };
 use crate::{
-    model::{
-        ExposedPort, JournalEntry, Protocol, RegionName, Revision, RevisionNo, ServiceKey, StackShared, free_address,
-    },
+    model::{ExposedPort, JournalEntry, Protocol, RegionName, ServiceKey, StackShared, free_address},
     text::Text,
 };
 
@@ -25,7 +23,7 @@ use crate::{
 /// already was completed by another region's reconciler: it stays as it is.
 pub(super) fn complete(tx: &Tx<'_>, region: &RegionName, learned: &Learned, pool: &str) -> Result<bool, Fault> {
     let Learned { service, revision, ports } = learned;
-    let Some(mut kept) = kept(tx, service, *revision)? else { return Ok(false) };
+    let Some(mut kept) = rows::revision(&tx.sql, service, *revision)? else { return Ok(false) };
     if !kept.spec.expose.is_empty() {
         return Ok(true);
     }
@@ -47,15 +45,6 @@ pub(super) fn complete(tx: &Tx<'_>, region: &RegionName, learned: &Learned, pool
     };
     add_journal(&tx.sql, &entry)?;
     Ok(true)
-}
-
-fn kept(tx: &Tx<'_>, service: &ServiceKey, no: RevisionNo) -> Result<Option<Revision>, Fault> {
-    let body: Option<String> = tx
-        .sql
-        .prepare_cached("SELECT body FROM revision WHERE service = ? AND no = ?")?
-        .query_row(params![service.to_string(), no.0], |row| row.get(0))
-        .optional()?;
-    body.map(|body| from_json("revision", &body)).transpose()
 }
 
 /// The service's virtual address, the lowest free one where it has none. Whose decision the stack is stays so: it is

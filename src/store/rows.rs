@@ -8,8 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::Fault;
 use crate::model::{
-    Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Progress, RegionName, ServiceKey,
-    StackName, StackShared,
+    Assignment, CommandId, Generation, JournalEntry, Operation, OperationState, Progress, RegionName, Revision,
+    RevisionNo, ServiceKey, StackName, StackShared,
 };
 
 /// Nanoseconds since 1970; what does not fit (before 1678, after 2262) is cut to what does.
@@ -51,6 +51,15 @@ pub(super) fn signed(number: u64) -> i64 {
 /// The reverse of [`signed`].
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+/// A revision, if it is kept.
+pub(super) fn revision(db: &Connection, service: &ServiceKey, no: RevisionNo) -> Result<Option<Revision>, Fault> {
+    let body: Option<String> = db
+        .prepare_cached("SELECT body FROM revision WHERE service = ? AND no = ?")?
+        .query_row(params![service.to_string(), no.0], |row| row.get(0))
+        .optional()?;
+    body.map(|body| from_json("revision", &body)).transpose()
 }
 
 /// What is wanted of a service in a region.

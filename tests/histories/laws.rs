@@ -129,6 +129,8 @@ struct Books {
     silent: BTreeMap<(CommandId, RegionName), Timestamp>,
     /// Restarts stop first: services with one, and when it was last open.
     restarts: BTreeMap<String, Timestamp>,
+    /// What an abort or a failure put back, and when: that is mended as what fell, each replica when its own image is there.
+    put_back: BTreeMap<String, Timestamp>,
     trace: u64,
     requests: u64,
 }

@@ -12,8 +12,8 @@ use wharf::{
     clock::Clock,
     engine::{MemoryDial, ObserveOptions, Observer},
     model::{
-        Deploy, ExposedPort, Fleet, HealthCheck, HostIntent, HostName, Observed, Operation, Paused, Port, PortMode,
-        Protocol, RolloutSpec, Scope, Sensitive, ServiceKey, ServiceSpec, Site, StackSpec,
+        CommandId, Deploy, ExposedPort, Fleet, HealthCheck, HostIntent, HostName, Observed, Operation, Paused, Port,
+        PortMode, Protocol, RolloutSpec, Scope, Sensitive, ServiceKey, ServiceSpec, Site, StackSpec,
     },
     plan::{self, Plan, Refusal, World},
     reconcile::{self, LeaseTimes, Options, Planner, ReconcileError},
@@ -207,10 +207,16 @@ impl Operators {
         })
     }
 
-    /// A word to an operation that is open.
+    /// A word to the newest operation that is open.
     pub async fn tell(&self, command: Command) {
-        let Some(operation) = self.open().await.into_iter().next() else { return };
-        let (id, by, at) = (operation.id, Text::new("ben@test"), self.laws.now());
+        if let Some(operation) = self.open().await.first() {
+            self.tell_of(operation.id, command).await;
+        }
+    }
+
+    /// A word to an operation.
+    pub async fn tell_of(&self, id: CommandId, command: Command) {
+        let (by, at) = (Text::new("ben@test"), self.laws.now());
         let done = match command {
             Command::Pause => self.store.pause(id, Paused { at, by, why: Text::default() }).await,
             Command::Resume => self.store.resume(id, by, at).await,

@@ -6,7 +6,10 @@ use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use http::Method;
 use wharf::{
     clock::Clock,
-    model::{Defaults, Desired, Fleet, Operation, OperationState, RegionName, ServiceKey, label},
+    model::{
+        Assignment, Defaults, Desired, Fleet, Generation, OperationState, Proposal, RegionName, Revision, RevisionNo,
+        ServiceKey, label,
+    },
     plan::Plan,
     sim::{self, Glimpse, ProxyScript, Rule, Span},
     store::{JournalQuery, OperationQuery, ReadStore as _},
@@ -304,7 +307,7 @@ impl Stage {
         }
         for operation in self.operators.open().await {
             if operation.paused.is_some() {
-                self.operators.tell(Command::Resume).await;
+                self.operators.tell_of(operation.id, Command::Resume).await;
             }
         }
     }
@@ -329,18 +332,41 @@ impl Stage {
         }
     }
 
-    /// The first version of all does not work, and whoever brought it was taken over from: there is none to go back to.
+    /// What is wanted does not work, whoever brought it was taken over from before that was found out, and nothing ran before:
+    /// there is nothing to go back to.
     async fn has_nothing_better(&self, desired: &Desired) -> bool {
-        let all = self.operators.store.operations(OperationQuery::default()).await.unwrap();
-        let is_first = |it: &Operation, service: &ServiceKey, region: &RegionName| {
-            matches!(it.state, OperationState::Superseded { .. })
-                && it.before.get(service).and_then(|regions| regions.get(region)).is_some_and(Option::is_none)
+        let all = self.operators.store.operations(OperationQuery { limit: 1000, ..OperationQuery::default() }).await;
+        let all = all.unwrap();
+        let proposals = self.laws.proposals();
+        let works = |service: &ServiceKey, no: RevisionNo| {
+            let image = desired.revision(service, no).map(|revision| revision.image.clone()).unwrap_or_default();
+            !["bad", "sick", "missing"].contains(&tag(&image))
         };
-        desired.services.iter().any(|(service, regions)| {
-            let works =
-                desired.latest(service).is_some_and(|it| !["bad", "sick", "missing"].contains(&tag(&it.spec.image)));
-            !works && regions.keys().any(|region| all.iter().any(|it| is_first(it, service, region)))
-        })
+        let is_stuck = |service: &ServiceKey, region: &RegionName, wanted: &Assignment| {
+            let Some(no) = wanted.slots.values().map(|place| place.revision).find(|no| !works(service, *no)) else {
+                return false;
+            };
+            let key = (service.clone(), region.clone());
+            let touching: Vec<&(Generation, Proposal)> =
+                proposals.iter().filter(|(_, proposal)| proposal.assignments.contains_key(&key)).collect();
+            let is_its = |it: &Revision| it.service == *service && it.no == no;
+            let Some(came) = touching.iter().position(|(_, proposal)| proposal.revisions.iter().any(is_its)) else {
+                return false;
+            };
+            let (earlier, later) = touching.split_at(came);
+            let ran = earlier.last().and_then(|(_, proposal)| proposal.assignments.get(&key)?.as_ref());
+            let ran = ran.is_some_and(|ran| ran.slots.values().any(|place| works(service, place.revision)));
+            let is_judged = all.iter().any(|it| {
+                later.first().is_some_and(|(generation, _)| it.generation == *generation)
+                    && matches!(it.state, OperationState::Converged { .. })
+                    && it.after.get(service).is_some_and(|regions| regions.contains_key(region))
+            });
+            later.len() > 1 && !ran && !is_judged
+        };
+        desired
+            .services
+            .iter()
+            .any(|(service, regions)| regions.iter().any(|(region, wanted)| is_stuck(service, region, wanted)))
     }
 
     fn truth(&self) -> Vec<(String, Glimpse)> {

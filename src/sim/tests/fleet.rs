@@ -60,11 +60,11 @@ async fn the_demo_is_what_its_world_says() {
 async fn a_flaky_host_hangs_and_returns() {
     let mut fleet = Fleet::new(1, 1, 1).unwrap();
     let engine = fleet.hosts()[0].engine.clone();
-    let mut link = engine.link.subscribe();
+    let mut link = engine.link.listen();
     let name = fleet.hosts()[0].name.clone();
     fleet.flaky(&name, Duration::ZERO, Duration::from_millis(20), Duration::from_secs(3600));
-    soon(link.wait_for(|link| *link == Link::Hung)).await.unwrap();
-    soon(link.wait_for(|link| *link == Link::Up)).await.unwrap();
+    soon(link.until(|link| link == Link::Hung)).await;
+    soon(link.until(|link| link == Link::Up)).await;
     assert_eq!(get(&engine, "/_ping").await.0, 200);
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    model::{ContainerId, OperationState, Paused, ReplicaKey, ReplicaOf},
+    model::{ContainerId, OperationState, Paused, ReplicaKey, ReplicaOf, StepProgress, StepState},
     store::{JournalQuery, OperationQuery},
 };
 
@@ -358,4 +358,31 @@ fn failing_keeps_the_numbers_of_a_scale_that_was_taken_over() {
     assert_eq!(wanted(&desired, "shop/web", "east"), Some(6));
     let back = desired.assignment(&key("shop/web"), &"east".parse().unwrap()).unwrap();
     assert!(back.slots.values().all(|place| place.revision == RevisionNo(1)), "{back:?}");
+}
+
+/// What was taken over before it had ended, and went away with it, is no better than what works now.
+#[test]
+fn failing_does_not_go_back_to_what_never_proved_itself() {
+    let store = fresh();
+    // The stack's second service keeps the first command open when the first service is taken from it.
+    let both = [("shop/web", "east", 3), ("shop/api", "east", 1)];
+    let bad = accept(&*store, deploy(Generation(0), 1, &both), "ana", 0).unwrap();
+    let east = fence(&*store, "east");
+    let good = accept(&*store, deploy(bad.generation, 2, &[("shop/web", "east", 3)]), "ben", 10).unwrap();
+    let replica = ReplicaKey { region: "east".parse().unwrap(), service: key("shop/web"), slot: Slot(1) };
+    let step = StepProgress {
+        what: "start shop/web.1 on h-1".into(),
+        replica: Some(replica),
+        state: StepState::Done,
+        detail: "healthy".into(),
+        since: None,
+    };
+    let watched = Progress { steps: vec![step], ..part(false) };
+    now(store.report(east.clone(), vec![(bad.id, part(true)), (good.id, watched)], vec![])).unwrap();
+    assert_eq!(operation(&*store, bad.id).state.word(), "converged");
+    let missing = accept(&*store, deploy(good.generation, 3, &[("shop/web", "east", 3)]), "ana", 20).unwrap();
+    now(store.fail(east, missing.id, "h-1: no such image".into(), at(30))).unwrap();
+    let desired = now(store.desired()).unwrap();
+    let back = desired.assignment(&key("shop/web"), &"east".parse().unwrap()).unwrap();
+    assert!(back.slots.values().all(|place| place.revision == RevisionNo(2)), "{back:?}");
 }

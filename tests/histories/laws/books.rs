@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use wharf::{
     clock::Clock,
     model::{
-        CommandId, Defaults, Desired, Epoch, HostIntent, Intent, Operation, Place as Slotted, Progress, Proposal,
-        RegionName, ReplicaKey, StepState, since,
+        CommandId, Defaults, Desired, Epoch, Generation, HostIntent, Intent, Operation, OperationState,
+        Place as Slotted, Progress, Proposal, RegionName, ReplicaKey, StepState, since,
     },
 };
 
@@ -79,6 +79,14 @@ impl Laws {
                 books.restarts.insert(service.to_string(), now);
             }
             let before = books.operations.insert(operation.id, operation.state.clone());
+            let is_news = before.as_ref() != Some(&operation.state);
+            let goes_back = matches!(
+                operation.state,
+                OperationState::Aborted { .. } | OperationState::Failed { .. } | OperationState::RolledBack { .. }
+            );
+            if is_news && goes_back {
+                books.put_back.extend(operation.before.keys().map(|service| (service.to_string(), now)));
+            }
             if let Some(before) = before.filter(|before| before.is_final() && *before != operation.state) {
                 let words = format!("{} was {before:?}, and is {:?}", operation.intent.summary(), operation.state);
                 self.broke(&mut books, Law::Commands, words);
@@ -108,6 +116,12 @@ impl Laws {
             self.broke(&mut books, Law::Operators, words);
         }
         books.proposals.push((operation.generation.0, proposal.clone()));
+    }
+
+    /// All that was accepted, in order, as it was when it was accepted.
+    pub fn proposals(&self) -> Vec<(Generation, Proposal)> {
+        let books = self.books.lock().unwrap();
+        books.proposals.iter().map(|(generation, proposal)| (Generation(*generation), proposal.clone())).collect()
     }
 
     /// Law 7: what was rolled back to is there again, under a number of its own.

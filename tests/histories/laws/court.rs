@@ -20,6 +20,11 @@ const UNDER_WAY: Duration = Duration::from_secs(6);
 /// What was not wanted within this time may be stopped still: a copy drains first.
 const DRAINING: Duration = Duration::from_secs(20);
 
+/// What is written to the store is known to all within this time.
+const HEARD: Duration = Duration::from_millis(500);
+/// What an abort or a failure puts back comes within this time.
+const PUT_BACK: Duration = Duration::from_secs(10);
+
 impl Laws {
     /// Everything that others have here stays as it is.
     pub fn protect(&self) {
@@ -64,6 +69,8 @@ impl Laws {
                 self.broke(&mut books, Law::Foreign, words);
             }
         }
+        // Until now it was as it was seen last.
+        books.mark(at, self.defaults.min_healthy, now);
         books.truth[at] = truth;
         books.mark(at, self.defaults.min_healthy, now);
     }
@@ -85,6 +92,10 @@ impl Laws {
                 if let Some(name) = query.split('&').find_map(|pair| pair.strip_prefix("name=")) {
                     self.create(books, host, name, now);
                 }
+            }
+            ("POST", ["containers", id, "start"]) => {
+                let one = books.truth[at].iter().find(|it| it.id == **id || it.name == **id).map(|it| it.id.clone());
+                one.map(|id| books.stopping.remove(&(at, id)));
             }
             ("POST", ["containers", id, "stop" | "kill" | "restart"]) | ("DELETE", ["containers", id]) => {
                 let find = |it: &&Glimpse| it.id == **id || it.name == **id;
@@ -128,24 +139,42 @@ impl Laws {
             return;
         }
         // Law 8: the first container of a revision comes when its image is on all hosts that shall have one.
-        let Some((_, desired)) = books.desired.back().cloned() else { return };
-        let Some((key, assignment)) = desired
-            .services
-            .iter()
-            .find_map(|(key, regions)| Some((key, regions.get(&host.region)?)).filter(|_| key.to_string() == service))
-        else {
+        if books.put_back.get(&service).is_some_and(|at| since(*at, now) < PUT_BACK) {
             return;
-        };
-        let places = assignment.slots.values().filter(|place| place.revision.to_string() == revision);
-        for target in places.map(|place| place.host.as_str()).collect::<BTreeSet<_>>() {
-            let at = self.hosts.iter().position(|host| host.name == target).unwrap();
-            let image = places_image(&desired, key, &revision);
-            let is_known = !books.is_bare.contains(&at) && !books.was_away(at, now, self.defaults.down_after);
-            if is_known && !self.hosts[at].engine.has_image(&image) {
-                let words = format!("{name} was made on {}, and {target} has not yet {image}", host.name);
-                self.broke(books, Law::Images, words);
-            }
         }
+        // What was decided a moment ago, nobody need know yet.
+        let lately = books
+            .desired
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| books.desired.get(at + 1).is_none_or(|(until, _)| since(*until, now) < HEARD));
+        let lacking: Vec<Option<String>> =
+            lately.map(|(_, (_, desired))| self.lacking(books, desired, host, &service, &revision, now)).collect();
+        if let Some(words) = lacking.into_iter().collect::<Option<Vec<_>>>().and_then(|mut all| all.pop()) {
+            self.broke(books, Law::Images, format!("{name} was made on {}, and {words}", host.name));
+        }
+    }
+
+    /// A host that shall have a revision of a service, and has not its image, in words.
+    fn lacking(
+        &self,
+        books: &Books,
+        desired: &wharf::model::Desired,
+        host: &Place,
+        service: &str,
+        revision: &str,
+        now: Timestamp,
+    ) -> Option<String> {
+        let (key, regions) = desired.services.iter().find(|(key, _)| key.to_string() == service)?;
+        let assignment = regions.get(&host.region)?;
+        let image = places_image(desired, key, revision);
+        let places = assignment.slots.values().filter(|place| place.revision.to_string() == revision);
+        let targets: BTreeSet<&str> = places.map(|place| place.host.as_str()).collect();
+        targets.into_iter().find_map(|target| {
+            let at = self.hosts.iter().position(|host| host.name == target).unwrap();
+            let is_known = !books.is_bare.contains(&at) && !books.was_away(at, now, self.defaults.down_after);
+            (is_known && !self.hosts[at].engine.has_image(&image)).then(|| format!("{target} has not yet {image}"))
+        })
     }
 
     /// Laws 1 and 4: what it means to stop this one.
