@@ -243,7 +243,9 @@ impl Told<'_, '_> {
         let asked = self.memory.draining.get(&place).copied();
         if standing != Standing::Removing && self.routes.carriers(view.key).next().is_some() {
             let drain = drain_time(self.index, view.spec());
-            if let Release::Waits(what) = released(self.index, self.routes, view.key, old, asked, drain) {
+            let ended = self.memory.released.get(&place).copied();
+            let release = released(self.index, self.routes, view.key, old, asked, ended, drain);
+            if let Release::Waits { what, .. } = release {
                 return what;
             }
         }

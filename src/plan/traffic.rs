@@ -23,7 +23,7 @@ use super::{
 use crate::{
     model::{
         BackendName, Container, ContainerState, Duty, HostName, HostView, Members, Owner, Protocol, ProxySpec,
-        ProxyStructure, ProxyView, Server, ServerName, ServiceKey, ServiceSpec, StackName, since,
+        ProxyStructure, ProxyView, Server, ServerName, ServerView, ServiceKey, ServiceSpec, StackName, since,
     },
     text,
 };
@@ -46,7 +46,12 @@ pub(crate) enum Release {
     /// Nothing is on its way to it any more: it may stop.
     Free,
     /// Not yet, for this reason.
-    Waits(String),
+    Waits {
+        /// In words.
+        what: String,
+        /// No proxy that can be reached sends it anything new: only what it has begun is waited for.
+        all_asked: bool,
+    },
 }
 
 /// Says whether every reachable proxy sends a copy requests.
@@ -134,13 +139,15 @@ fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p Prox
     proxy.filter(|proxy| since(proxy.at, index.world.now) <= FRESH && !proxy.structure.is_empty())
 }
 
-/// How far the proxies are with a copy that shall go. `asked` is when they were asked to send it nothing more.
+/// How far the proxies are with a copy that shall go. `asked` is when they were asked to send it nothing more, `ended` when
+/// the last of them did so.
 pub(crate) fn released(
     index: &Index<'_>,
     routes: &Routes<'_>,
     service: &ServiceKey,
     seen: &Seen<'_>,
     asked: Option<Timestamp>,
+    ended: Option<Timestamp>,
     drain: Duration,
 ) -> Release {
     let name = ServerName::new(seen.of, &seen.container.id);
@@ -180,20 +187,54 @@ pub(crate) fn released(
             open.push(format!("{host} {why}"));
             continue;
         }
-        let sessions: u32 = servers.iter().map(|server| server.sessions).sum();
-        if sessions > 0 {
-            open.push(format!("{host} ◐ {sessions} {}", if sessions == 1 { "session" } else { "sessions" }));
+        let count: u32 = servers.iter().map(|server| server.sessions).sum();
+        if count > 0 {
+            open.push(format!("{host} ◐ {}", sessions(count)));
+        }
+    }
+    // A proxy that shall not carry the service any more is told nothing of it: it takes a new configuration, or it ends.
+    // Until that is seen it may send requests here.
+    for (host, server) in leaving(index, routes, service, &name) {
+        if server.is_ready {
+            open.push(format!("{host} ◐"));
+        } else if server.sessions > 0 {
+            open.push(format!("{host} ◐ {}", sessions(server.sessions)));
         }
     }
     if open.is_empty() {
         return Release::Free;
     }
-    let left = asked.map_or(drain, |asked| drain.saturating_sub(since(asked, index.world.now)));
+    let left = ended.map_or(drain, |ended| drain.saturating_sub(since(ended, index.world.now)));
     if all_asked && left.is_zero() {
         return Release::Free;
     }
     let limit = if all_asked { format!("; at most {} more", text::duration(left)) } else { String::new() };
-    Release::Waits(format!("old {} drains: {}{limit}", seen.of.key, open.join("   ")))
+    Release::Waits { what: format!("old {} drains: {}{limit}", seen.of.key, open.join("   ")), all_asked }
+}
+
+fn sessions(count: u32) -> String {
+    format!("{count} {}", if count == 1 { "session" } else { "sessions" })
+}
+
+/// A server as it is in proxies that shall not carry its service any more, on hosts that are seen.
+fn leaving<'w>(
+    index: &Index<'w>,
+    routes: &Routes<'_>,
+    service: &ServiceKey,
+    name: &ServerName,
+) -> impl Iterator<Item = (&'w HostName, &'w ServerView)> {
+    let carriers: BTreeSet<&HostName> = routes.carriers(service).collect();
+    let world = index.world;
+    let hosts = world.fleet.regions.iter().filter(|region| region.name == *index.region).flat_map(|it| &it.hosts);
+    hosts.filter(move |host| !carriers.contains(&host.name)).flat_map(move |host| {
+        let proxy = match index.sight(&host.name) {
+            Sight::Seen(view) => view.proxy.as_ref(),
+            _ => None,
+        };
+        let backends = proxy.into_iter().flat_map(|proxy| &proxy.backends);
+        let of_service = backends.filter(move |(backend, _)| backend.service == *service);
+        of_service.filter_map(move |(_, backend)| Some((&host.name, backend.servers.get(name)?)))
+    })
 }
 
 impl Work<'_, '_> {
@@ -201,13 +242,20 @@ impl Work<'_, '_> {
     pub fn let_go(&mut self, view: &ServiceView<'_>, seen: &Seen<'_>, why: String) {
         let key = &seen.of.key;
         let place = (seen.host.name.clone(), seen.container.id.clone());
-        if self.routes.carriers(view.key).next().is_some() {
+        let name = ServerName::new(seen.of, &seen.container.id);
+        if self.routes.carriers(view.key).next().is_some()
+            || leaving(self.index, self.routes, view.key, &name).next().is_some()
+        {
             let drain = drain_time(self.index, view.spec());
             let asked = self.memory.draining.get(&place).copied();
-            let release = released(self.index, self.routes, view.key, seen, asked, drain);
+            let ended = self.memory.released.get(&place).copied();
+            let release = released(self.index, self.routes, view.key, seen, asked, ended, drain);
             self.next.drains.insert(place.clone());
-            if let Release::Waits(what) = release {
-                if let Some(end) = asked.and_then(|asked| asked.checked_add(drain).ok()) {
+            if let Release::Waits { what, all_asked } = release {
+                if all_asked || ended.is_some() {
+                    self.next.released.insert(place);
+                }
+                if let Some(end) = ended.unwrap_or(self.now()).checked_add(drain).ok() {
                     self.alarm(end);
                 }
                 self.wait(view.key, Some(key), what, None);

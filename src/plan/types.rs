@@ -185,6 +185,8 @@ pub struct Next {
     pub frozen: BTreeSet<ReplicaKey>,
     /// Containers that proxies shall send nothing new, because they are to stop.
     pub drains: BTreeSet<(HostName, ContainerId)>,
+    /// Those of [`Next::drains`] that no proxy which can be reached sends anything new any more.
+    pub released: BTreeSet<(HostName, ContainerId)>,
     /// New replicas of releases that do their work and are in traffic.
     pub watched: BTreeSet<(HostName, ContainerId)>,
     /// What the proxy of each host of the region shall be; hosts that are not here need none.
@@ -336,6 +338,9 @@ pub struct Memory {
     pub silent_since: BTreeMap<HostName, Timestamp>,
     /// Since when containers are being drained (see [`Next::drains`]).
     pub draining: BTreeMap<(HostName, ContainerId), Timestamp>,
+    /// Since when no proxy sends them anything new (see [`Next::released`]): what they have begun may go on for the drain
+    /// timeout from then on.
+    pub released: BTreeMap<(HostName, ContainerId), Timestamp>,
     /// What came through the proxies for each service of an open operation, old and new revisions apart.
     pub compared: BTreeMap<(CommandId, ServiceKey), Compared>,
     /// Since when new replicas do their work in traffic (see [`Next::watched`]).

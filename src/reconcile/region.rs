@@ -244,7 +244,13 @@ impl Region {
     /// Notes since when what the last plan named goes on: copies that drain, and new ones that are watched. The proxies
     /// must have been told by then: what they said before counts for nothing.
     pub(super) fn note(&mut self, next: &Next, now: Timestamp) {
-        for (since, named) in [(&mut self.memory.draining, &next.drains), (&mut self.memory.watched, &next.watched)] {
+        let memory = &mut self.memory;
+        let known = [
+            (&mut memory.draining, &next.drains),
+            (&mut memory.released, &next.released),
+            (&mut memory.watched, &next.watched),
+        ];
+        for (since, named) in known {
             since.retain(|place, _| named.contains(place));
             for place in named {
                 since.entry(place.clone()).or_insert(now);

@@ -297,8 +297,8 @@ impl Reconciler {
         let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
         let next = (self.planner.next)(&world, name, &region.memory, &self.open);
         region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
-        // A store that is new or lost knows no service, and so no proxy: what runs is left as it is.
-        let is_lost = self.desired.services.is_empty() && self.observed.replicas().next().is_some();
+        // A store that is new or lost never knew a service, and so knows no proxy: what runs is left as it is.
+        let is_lost = self.desired.revisions.is_empty() && self.observed.replicas().next().is_some();
         let (fleet, observer, tell) = (&self.fleet.name, &self.observer, &self.tell);
         region.keepers.want(name, &self.observed, &next.proxies, is_lost, |host, wanted| {
             Some(Keeper::start(fleet.clone(), name.clone(), observer.handle(host)?, tell.clone(), wanted))

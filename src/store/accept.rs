@@ -127,7 +127,7 @@ fn is_leaving(tx: &Tx<'_>, stack: &StackName) -> Result<bool, Fault> {
     Ok(read::operation(&tx.sql, id)?.as_ref().is_some_and(removes))
 }
 
-/// Appends a revision, if its number is the next one.
+/// Appends a revision, if its number is higher than all before.
 fn append(tx: &Tx<'_>, revision: &Revision, at: Timestamp) -> Result<(), Fault> {
     let last: Option<String> = tx
         .sql
@@ -135,10 +135,10 @@ fn append(tx: &Tx<'_>, revision: &Revision, at: Timestamp) -> Result<(), Fault> 
         .query_row([revision.service.to_string()], |row| row.get(0))
         .optional()?;
     let last: Option<Revision> = last.map(|body| from_json("revision", &body)).transpose()?;
-    let no = conflict::next_revision(last.as_ref(), revision, at)?;
+    conflict::later_revision(last.as_ref(), revision, at)?;
     tx.sql.prepare_cached("INSERT INTO revision (service, no, body) VALUES (?, ?, ?)")?.execute(params![
         revision.service.to_string(),
-        no.0,
+        revision.no.0,
         to_json(revision)?
     ])?;
     Ok(())

@@ -13,8 +13,7 @@ use super::{
 };
 use crate::{
     model::{
-        CommandId, Generation, HostIntent, HostName, Intent, Proposal, RegionName, Revision, RevisionNo, ServiceKey,
-        StackName,
+        CommandId, Generation, HostIntent, HostName, Intent, Proposal, RegionName, Revision, ServiceKey, StackName,
     },
     text::{Text, age},
 };
@@ -142,29 +141,15 @@ fn clause(touch: &Touch, things: &[String], now: Timestamp) -> String {
     format!("{subject} {} by {by} {ago} ago{operation}", Text::new(&touch.did))
 }
 
-/// Refuses a revision whose number is not the next one.
-pub(super) fn next_revision(
-    last: Option<&Revision>,
-    revision: &Revision,
-    at: Timestamp,
-) -> Result<RevisionNo, StoreError> {
-    let next = RevisionNo(last.map_or(0, |last| last.no.0) + 1);
-    if revision.no == next {
-        return Ok(next);
-    }
-    let service = &revision.service;
-    match last {
-        Some(last) if revision.no <= last.no => Err(StoreError::Conflict(Conflict {
-            changes: vec![format!(
-                "{service} got revision {} ({}) by {} {} ago",
-                last.no,
-                Text::new(&last.note),
-                Text::new(&last.by),
-                age(at.duration_since(last.at).as_secs())
-            )],
-        })),
-        _ => Err(StoreError::Invalid(format!("the next revision of {service} is {next}, not {}", revision.no))),
-    }
+/// Refuses a revision whose number is no higher than the last one's. It may leave some out: those that containers have which
+/// are on the hosts since an earlier life of the stack, or from before the store was lost.
+pub(super) fn later_revision(last: Option<&Revision>, revision: &Revision, at: Timestamp) -> Result<(), StoreError> {
+    let Some(last) = last.filter(|last| revision.no <= last.no) else { return Ok(()) };
+    let (service, no) = (&revision.service, last.no);
+    let age = age(at.duration_since(last.at).as_secs());
+    let changes =
+        vec![format!("{service} got revision {no} ({}) by {} {age} ago", Text::new(&last.note), Text::new(&last.by))];
+    Err(StoreError::Conflict(Conflict { changes }))
 }
 
 /// What an intent did to a service in a region, or to a stack or host, in the past tense.

@@ -95,6 +95,20 @@ struct Known {
     healthy: Option<Timestamp>,
 }
 
+/// When a host could not be reached.
+#[derive(Debug, Clone, Copy, Default)]
+struct Away {
+    /// Since when it cannot be, now.
+    since: Option<Timestamp>,
+    /// When it last could not be.
+    last: Option<Timestamp>,
+    /// Since when nobody need have seen it: it was back in between for less than it takes to be dialled again.
+    unseen: Option<Timestamp>,
+}
+
+/// Nobody dials a host again that was lost for more than so long.
+const DIALLED: Duration = Duration::from_secs(33);
+
 #[derive(Default)]
 struct Books {
     broken: Option<Broken>,
@@ -104,13 +118,13 @@ struct Books {
     asked: Vec<usize>,
     /// By host, others' containers as they were at first.
     foreign: Vec<Vec<Glimpse>>,
-    /// By host, since when it cannot be reached, and when it was last so.
-    away: Vec<(Option<Timestamp>, Option<Timestamp>)>,
+    /// By host, when it could not be reached.
+    away: Vec<Away>,
     /// By host: since its images were taken away nothing is said of them.
     is_bare: BTreeSet<usize>,
     known: BTreeMap<(usize, String), Known>,
-    /// Containers that were asked to stop.
-    stopping: BTreeSet<(usize, String)>,
+    /// Containers that were asked to stop, and when.
+    stopping: BTreeMap<(usize, String), Timestamp>,
     /// What was wanted, and from when on; the newest last.
     desired: VecDeque<(Timestamp, Arc<Desired>)>,
     /// Operations by id, as last seen.
@@ -127,10 +141,10 @@ struct Books {
     creates: BTreeMap<String, u32>,
     /// Operations that wait without a word, and since when.
     silent: BTreeMap<(CommandId, RegionName), Timestamp>,
-    /// Restarts stop first: services with one, and when it was last open.
-    restarts: BTreeMap<String, Timestamp>,
-    /// What an abort or a failure put back, and when: that is mended as what fell, each replica when its own image is there.
-    put_back: BTreeMap<String, Timestamp>,
+    /// Restarts stop first: services with one, and when it ended; none while it is open.
+    restarts: BTreeMap<String, Option<Timestamp>>,
+    /// Services that an open operation decides. Others are mended, each replica when its own image is there.
+    decided: BTreeSet<String>,
     trace: u64,
     requests: u64,
 }

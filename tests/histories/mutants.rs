@@ -220,7 +220,7 @@ macro_rules! caught {
 
 caught! {
     law_1_who_stops_first: StopsFirst by Floor,
-    law_2_who_sends_too_early: SendsTooEarly by Traffic,
+    law_2_who_sends_too_early: SendsTooEarly by Traffic or Converges,
     law_2_who_does_not_wait_for_drains: StopsUndrained by Traffic,
     law_3_who_forgets_commands: ForgetsCommands by Commands,
     law_4_who_takes_silence_for_death: TakesSilenceForDeath by Unknown,

@@ -339,7 +339,7 @@ impl Stage {
         let all = all.unwrap();
         let proposals = self.laws.proposals();
         let works = |service: &ServiceKey, no: RevisionNo| {
-            let image = desired.revision(service, no).map(|revision| revision.image.clone()).unwrap_or_default();
+            let image = desired.revision(service, no).map(|revision| revision.spec.image.clone()).unwrap_or_default();
             !["bad", "sick", "missing"].contains(&tag(&image))
         };
         let is_stuck = |service: &ServiceKey, region: &RegionName, wanted: &Assignment| {
@@ -349,12 +349,22 @@ impl Stage {
             let key = (service.clone(), region.clone());
             let touching: Vec<&(Generation, Proposal)> =
                 proposals.iter().filter(|(_, proposal)| proposal.assignments.contains_key(&key)).collect();
-            let is_its = |it: &Revision| it.service == *service && it.no == no;
+            // A later one with the same image changes nothing that is there.
+            let image = desired.revision(service, no).map(|revision| revision.spec.image.clone());
+            let is_its = |it: &Revision| it.service == *service && Some(&it.spec.image) == image.as_ref();
             let Some(came) = touching.iter().position(|(_, proposal)| proposal.revisions.iter().any(is_its)) else {
                 return false;
             };
             let (earlier, later) = touching.split_at(came);
-            let ran = earlier.last().and_then(|(_, proposal)| proposal.assignments.get(&key)?.as_ref());
+            let is_undone = |generation: Generation| {
+                let it = all.iter().find(|it| it.generation == generation);
+                it.is_some_and(|it| {
+                    use OperationState::{Aborted, Failed, RolledBack};
+                    matches!(it.state, Aborted { .. } | Failed { .. } | RolledBack { .. })
+                })
+            };
+            let ran = earlier.iter().rfind(|(generation, _)| !is_undone(*generation));
+            let ran = ran.and_then(|(_, proposal)| proposal.assignments.get(&key)?.as_ref());
             let ran = ran.is_some_and(|ran| ran.slots.values().any(|place| works(service, place.revision)));
             let is_judged = all.iter().any(|it| {
                 later.first().is_some_and(|(generation, _)| it.generation == *generation)

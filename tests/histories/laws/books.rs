@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use wharf::{
     clock::Clock,
     model::{
-        CommandId, Defaults, Desired, Epoch, Generation, HostIntent, Intent, Operation, OperationState,
-        Place as Slotted, Progress, Proposal, RegionName, ReplicaKey, StepState, since,
+        CommandId, Defaults, Desired, Epoch, Generation, HostIntent, Intent, Operation, Place as Slotted, Progress,
+        Proposal, RegionName, ReplicaKey, StepState, since,
     },
 };
 
-use super::{Books, Broken, Law, Laws, Place};
+use super::{Away, Books, Broken, Law, Laws, Place};
 
 /// What was wanted is remembered for so long.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ impl Laws {
             truth: vec![Vec::new(); hosts.len()],
             asked: vec![0; hosts.len()],
             foreign: vec![Vec::new(); hosts.len()],
-            away: vec![(None, None); hosts.len()],
+            away: vec![Away::default(); hosts.len()],
             ..Books::default()
         };
         let tells = std::env::var_os("WHARF_TELL").is_some();
@@ -72,24 +72,25 @@ impl Laws {
     pub fn operations(&self, all: &[Operation]) {
         let now = self.clock.now();
         let mut books = self.books.lock().unwrap();
+        let open = || all.iter().filter(|operation| !operation.state.is_final());
+        books.decided = open().flat_map(|operation| operation.after.keys().map(ToString::to_string)).collect();
         for operation in all {
-            if !operation.state.is_final()
-                && let Intent::Restart { service } = &operation.intent
-            {
-                books.restarts.insert(service.to_string(), now);
-            }
             let before = books.operations.insert(operation.id, operation.state.clone());
             let is_news = before.as_ref() != Some(&operation.state);
-            let goes_back = matches!(
-                operation.state,
-                OperationState::Aborted { .. } | OperationState::Failed { .. } | OperationState::RolledBack { .. }
-            );
-            if is_news && goes_back {
-                books.put_back.extend(operation.before.keys().map(|service| (service.to_string(), now)));
+            if is_news
+                && operation.state.is_final()
+                && let Intent::Restart { service } = &operation.intent
+            {
+                books.restarts.insert(service.to_string(), Some(now));
             }
             if let Some(before) = before.filter(|before| before.is_final() && *before != operation.state) {
                 let words = format!("{} was {before:?}, and is {:?}", operation.intent.summary(), operation.state);
                 self.broke(&mut books, Law::Commands, words);
+            }
+        }
+        for operation in open() {
+            if let Intent::Restart { service } = &operation.intent {
+                books.restarts.insert(service.to_string(), None);
             }
         }
     }
@@ -101,10 +102,9 @@ impl Laws {
 
     /// Law 11: what a later plan did not see is not overwritten by it.
     pub fn accepted(&self, operation: &Operation, proposal: &Proposal) {
-        let now = self.clock.now();
         let mut books = self.books.lock().unwrap();
         if let Intent::Restart { service } = &operation.intent {
-            books.restarts.insert(service.to_string(), now);
+            books.restarts.insert(service.to_string(), None);
         }
         let unseen = |(generation, earlier): &&(u64, Proposal)| {
             *generation > proposal.base.0
@@ -213,7 +213,8 @@ impl Laws {
             return;
         }
         let Some(at) = self.hosts.iter().position(|host| host.name == before.host.as_str()) else { return };
-        let away = books.away[at].0.map(|since_when| since(since_when, now));
+        let away = books.away[at];
+        let away = away.since.and(away.unseen).map(|since_when| since(since_when, now));
         // It counts from when it was last heard of, which was a heartbeat ago at most.
         let soon = self.defaults.down_after.saturating_sub(Duration::from_secs(3));
         if let Some(away) = away.filter(|away| *away < soon) {

@@ -8,7 +8,7 @@ use wharf::{
     sim::{Asked, Glimpse, Link, Misstep, Standing, Wrong},
 };
 
-use super::{Books, Broken, Known, Law, Laws, NEWS, Place};
+use super::{Away, Books, Broken, DIALLED, Known, Law, Laws, NEWS, Place};
 use crate::truth::{is_healthy, is_of_fleet, is_ours, service_of};
 
 /// A rule of traffic is broken only where it could be kept: by a proxy that has been there for so long.
@@ -22,8 +22,8 @@ const DRAINING: Duration = Duration::from_secs(20);
 
 /// What is written to the store is known to all within this time.
 const HEARD: Duration = Duration::from_millis(500);
-/// What an abort or a failure puts back comes within this time.
-const PUT_BACK: Duration = Duration::from_secs(10);
+/// A request to stop that was not carried out by then is lost.
+const LOST: Duration = Duration::from_secs(10);
 
 impl Laws {
     /// Everything that others have here stays as it is.
@@ -51,8 +51,14 @@ impl Laws {
         let now = self.clock.now();
         let host = &self.hosts[at];
         let mut books = self.books.lock().unwrap();
-        let (since, last) = books.away[at];
-        books.away[at] = if host.engine.link() == Link::Up { (None, last) } else { (since.or(Some(now)), Some(now)) };
+        let away = books.away[at];
+        books.away[at] = if host.engine.link() == Link::Up {
+            Away { since: None, ..away }
+        } else {
+            let goes_on = away.since.is_some() || away.last.is_some_and(|last| since(last, now) < DIALLED);
+            let unseen = if goes_on { away.unseen } else { Some(now) };
+            Away { since: away.since.or(Some(now)), last: Some(now), unseen }
+        };
         let asked = host.engine.asked_from(books.asked[at]);
         books.asked[at] += asked.len();
         for asked in &asked {
@@ -106,7 +112,7 @@ impl Laws {
                 }
                 if is_ours(&glimpse) {
                     self.alone(books, host, asked, now);
-                    if books.stopping.insert((at, glimpse.id.clone())) {
+                    if books.stopping.insert((at, glimpse.id.clone()), now).is_none() {
                         self.stop(books, at, &glimpse, now);
                     }
                 }
@@ -139,7 +145,7 @@ impl Laws {
             return;
         }
         // Law 8: the first container of a revision comes when its image is on all hosts that shall have one.
-        if books.put_back.get(&service).is_some_and(|at| since(*at, now) < PUT_BACK) {
+        if !books.decided.contains(&service) {
             return;
         }
         // What was decided a moment ago, nobody need know yet.
@@ -167,10 +173,10 @@ impl Laws {
     ) -> Option<String> {
         let (key, regions) = desired.services.iter().find(|(key, _)| key.to_string() == service)?;
         let assignment = regions.get(&host.region)?;
-        let image = places_image(desired, key, revision);
         let places = assignment.slots.values().filter(|place| place.revision.to_string() == revision);
         let targets: BTreeSet<&str> = places.map(|place| place.host.as_str()).collect();
         targets.into_iter().find_map(|target| {
+            let image = places_image(desired, key, revision);
             let at = self.hosts.iter().position(|host| host.name == target).unwrap();
             let is_known = !books.is_bare.contains(&at) && !books.was_away(at, now, self.defaults.down_after);
             (is_known && !self.hosts[at].engine.has_image(&image)).then(|| format!("{target} has not yet {image}"))
@@ -188,7 +194,8 @@ impl Laws {
         }
         let (service, region, name) = (service_of(glimpse), &self.hosts[at].region, &glimpse.name);
         let wanted = books.wanted(&service, region, now);
-        let stops_first = books.restarts.get(&service).is_some_and(|last| since(*last, now) < UNDER_WAY);
+        let stops_first =
+            books.restarts.get(&service).is_some_and(|end| end.is_none_or(|end| since(end, now) < UNDER_WAY));
         // A quarter at a time, as the defaults have it.
         let batch = if stops_first { wanted.div_ceil(4) } else { 0 };
         let floor = wanted.saturating_sub(batch);
@@ -199,7 +206,8 @@ impl Laws {
                 known.service == service
                     && self.hosts[*host].region == *region
                     && (*host, id.as_str()) != (at, glimpse.id.as_str())
-                    && !books.stopping.contains(&(*host, id.clone()))
+                    // What was asked and was never done, is not done any more.
+                    && books.stopping.get(&(*host, id.clone())).is_none_or(|asked| since(*asked, now) > LOST)
                     && books.is_believed(*host, known, now)
             })
             .map(|(_, known)| known.slot.as_str())
@@ -222,14 +230,23 @@ impl Laws {
         let drain = self.defaults.drain;
         let is_wrong = |what: &Wrong| !matches!(what, Wrong::StoppedBusy { drained, .. } if *drained >= drain);
         let missteps = host.engine.ledger().missteps;
+        let now = self.clock.now();
         let mut books = self.books.lock().unwrap();
         // One that was well before its host lost power is as known as before; the proxies' own checks tell when it is back.
         let was_well = |server: &str| {
             let id = server.rsplit('-').next().unwrap_or_default();
             books.known.iter().any(|((_, known), it)| known.starts_with(id) && it.healthy.is_some())
         };
+        // A host that is back is dialled again in a while; until then nothing can be told to its proxy.
+        let is_dialled = |it: &Misstep| {
+            let at = self.hosts.iter().position(|host| host.name == it.proxy);
+            it.what == Wrong::ReadyTooEarly || at.is_some_and(|at| !books.was_away(at, now, DIALLED))
+        };
         let is_wrong = |it: &Misstep| {
-            is_wrong(&it.what) && it.in_touch >= SETTLED && !(it.what == Wrong::ReadyTooEarly && was_well(&it.server))
+            is_wrong(&it.what)
+                && it.in_touch >= SETTLED
+                && is_dialled(it)
+                && !(it.what == Wrong::ReadyTooEarly && was_well(&it.server))
         };
         if let Some(wrong) = missteps.iter().find(|it| is_wrong(it)) {
             let words = format!("{wrong:?}");
@@ -267,14 +284,14 @@ impl Books {
 
     /// It could not be reached within the last `span`.
     pub(super) fn was_away(&self, at: usize, now: Timestamp, span: Duration) -> bool {
-        let (since_when, last) = self.away[at];
+        let Away { since: since_when, last, .. } = self.away[at];
         since_when.is_some() || last.is_some_and(|last| since(last, now) < span)
     }
 
     /// As far as anybody can know, it does its work.
     fn is_believed(&self, host: usize, known: &Known, now: Timestamp) -> bool {
         let Some(healthy) = known.healthy else { return false };
-        let away = self.away[host].0.filter(|_| self.was_away(host, now, NEWS));
+        let away = self.away[host].since.filter(|_| self.was_away(host, now, NEWS));
         let seen = away.unwrap_or(now);
         since(healthy, seen) < NEWS || self.truth[host].iter().any(|it| known_as(it, known) && lives(it))
     }
