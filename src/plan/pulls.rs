@@ -7,11 +7,11 @@ use super::{
     index::Sight,
     learn,
     next::Work,
-    operation,
+    observe, operation,
     view::{ServiceView, SlotView},
 };
 use crate::{
-    model::{HostName, ServiceKey},
+    model::{HostName, Operation, ServiceKey},
     text::short_image,
 };
 
@@ -42,6 +42,27 @@ fn needed<'v>(work: &Work<'_, 'v>, view: &ServiceView<'v>, slot: &SlotView<'v>) 
     }
     let revision = work.index.world.desired.revision(view.key, slot.place.revision)?;
     Some((&host.name, revision.image.as_str()))
+}
+
+/// Hosts that a release needs, of which this process does not know yet what they have. Other commands do not wait for them:
+/// it may be for a lost host that they are given.
+fn unseen<'k, 'v>(
+    work: &Work<'_, 'v>,
+    operation: &Operation,
+    services: &[&'k ServiceKey],
+) -> BTreeSet<(&'k ServiceKey, &'v HostName)> {
+    if !observe::is_release(operation) {
+        return BTreeSet::new();
+    }
+    let slots = services.iter().flat_map(|key| {
+        let view = work.views.get(*key).into_iter();
+        view.flat_map(|view| &view.slots).map(|slot| (*key, slot))
+    });
+    let is_new = |slot: &SlotView<'v>| match slot.sight {
+        Sight::Silent { view, .. } if view.listed_at.is_none() && !work.is_paused(&slot.key) => Some(&view.name),
+        _ => None,
+    };
+    slots.filter_map(|(key, slot)| Some((key, is_new(slot)?))).collect()
 }
 
 /// Gives the pulls, once per host and image, and says what has to wait for them.
@@ -96,7 +117,12 @@ pub(crate) fn pull(work: &mut Work<'_, '_>) -> Gates {
         let services: Vec<&ServiceKey> = operation::services(operation, work.index.region).collect();
         let lacks = services.iter().any(|key| lacking.get(*key).is_some_and(|missing| !missing.is_empty()));
         let asked = learn::questions(work, operation);
-        if (lacks || !asked.is_empty()) && !operation::has_made(work.index, work.views, operation) {
+        let unseen = unseen(work, operation, &services);
+        let is_open = !lacks && asked.is_empty() && unseen.is_empty();
+        if !is_open && !operation::has_made(work.index, work.views, operation) {
+            for (key, host) in unseen {
+                work.wait(key, None, format!("{host}: not seen yet"), None);
+            }
             gates.closed.extend(services.into_iter().cloned());
             learn::ask(work, &gates, asked);
         }

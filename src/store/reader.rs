@@ -215,7 +215,7 @@ impl ReadStore for SqliteReader {
     fn version(&self) -> Answer<'_, u64> {
         Box::pin(self.worker.run(|reader| {
             let version = reader.read(|db, _| {
-                let version: i64 = db.pragma_query_value(None, "data_version", |row| row.get(0))?;
+                let version: i64 = db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
                 Ok(version)
             })?;
             // The low half counts commits seen by this connection, the high half connections.

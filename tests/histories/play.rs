@@ -1,6 +1,6 @@
 //! Plays a story.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use http::Method;
@@ -103,6 +103,8 @@ struct Stage {
     operators: Operators,
     reconcilers: Vec<Reconciler>,
     number: u32,
+    /// Until when hosts have no power.
+    off: BTreeMap<usize, tokio::time::Instant>,
     mutant: Option<Mutant>,
     watch: tokio::task::JoinHandle<()>,
     _dir: tempfile::TempDir,
@@ -143,8 +145,18 @@ impl Stage {
         laws.protect();
         let watch = tokio::spawn(watch(laws.clone()));
         let operators = Operators::start(&model, &laws, story.proxies, mutant);
-        let mut stage =
-            Self { fleet, model, laws, operators, reconcilers: Vec::new(), number: 0, mutant, watch, _dir: dir };
+        let mut stage = Self {
+            fleet,
+            model,
+            laws,
+            operators,
+            reconcilers: Vec::new(),
+            number: 0,
+            off: BTreeMap::new(),
+            mutant,
+            watch,
+            _dir: dir,
+        };
         for _ in 0..story.reconcilers {
             stage.start();
         }
@@ -190,6 +202,10 @@ impl Stage {
         self.laws.broken().map_or(Ok(()), Err)
     }
 
+    fn is_off(&self, host: usize) -> bool {
+        self.off.get(&host).is_some_and(|until| *until > tokio::time::Instant::now())
+    }
+
     fn host(&self, number: u8) -> usize {
         usize::from(number) % self.laws.hosts().len()
     }
@@ -226,6 +242,8 @@ impl Stage {
                 let rule = rule(path, fault).times(u32::from(times));
                 self.engine(host).script(|script| script.rule(rule));
             }
+            // A link is no good without power.
+            What::Cut { host, .. } if self.is_off(self.host(host)) => {}
             What::Cut { host, how } => {
                 self.engine(host).set_link(match how {
                     Cut::Hung => sim::Link::Hung,
@@ -234,6 +252,7 @@ impl Stage {
                 });
                 self.laws.look(self.host(host));
             }
+            What::Mend { host } if self.is_off(self.host(host)) => {}
             What::Mend { host } => {
                 self.engine(host).set_link(sim::Link::Up);
                 self.laws.look(self.host(host));
@@ -248,7 +267,10 @@ impl Stage {
                     self.laws.hosts()[at].engine.remove_by_hand(&victim.id);
                 }
             }
+            What::Power { host, .. } if self.is_off(self.host(host)) => {}
             What::Power { host, seconds } => {
+                let until = tokio::time::Instant::now() + Duration::from_secs(u64::from(seconds));
+                self.off.insert(self.host(host), until);
                 self.laws.forget(self.host(host));
                 self.engine(host).power_cycle(Duration::from_secs(u64::from(seconds)));
                 self.laws.look(self.host(host));
@@ -289,6 +311,9 @@ impl Stage {
 
     /// The troubles cease.
     async fn mend(&mut self) {
+        if let Some(last) = self.off.values().max() {
+            tokio::time::sleep_until(*last + Duration::from_secs(1)).await;
+        }
         self.fleet.script_all(|script| {
             script.clear_rules();
             script.freeze_events = false;
@@ -352,17 +377,17 @@ impl Stage {
             // A later one with the same image changes nothing that is there.
             let image = desired.revision(service, no).map(|revision| revision.spec.image.clone());
             let is_its = |it: &Revision| it.service == *service && Some(&it.spec.image) == image.as_ref();
-            let Some(came) = touching.iter().position(|(_, proposal)| proposal.revisions.iter().any(is_its)) else {
-                return false;
-            };
-            let (earlier, later) = touching.split_at(came);
             let is_undone = |generation: Generation| {
+                use OperationState::{Aborted, Failed, RolledBack};
                 let it = all.iter().find(|it| it.generation == generation);
-                it.is_some_and(|it| {
-                    use OperationState::{Aborted, Failed, RolledBack};
-                    matches!(it.state, Aborted { .. } | Failed { .. } | RolledBack { .. })
-                })
+                it.is_some_and(|it| matches!(it.state, Aborted { .. } | Failed { .. } | RolledBack { .. }))
             };
+            let gone = touching.iter().rposition(|(_, proposal)| proposal.assignments.get(&key) == Some(&None));
+            let came = touching.iter().enumerate().position(|(at, (generation, proposal))| {
+                gone.is_none_or(|gone| at > gone) && !is_undone(*generation) && proposal.revisions.iter().any(is_its)
+            });
+            let Some(came) = came else { return false };
+            let (earlier, later) = touching.split_at(came);
             let ran = earlier.iter().rfind(|(generation, _)| !is_undone(*generation));
             let ran = ran.and_then(|(_, proposal)| proposal.assignments.get(&key)?.as_ref());
             let ran = ran.is_some_and(|ran| ran.slots.values().any(|place| works(service, place.revision)));

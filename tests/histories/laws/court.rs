@@ -319,8 +319,11 @@ impl Books {
             let regions = desired.services.iter().find(|(key, _)| key.to_string() == service);
             let assignment = regions.and_then(|(_, regions)| regions.get(&host.region));
             let place = assignment.and_then(|assignment| assignment.slots.get(&Slot(slot)));
+            let round = assignment.map_or(0, |assignment| assignment.round);
             place.is_some_and(|place| {
-                place.host.as_str() == host.name && place.revision.0.to_string() == glimpse.labels[label::REVISION]
+                round_of(&glimpse.name) == round
+                    && place.host.as_str() == host.name
+                    && place.revision.0.to_string() == glimpse.labels[label::REVISION]
             })
         };
         let lately = self
@@ -349,6 +352,11 @@ fn parse(name: &str) -> Option<(String, String)> {
     let mut parts = name.split('-');
     let (stack, service, _slot, revision) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     Some((format!("{stack}/{service}"), revision.strip_prefix('r')?.to_owned()))
+}
+
+/// `shop-web-3-r2.1` is of the first restart of that revision, `shop-web-3-r2` of none.
+fn round_of(name: &str) -> u32 {
+    name.rsplit_once('.').and_then(|(_, round)| round.parse().ok()).unwrap_or_default()
 }
 
 fn places_image(desired: &wharf::model::Desired, key: &wharf::model::ServiceKey, revision: &str) -> String {
