@@ -44,8 +44,8 @@ fn needed<'v>(work: &Work<'_, 'v>, view: &ServiceView<'v>, slot: &SlotView<'v>) 
     Some((&host.name, revision.image.as_str()))
 }
 
-/// Hosts that a release needs, of which this process does not know yet what they have. Other commands do not wait for them:
-/// it may be for a lost host that they are given.
+/// Hosts that cannot be seen now, and had not the image that a release needs there when they were. They are waited for until
+/// they count as down. Other commands do not wait: it may be for a lost host that they are given.
 fn unseen<'k, 'v>(
     work: &Work<'_, 'v>,
     operation: &Operation,
@@ -54,15 +54,14 @@ fn unseen<'k, 'v>(
     if !observe::is_release(operation) {
         return BTreeSet::new();
     }
-    let slots = services.iter().flat_map(|key| {
-        let view = work.views.get(*key).into_iter();
-        view.flat_map(|view| &view.slots).map(|slot| (*key, slot))
-    });
-    let is_new = |slot: &SlotView<'v>| match slot.sight {
-        Sight::Silent { view, .. } if view.listed_at.is_none() && !work.is_paused(&slot.key) => Some(&view.name),
-        _ => None,
+    let lacks = |view: &ServiceView<'v>, slot: &SlotView<'v>| {
+        let Sight::Silent { view: host, .. } = slot.sight else { return None };
+        let revision = work.index.world.desired.revision(view.key, slot.place.revision)?;
+        let there = slot.wanted.is_some() || images::is_present(host, &revision.image, Some(work.memory));
+        (!there && !work.is_paused(&slot.key)).then_some(&host.name)
     };
-    slots.filter_map(|(key, slot)| Some((key, is_new(slot)?))).collect()
+    let views = services.iter().filter_map(|key| Some((*key, work.views.get(*key)?)));
+    views.flat_map(|(key, view)| view.slots.iter().filter_map(move |slot| Some((key, lacks(view, slot)?)))).collect()
 }
 
 /// Gives the pulls, once per host and image, and says what has to wait for them.
@@ -121,7 +120,7 @@ pub(crate) fn pull(work: &mut Work<'_, '_>) -> Gates {
         let is_open = !lacks && asked.is_empty() && unseen.is_empty();
         if !is_open && !operation::has_made(work.index, work.views, operation) {
             for (key, host) in unseen {
-                work.wait(key, None, format!("{host}: not seen yet"), None);
+                work.wait(key, None, format!("{host}: not seen now"), None);
             }
             gates.closed.extend(services.into_iter().cloned());
             learn::ask(work, &gates, asked);

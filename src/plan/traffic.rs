@@ -255,7 +255,7 @@ impl Work<'_, '_> {
                 if all_asked || ended.is_some() {
                     self.next.released.insert(place);
                 }
-                if let Some(end) = ended.unwrap_or(self.now()).checked_add(drain).ok() {
+                if let Ok(end) = ended.unwrap_or(self.now()).checked_add(drain) {
                     self.alarm(end);
                 }
                 self.wait(view.key, Some(key), what, None);
