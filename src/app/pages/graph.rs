@@ -50,7 +50,9 @@ fn columns(state: &State, cells: usize, rows: usize) -> GraphPage {
     let mut x = 1;
     for (kind, w) in Kind::ALL.into_iter().zip(widths) {
         let is_here = kind == screen.graph.kind;
-        let lines = std::iter::once(head(state, kind, is_here, w)).chain(if is_here {
+        let (length, top) = if is_here { (state.rows.rows.len(), screen.top) } else { (kind.count(&state.index), 0) };
+        let below = length.saturating_sub(top + body);
+        let lines = std::iter::once(head(state, kind, is_here, below, w)).chain(if is_here {
             active(state, kind, w, body)
         } else {
             passive(state, kind, w, body)
@@ -73,8 +75,8 @@ fn columns(state: &State, cells: usize, rows: usize) -> GraphPage {
 /// Cells of a name that are more than a number.
 const NAMED: usize = 5;
 
-/// `HOST 2 of 9`: how many of all are related.
-fn head(state: &State, kind: Kind, is_here: bool, cells: usize) -> Line {
+/// `HOST 2 of 9  ↓3`: how many of all are related, and how many there is no room for below.
+fn head(state: &State, kind: Kind, is_here: bool, below: usize, cells: usize) -> Line {
     let title = match kind {
         Kind::Stack => "STACK",
         Kind::Service => "SERVICE",
@@ -84,9 +86,10 @@ fn head(state: &State, kind: Kind, is_here: bool, cells: usize) -> Line {
     };
     let (related, all) = (state.graph.related.of(kind).len(), kind.count(&state.index));
     let (related, all) = (count(related as u64), count(all as u64));
-    let mut text = format!("{title} {related} of {all}");
+    let more = if below == 0 { String::new() } else { format!("  ↓{}", count(below as u64)) };
+    let mut text = format!("{title} {related} of {all}{more}");
     if width(&text) > cells {
-        text = format!("{title} {related}/{all}");
+        text = format!("{title} {related}/{all}{}", more.strip_prefix(' ').unwrap_or(&more));
     }
     Line::of(if is_here { Role::Accent } else { Role::Head }, fit(&text, cells))
 }

@@ -53,7 +53,7 @@ impl Laws {
         let mut books = self.books.lock().unwrap();
         let away = books.away[at];
         books.away[at] = if host.engine.link() == Link::Up {
-            Away { since: None, ..away }
+            Away { since: None, last: away.since.map(|_| now).or(away.last), ..away }
         } else {
             let goes_on = away.since.is_some() || away.last.is_some_and(|last| since(last, now) < DIALLED);
             let unseen = if goes_on { away.unseen } else { Some(now) };
