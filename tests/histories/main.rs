@@ -8,9 +8,9 @@
 //!
 //! `WHARF_SEED=17 WHARF_TELL=yes cargo test --test histories one -- --exact --nocapture` plays one again and tells it;
 //! with `WHARF_STORY=FILE` instead, one from a file.
-//! `WHARF_HISTORIES=20000 cargo nextest run --release --test histories by_chance` plays that many, as `tests/run` does. A
-//! history that breaks a law is made as short as it can be, and printed; put into `kept/`, it is played with every run from
-//! then on.
+//! `WHARF_HISTORIES=20000 cargo nextest run --release --test histories by_chance` plays that many; `tests/run` plays as many as
+//! it has time for. A history that breaks a law is made as short as it can be, and printed; put into `kept/`, it is played with
+//! every run from then on.
 
 #![allow(
     clippy::unwrap_used,
