@@ -9,8 +9,8 @@ use super::{
     index::{Index, defaults},
     links::{entries, links},
     operation::patience,
+    release::drain_time,
     rollout::{Exchange, Pace},
-    traffic::drain_time,
 };
 use crate::{
     model::{Assignment, HostName, Place, RegionName, Revision, RevisionNo, ServiceKey, ServiceSpec, Slot},

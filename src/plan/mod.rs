@@ -42,6 +42,7 @@ mod pulls;
 mod rebalance;
 mod rebuild;
 mod refit;
+mod release;
 mod remove;
 mod replace;
 mod revise;

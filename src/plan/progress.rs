@@ -8,9 +8,10 @@ use super::{
     Action, Memory, Wait, World, images,
     index::{Index, Seen, Sight},
     observe, opening, operation, prune,
+    release::{Release, release},
     routes::Routes,
     standing::Standing,
-    traffic::{Carried, Release, carried, drain_time, released},
+    traffic::{Carried, carried},
     trial,
     view::{Copy, ServiceView, SlotView},
 };
@@ -239,15 +240,10 @@ impl Told<'_, '_> {
 
     /// How an old copy goes: what it drains, or that it stops.
     fn going(&self, view: &ServiceView<'_>, old: &Seen<'_>, standing: Standing) -> String {
-        let place = (old.host.name.clone(), old.container.id.clone());
-        let asked = self.memory.draining.get(&place).copied();
-        if standing != Standing::Removing && self.routes.carriers(view.key).next().is_some() {
-            let drain = drain_time(self.index, view.spec());
-            let ended = self.memory.released.get(&place).copied();
-            let release = released(self.index, self.routes, view.key, old, asked, ended, drain);
-            if let Release::Waits { what, .. } = release {
-                return what;
-            }
+        if standing != Standing::Removing
+            && let Release::Waits { what, .. } = release(self.index, self.routes, self.memory, view, old)
+        {
+            return what;
         }
         format!("its old copy on {} stops", old.host.name)
     }

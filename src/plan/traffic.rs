@@ -1,17 +1,11 @@
-//! Which containers get traffic, and when one may stop: make before break, with the proxies' word for it.
-//!
-//! No copy gets traffic before it is healthy, and none is stopped before every proxy that can be reached has stopped
-//! sending it more and what it has begun has ended, or the drain timeout has passed.
+//! Which containers get traffic, with the proxies' word for it. No copy gets any before it is healthy.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use jiff::Timestamp;
-
 use super::{
-    Action,
     index::{Index, Seen, Sight},
     links::{entries, links},
     next::Work,
@@ -20,12 +14,9 @@ use super::{
     standing::Standing,
     view::ServiceView,
 };
-use crate::{
-    model::{
-        BackendName, Container, ContainerState, Duty, HostName, HostView, Members, Owner, Protocol, ProxySpec,
-        ProxyStructure, ProxyView, Server, ServerName, ServerView, ServiceKey, ServiceSpec, StackName, since,
-    },
-    text,
+use crate::model::{
+    BackendName, Container, ContainerState, Duty, HostName, HostView, Members, Owner, Protocol, ProxySpec,
+    ProxyStructure, ProxyView, Server, ServerName, ServiceKey, ServiceSpec, StackName, since,
 };
 
 /// What a proxy last said is believed for so long; it is asked every second.
@@ -38,20 +29,6 @@ pub(crate) enum Carried {
     Everywhere,
     /// Not yet, for this reason.
     NotYet(String),
-}
-
-/// How far the proxies are with letting a copy go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Release {
-    /// Nothing is on its way to it any more: it may stop.
-    Free,
-    /// Not yet, for this reason.
-    Waits {
-        /// In words.
-        what: String,
-        /// No proxy that can be reached sends it anything new: only what it has begun is waited for.
-        all_asked: bool,
-    },
 }
 
 /// Says whether every reachable proxy sends a copy requests.
@@ -129,156 +106,23 @@ pub(crate) fn unready(index: &Index<'_>, host: &HostView, wanted: &ProxyStructur
 }
 
 /// A proxy runs on the host, whether it was asked yet or not.
-fn has_proxy(view: &HostView) -> bool {
+pub(super) fn has_proxy(view: &HostView) -> bool {
     let runs = |container: &Container| container.owner == Owner::Proxy && container.state == ContainerState::Running;
     view.containers.values().any(runs)
 }
 
 /// What a proxy says, if it said it lately.
-fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
+pub(super) fn fresh<'p>(index: &Index<'_>, proxy: Option<&'p ProxyView>) -> Option<&'p ProxyView> {
     proxy.filter(|proxy| since(proxy.at, index.world.now) <= FRESH && !proxy.structure.is_empty())
 }
 
-/// How far the proxies are with a copy that shall go. `asked` is when they were asked to send it nothing more, `ended` when
-/// the last of them did so.
-pub(crate) fn released(
-    index: &Index<'_>,
-    routes: &Routes<'_>,
-    service: &ServiceKey,
-    seen: &Seen<'_>,
-    asked: Option<Timestamp>,
-    ended: Option<Timestamp>,
-    drain: Duration,
-) -> Release {
-    let name = ServerName::new(seen.of, &seen.container.id);
-    let mut open = Vec::new();
-    let mut all_asked = true;
-    for host in routes.carriers(service) {
-        let view = match index.sight(host) {
-            Sight::Seen(view) => view,
-            // Its proxy may still send requests here, and cannot be told. Its own checks will find the copy gone.
-            Sight::Silent { since: at, .. } => {
-                let left = index.defaults.down_after.saturating_sub(since(at, index.world.now));
-                all_asked = false;
-                open.push(format!("{host} ? cannot be asked, for {} more", text::duration(left)));
-                continue;
-            }
-            Sight::Down { .. } | Sight::Gone => continue,
-        };
-        let Some(proxy) = view.proxy.as_ref() else {
-            // One that runs and was not asked yet may send it anything; where none runs nothing does.
-            if has_proxy(view) {
-                all_asked = false;
-                open.push(format!("{host} ◐"));
-            }
-            continue;
-        };
-        let servers: Vec<_> = proxy
-            .backends
-            .iter()
-            .filter(|(backend, _)| backend.service == *service)
-            .filter_map(|(_, backend)| backend.servers.get(&name))
-            .collect();
-        // What it said before it was asked says nothing.
-        let told = fresh(index, Some(proxy)).is_some() && asked.is_some_and(|asked| proxy.at > asked);
-        if !told || servers.iter().any(|server| server.is_ready) {
-            all_asked = false;
-            let why = if proxy.problem.is_empty() { "◐".to_owned() } else { format!("✗ ({})", proxy.problem) };
-            open.push(format!("{host} {why}"));
-            continue;
-        }
-        let count: u32 = servers.iter().map(|server| server.sessions).sum();
-        if count > 0 {
-            open.push(format!("{host} ◐ {}", sessions(count)));
-        }
-    }
-    // A proxy that shall not carry the service any more is told nothing of it: it takes a new configuration, or it ends.
-    // Until that is seen it may send requests here.
-    for (host, server) in leaving(index, routes, service, &name) {
-        if server.is_ready {
-            open.push(format!("{host} ◐"));
-        } else if server.sessions > 0 {
-            open.push(format!("{host} ◐ {}", sessions(server.sessions)));
-        }
-    }
-    if open.is_empty() {
-        return Release::Free;
-    }
-    let left = ended.map_or(drain, |ended| drain.saturating_sub(since(ended, index.world.now)));
-    if all_asked && left.is_zero() {
-        return Release::Free;
-    }
-    let limit = if all_asked { format!("; at most {} more", text::duration(left)) } else { String::new() };
-    Release::Waits { what: format!("old {} drains: {}{limit}", seen.of.key, open.join("   ")), all_asked }
-}
-
-fn sessions(count: u32) -> String {
-    format!("{count} {}", if count == 1 { "session" } else { "sessions" })
-}
-
-/// A server as it is in proxies that shall not carry its service any more, on hosts that are seen.
-fn leaving<'w>(
-    index: &Index<'w>,
-    routes: &Routes<'_>,
-    service: &ServiceKey,
-    name: &ServerName,
-) -> impl Iterator<Item = (&'w HostName, &'w ServerView)> {
-    let carriers: BTreeSet<&HostName> = routes.carriers(service).collect();
-    let world = index.world;
-    let hosts = world.fleet.regions.iter().filter(|region| region.name == *index.region).flat_map(|it| &it.hosts);
-    hosts.filter(move |host| !carriers.contains(&host.name)).flat_map(move |host| {
-        let proxy = match index.sight(&host.name) {
-            Sight::Seen(view) => view.proxy.as_ref(),
-            _ => None,
-        };
-        let backends = proxy.into_iter().flat_map(|proxy| &proxy.backends);
-        let of_service = backends.filter(move |(backend, _)| backend.service == *service);
-        of_service.filter_map(move |(_, backend)| Some((&host.name, backend.servers.get(name)?)))
-    })
-}
-
 impl Work<'_, '_> {
-    /// Stops a copy, once nothing is on its way to it any more. Until then the proxies are asked to send it nothing.
-    pub fn let_go(&mut self, view: &ServiceView<'_>, seen: &Seen<'_>, why: String) {
-        let key = &seen.of.key;
-        let place = (seen.host.name.clone(), seen.container.id.clone());
-        let name = ServerName::new(seen.of, &seen.container.id);
-        if self.routes.carriers(view.key).next().is_some()
-            || leaving(self.index, self.routes, view.key, &name).next().is_some()
-        {
-            let drain = drain_time(self.index, view.spec());
-            let asked = self.memory.draining.get(&place).copied();
-            let ended = self.memory.released.get(&place).copied();
-            let release = released(self.index, self.routes, view.key, seen, asked, ended, drain);
-            self.next.drains.insert(place.clone());
-            if let Release::Waits { what, all_asked } = release {
-                if all_asked || ended.is_some() {
-                    self.next.released.insert(place);
-                }
-                if let Ok(end) = ended.unwrap_or(self.now()).checked_add(drain) {
-                    self.alarm(end);
-                }
-                self.wait(view.key, Some(key), what, None);
-                return;
-            }
-        }
-        let (host, container) = place;
-        self.act(Action::Stop { host, replica: key.clone(), container, why }, view.key, Some(key));
-    }
-
     /// What a replica that is to be made on a host would miss there: the links of its stack. In words; none when they are
     /// there, or none are wanted.
     pub fn links_missing(&self, host: &HostView, stack: &StackName) -> Option<String> {
         let wanted = self.routes.structures.get(&host.name).filter(|_| self.routes.links(&host.name, stack))?;
         unready(self.index, host, wanted)
     }
-}
-
-/// How long what a replica has begun may go on.
-pub(crate) fn drain_time(index: &Index<'_>, spec: Option<&ServiceSpec>) -> Duration {
-    let wharf = spec.map(|spec| &spec.wharf);
-    let entry = wharf.and_then(|wharf| wharf.entry.iter().filter_map(|entry| entry.drain).max());
-    wharf.and_then(|wharf| wharf.drain).or(entry).unwrap_or(index.defaults.drain)
 }
 
 /// What each proxy of the region shall be, now that it is decided who drains.

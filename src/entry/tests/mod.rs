@@ -2,6 +2,7 @@
 
 mod config;
 mod keeping;
+mod kept;
 mod sim;
 mod stat;
 mod steps;

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
-use super::keeping::{Kept, backend_name, spec};
+use super::{
+    keeping::{backend_name, spec},
+    kept::Kept,
+};
 use crate::{
     clock::Clock,
     engine::{MemoryDial, open_memory},
