@@ -50,8 +50,8 @@ fn columns(state: &State, cells: usize, rows: usize) -> GraphPage {
     let mut x = 1;
     for (kind, w) in Kind::ALL.into_iter().zip(widths) {
         let is_here = kind == screen.graph.kind;
-        let (length, top) = if is_here { (state.rows.rows.len(), screen.top) } else { (kind.count(&state.index), 0) };
-        let below = length.saturating_sub(top + body);
+        // Of the column with the selection the rule above tells, as of every list.
+        let below = if is_here { 0 } else { kind.count(&state.index).saturating_sub(body) };
         let lines = std::iter::once(head(state, kind, is_here, below, w)).chain(if is_here {
             active(state, kind, w, body)
         } else {
