@@ -26,7 +26,9 @@ use support::{
 };
 use wharf::{
     app::{Effect, Mode, Msg, Redraw, State, ids::Id, key::Key, overlay::Overlay, screen::View, update},
-    model::{EngineEvent, HostChange, HostUpdate, Intent, Operation, OperationState, Paused},
+    model::{
+        Container, ContainerState, EngineEvent, HostChange, HostUpdate, Intent, Operation, OperationState, Paused,
+    },
     text::Text,
     tui::Theme,
 };
@@ -569,4 +571,44 @@ fn loads_alone_are_counted_when_it_is_worth_it() {
     assert!(!state.is_stale());
     update(&mut state, unseen("e-2", 3, "cut"));
     assert!(state.is_stale());
+}
+
+/// All containers of some hosts come into a state.
+fn all_are(state: &mut State, hosts: &[&str], now: &ContainerState) {
+    let mut updates = Vec::new();
+    for name in hosts {
+        for container in state.observed().hosts[*name].containers.values() {
+            let new = Container { state: now.clone(), ..container.clone() };
+            updates.push(HostUpdate { host: name.parse().unwrap(), change: HostChange::Container(Box::new(new)) });
+        }
+    }
+    update(state, Msg::Hosts(updates));
+}
+
+#[test]
+fn much_news_is_counted_ahead_of_its_frame() {
+    let hosts = ["h-1", "h-2", "h-3", "h-4", "h-5", "h-6"];
+    let mut world = World::new(&[("east", &hosts)]);
+    world.service("shop/web", "nginx:1.27", 1, &[("east", 180)]);
+    world.fill();
+    let stopped = ContainerState::Exited { code: 1, at: Some(now()), oom: false };
+    let mut state = world.state(Mode::Normal, (120, 40));
+    assert!(state.keep_up().is_none(), "nothing has changed");
+    all_are(&mut state, &hosts[..1], &stopped);
+    assert!(state.keep_up().is_none(), "little can wait");
+    all_are(&mut state, &hosts[1..3], &stopped);
+    assert!(state.keep_up().is_some());
+    assert_eq!((state.index.total.failed, state.faults.len(), state.is_stale()), (90, 1, false));
+    // Where counting takes a tenth of a second, it goes on two more of them later.
+    state.counting = std::time::Duration::from_millis(100);
+    all_are(&mut state, &hosts[3..5], &stopped);
+    assert!(state.keep_up().is_none());
+    update(&mut state, Msg::Tick(later(1)));
+    assert!(state.keep_up().is_some());
+    assert_eq!(state.index.total.failed, 150);
+    // Of a picture that is held still, nothing is counted.
+    type_keys(&mut state, "P");
+    all_are(&mut state, &hosts, &ContainerState::Running);
+    update(&mut state, Msg::Tick(later(2)));
+    assert!(state.keep_up().is_none());
 }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::{
-    ids::{ReplicaId, ServiceId, StackId, is_seen},
+    ids::{ReplicaId, ServiceId, StackId},
     line::Mark,
     pace::Pace,
 };
 use crate::{
-    model::{Container, ContainerId, HostName, HostView, RegionName, RevisionNo, Usage},
+    model::{Container, ContainerId, HostName, RegionName, RevisionNo, Usage},
     text::Text,
 };
 
@@ -42,18 +42,6 @@ impl Load {
         let fresh = container.usage.map(|usage| pace.fresh_until(usage.at));
         let young = container.started.map(|at| pace.young_until(at));
         fresh.filter(|until| now < *until).or(young.filter(|until| now < *until))
-    }
-
-    /// Of everything on a host. Where it cannot be seen, something is missing whatever runs there.
-    pub fn of(host: Option<&HostView>, pace: Pace, now: Timestamp) -> Self {
-        let mut load = Self::default();
-        for container in host.into_iter().flat_map(|host| host.containers.values()) {
-            load.count(container, is_seen(host), pace, now);
-        }
-        if !is_seen(host) {
-            load.missing = load.missing.max(1);
-        }
-        load
     }
 
     /// Adds another load.

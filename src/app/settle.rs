@@ -23,6 +23,10 @@ use crate::model::{ContainerId, HostName, Link};
 const RESORT_SECONDS: i64 = 5;
 /// Counting for loads alone takes at most one part of so many of the time.
 const LOADS_SHARE: u32 = 60;
+/// When so many containers wait to be counted, they are counted before the next frame of data …
+const SLICE: usize = 48;
+/// … but that takes at most one part of so many of the time.
+const SLICES_SHARE: u32 = 3;
 /// Most containers that are sampled fast.
 const SAMPLED: usize = 200;
 
@@ -34,6 +38,14 @@ impl State {
         self.record();
         effects.extend(self.settle_view());
         effects
+    }
+
+    /// [`State::settle`] ahead of the next frame of data, when much has changed: a key that comes while it is counted waits,
+    /// and must not wait for all that a tenth of a second brings. None where there is no need, or too little time.
+    pub fn keep_up(&mut self) -> Option<Vec<Effect>> {
+        // Of a picture held still nothing of this is counted.
+        let much = self.dirty.index && self.frozen.is_none() && self.changed.len() >= SLICE;
+        (much && self.has_rested(SLICES_SHARE - 1)).then(|| self.settle())
     }
 
     /// Counts everything anew when what is seen or wanted changed. In a large fleet this is the dear part, so an
@@ -80,8 +92,12 @@ impl State {
     /// True when loads that changed are worth counting everything: that may take one part of so many of the time. Samples
     /// of a large fleet come without end.
     pub(super) fn may_count_loads(&self) -> bool {
-        let pause = self.counting * LOADS_SHARE;
-        self.counted.checked_add(pause).is_ok_and(|due| due <= self.now)
+        self.has_rested(LOADS_SHARE)
+    }
+
+    /// True when the last counting is so many times over as it took.
+    fn has_rested(&self, times: u32) -> bool {
+        self.counted.checked_add(self.counting * times).is_ok_and(|due| due <= self.now)
     }
 
     /// [`State::settle`] without counting anew: everything that follows from keys.

@@ -218,6 +218,7 @@ impl Loop {
                             let Ok(msg) = inbox.try_recv() else { break };
                             self.take(msg);
                         }
+                        self.keep_up();
                     }
                     None => open = false,
                 },
@@ -284,6 +285,16 @@ impl Loop {
                     self.take(msg);
                 }
             }
+        }
+    }
+
+    /// Counts what came, when that is much, so that no key waits for more.
+    fn keep_up(&mut self) {
+        let begun = Instant::now();
+        let Some(effects) = self.state.keep_up() else { return };
+        self.state.counting = begun.elapsed();
+        for effect in effects {
+            self.effect(effect);
         }
     }
 

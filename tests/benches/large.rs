@@ -157,8 +157,8 @@ fn look<'e>(state: &mut State, events: &mut impl Iterator<Item = &'e Msg>) -> Fi
     out
 }
 
-/// As the program's loop does it: 60 events every 30 ms, data counted and drawn when its time has come, a key at moments
-/// that know nothing of that. Gives how long after each key its frame is there.
+/// As the program's loop does it: 60 events every 30 ms, counted at once when they are many, data drawn when its time has
+/// come, a key at moments that know nothing of that. Gives how long after each key its frame is there.
 fn live<'e>(
     state: &mut State,
     events: &mut impl Iterator<Item = &'e Msg>,
@@ -167,7 +167,7 @@ fn live<'e>(
     keys: &mut Vec<f64>,
 ) {
     let mut rng = fastrand::Rng::with_seed(11);
-    let begun = Instant::now();
+    let (begun, start) = (Instant::now(), state.now);
     let (mut gathered, mut data) = (begun, begun);
     let mut key = begun + Duration::from_millis(rng.u64(20..80));
     let mut round = 0;
@@ -180,12 +180,18 @@ fn live<'e>(
             key = Instant::now() + Duration::from_millis(rng.u64(20..80));
         }
         if gathered <= Instant::now() {
+            update(state, Msg::Tick(start + jiff::SignedDuration::try_from(begun.elapsed()).unwrap()));
             update(state, events.next().unwrap().clone());
+            let counting = Instant::now();
+            if state.keep_up().is_some() {
+                state.counting = counting.elapsed();
+            }
             gathered += Duration::from_millis(30);
         }
         if data <= Instant::now() && state.is_stale() {
             let counting = Instant::now();
             state.settle();
+            state.counting = counting.elapsed();
             // Of the time, an eighth goes into counting, and there are ten frames of data a second at most.
             data = Instant::now() + Duration::from_millis(100).max(counting.elapsed() * 8);
             black_box(frames.next(state, theme).unwrap());

@@ -24,6 +24,11 @@ impl Changed {
         Self { store: true, ..Self::default() }
     }
 
+    /// How many containers and whole hosts wait to be counted.
+    pub fn len(&self) -> usize {
+        self.containers.len() + self.hosts.len()
+    }
+
     /// The store was read anew.
     pub fn touch_store(&mut self) {
         self.store = true;

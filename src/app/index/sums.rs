@@ -38,19 +38,23 @@ impl Index {
                 match (replica.slot, replica.wanted) {
                     (None, _) => row.others += 1,
                     (Some(_), false) => row.replicas.surplus += 1,
-                    (Some(_), true) => {
-                        let container = replica.container.as_ref().and_then(|id| view?.containers.get(id));
-                        row.replicas.count(replica.mark);
-                        row.replicas.load(container.and_then(|container| container.usage));
-                    }
+                    (Some(_), true) => row.replicas.count(replica.mark),
                 }
             }
-            row.live = Load::of(view, basis.pace, basis.now);
-            let running = view.into_iter().flat_map(|view| view.containers.values()).filter(|it| it.is_running());
-            row.running = u32::try_from(running.clone().count()).unwrap_or(u32::MAX);
-            let until = running.map(|container| Load::until(container, is_seen(view), basis.pace, basis.now));
+            let seen = is_seen(view);
+            let (mut live, mut running, mut until) = (Load::default(), 0, None);
+            for container in view.into_iter().flat_map(|view| view.containers.values()).filter(|it| it.is_running()) {
+                running += 1;
+                live.count(container, seen, basis.pace, basis.now);
+                until = sooner(until, Load::until(container, seen, basis.pace, basis.now));
+            }
+            if !seen {
+                // Something is missing, whatever runs there.
+                live.missing = live.missing.max(1);
+            }
+            (row.live, row.running) = (live, running);
             if let Some(known) = books.host_until.get_mut(*place) {
-                *known = until.fold(None, sooner);
+                *known = until;
             }
         }
     }

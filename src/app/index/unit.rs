@@ -82,6 +82,7 @@ pub(super) fn count(
     members: &Members,
 ) -> Count {
     let mut counter = Counter { basis, key, out: Count::default(), words: BTreeMap::new() };
+    counter.out.rows.reserve(members.len());
     let mut slots = Slots::new();
     for (name, id) in members {
         let Some(host) = basis.observed.hosts.get(name) else { continue };
