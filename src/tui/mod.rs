@@ -13,6 +13,7 @@ mod join;
 mod outbox;
 mod passthrough;
 mod reader;
+mod ready;
 mod run;
 mod signals;
 pub mod term;

@@ -1,15 +1,14 @@
 //! Someone else has the terminal for a while: keys go there byte by byte, what comes from there goes out as it is.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{io, time::Duration};
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use tokio::{
-    io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
 };
 
-use super::{run::Outcome, signals::Signals, term, writer::Writer};
+use super::{ready::Ready, run::Outcome, signals::Signals, term, writer::Writer};
 use crate::app::Msg;
 
 /// Bytes of keys that are taken at once.
@@ -18,6 +17,8 @@ const KEYS: usize = 4096;
 const SAID: Duration = Duration::from_secs(5);
 /// Leaves what one is attached to: ctrl-p ctrl-q.
 const DETACH: [u8; 2] = [0x10, 0x11];
+/// Between two looks at a terminal that is gone.
+const GONE: Duration = Duration::from_millis(20);
 /// The frame under way may hold up leaving so long.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -71,8 +72,8 @@ impl Leaving {
 
 /// Carries bytes both ways until the other side ends, the keys for leaving come, or a signal does.
 pub(super) async fn stay(mut visit: Visit, writer: &Writer, signals: &mut Signals) -> io::Result<End> {
-    #[expect(deprecated, reason = "its other form is unsafe for no type of ours: an owned descriptor stays what it is")]
-    let keys: AsyncFd<OwnedFd> = AsyncFd::with_interest(rustix::io::dup(io::stdin())?, Interest::READABLE)?;
+    let keys = rustix::io::dup(io::stdin())?;
+    let mut ready = Ready::new(keys.try_clone()?)?;
     let mut resized = signal(SignalKind::window_change())?;
     // It may have become another since the visit was opened.
     if let Ok(size) = crossterm::terminal::size() {
@@ -94,16 +95,17 @@ pub(super) async fn stay(mut visit: Visit, writer: &Writer, signals: &mut Signal
                 }
             }
             // Keys are left where they are while the other side takes none.
-            ready = keys.readable(), if visit.input.capacity() > 0 => {
-                let mut ready = ready?;
+            there = ready.keys(), if visit.input.capacity() > 0 => {
+                there?;
                 // A read of what is not there would hold everything up.
-                let there = usize::try_from(rustix::io::ioctl_fionread(keys.get_ref())?).unwrap_or(KEYS);
+                let there = usize::try_from(rustix::io::ioctl_fionread(&keys)?).unwrap_or(KEYS);
                 if there == 0 {
-                    ready.clear_ready();
+                    // Told of and not there: a terminal that is gone. That comes as a signal, too.
+                    tokio::time::sleep(GONE).await;
                     continue;
                 }
                 let mut typed = vec![0; there.min(KEYS)];
-                let read = rustix::io::read(keys.get_ref(), &mut typed)?;
+                let read = rustix::io::read(&keys, &mut typed)?;
                 typed.truncate(read);
                 let leaves = visit.detaches && leaving.see(&typed);
                 // One that takes nothing any more is about to end.
