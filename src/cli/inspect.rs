@@ -55,7 +55,7 @@ pub(super) async fn run(context: Context, args: InspectArgs) -> Result<ExitCode,
             missing: subject.parts().iter().filter_map(missing).collect(),
         });
     } else {
-        let look = Look { parts: &parts, events: None, now: Timestamp::now(), zone: &TimeZone::system() };
+        let look = Look { parts: &parts, heard: Vec::new(), now: Timestamp::now(), zone: &TimeZone::system() };
         print::out(&tree_of(&subject, &look).whole());
     }
     // Without its first part the rest is hardly what was asked for.

@@ -1,5 +1,7 @@
 //! What engines tell by themselves: their events, as a stream.
 
+use std::time::Duration;
+
 use futures::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
@@ -12,7 +14,7 @@ use super::{
     session::Session,
     wire,
 };
-use crate::model::{EngineEvent, HostName};
+use crate::model::{ContainerId, EngineEvent, HostName};
 
 impl Reader {
     /// What happens from now on, or from `since` by the engine's clock: changes of containers, images, networks and
@@ -41,6 +43,38 @@ impl Reader {
         .boxed())
     }
 }
+
+impl Reader {
+    /// What the engine remembers of what happened, of one container or of everything, in order. Engines keep the last
+    /// 256 events, of all their objects together.
+    pub async fn past_events(&self, of: Option<&ContainerId>) -> Result<Vec<EngineEvent>, EngineError> {
+        let tried = "recall its events";
+        let filter = match of {
+            Some(id) => serde_json::json!({ "container": [id.0.as_str()], "event": FOLLOWED }),
+            None => serde_json::json!({ "type": TYPES, "event": FOLLOWED }),
+        };
+        let until = self.clock().now();
+        let until = format!("{}.{:09}", until.as_second(), until.subsec_nanosecond());
+        let path = format!("/events?since=1&until={until}&filters={}", encode(&filter.to_string()));
+        let mut lines = self.ask(tried, async |session| open_path(session, &path).await).await?;
+        let mut events = Vec::new();
+        // An engine whose clock is behind ours goes on until its own says so: what it remembers comes at once.
+        let deadline = tokio::time::Instant::now() + QUIET;
+        loop {
+            match tokio::time::timeout_at(deadline, lines.next()).await {
+                Ok(Ok(Some(line))) => events.extend(parse_event(&self.host, &line)),
+                Ok(Ok(None)) | Err(_) => return Ok(events),
+                Ok(Err(fault)) => return Err(fault.at(&self.host, tried)),
+            }
+        }
+    }
+}
+
+/// What an engine remembers has come by then.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// What is followed are changes of these.
+const TYPES: [&str; 5] = ["container", "image", "network", "volume", "daemon"];
 
 /// What is followed. Without a filter, each health check would make three events.
 const FOLLOWED: [&str; 27] = [
@@ -75,11 +109,13 @@ const FOLLOWED: [&str; 27] = [
 
 /// Subscribes; the subscription stands when this returns.
 pub(crate) async fn open_events(session: &Session, since: Option<Timestamp>) -> Result<Lines, Fault> {
-    let filter =
-        serde_json::json!({ "type": ["container", "image", "network", "volume", "daemon"], "event": FOLLOWED });
+    let filter = serde_json::json!({ "type": TYPES, "event": FOLLOWED });
     let since = since.map(|at| format!("&since={}", at.as_second())).unwrap_or_default();
-    let path = format!("/events?filters={}{since}", encode(&filter.to_string()));
-    let response = within(SHORT, session.http.send(Method::GET, &path, HeaderMap::new(), None)).await?;
+    open_path(session, &format!("/events?filters={}{since}", encode(&filter.to_string()))).await
+}
+
+async fn open_path(session: &Session, path: &str) -> Result<Lines, Fault> {
+    let response = within(SHORT, session.http.send(Method::GET, path, HeaderMap::new(), None)).await?;
     Ok(Lines::new(response.into_body()))
 }
 

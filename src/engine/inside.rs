@@ -89,6 +89,13 @@ impl Reader {
             (Part::Version, _) => {
                 Ok(Told::Facts(Fact::of(&self.document("ask for its version", "/version", PATIENCE).await?, &nothing)))
             }
+            (Part::Events, Subject::Container { id, .. }) => {
+                let (told, inspected) = tokio::join!(self.past_events(Some(id)), inspected);
+                Ok(Told::Events(told.map_err(|error| words(&error))?).veiled(&known(inspected)))
+            }
+            (Part::Events, Subject::Host(_)) => {
+                self.past_events(None).await.map(Told::Events).map_err(|error| words(&error))
+            }
             (_, Subject::Host(_)) => Err(Text::new("an engine has no such thing")),
         }
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{ContainerId, Fact, HostName, Veil};
+use super::{ContainerId, EngineEvent, Fact, HostName, Veil};
 use crate::text::Text;
 
 /// What is looked at from the inside.
@@ -33,8 +33,10 @@ impl Subject {
     /// Everything that can be asked about it.
     pub fn parts(&self) -> &'static [Part] {
         match self {
-            Self::Container { .. } => &[Part::Container, Part::Processes, Part::Files, Part::Image, Part::Layers],
-            Self::Host(_) => &[Part::Info, Part::Version],
+            Self::Container { .. } => {
+                &[Part::Container, Part::Processes, Part::Files, Part::Image, Part::Layers, Part::Events]
+            }
+            Self::Host(_) => &[Part::Info, Part::Version, Part::Events],
         }
     }
 }
@@ -56,6 +58,8 @@ pub enum Part {
     Info,
     /// Versions of the engine's parts.
     Version,
+    /// What the engine remembers of what happened to it.
+    Events,
 }
 
 impl Part {
@@ -69,6 +73,7 @@ impl Part {
             Self::Layers => "layers",
             Self::Info => "info",
             Self::Version => "version",
+            Self::Events => "events",
         }
     }
 
@@ -112,6 +117,8 @@ pub enum Told {
     Files(Files),
     /// What made its image.
     Layers(Layers),
+    /// What happened to it, in order.
+    Events(Vec<EngineEvent>),
 }
 
 impl Told {
@@ -132,6 +139,11 @@ impl Told {
             Self::Layers(Layers { layers, left_out }) => {
                 let layers = layers.into_iter().map(|layer| Layer { by: hide(layer.by), ..layer }).collect();
                 Self::Layers(Layers { layers, left_out })
+            }
+            Self::Events(events) => {
+                let event =
+                    |event: EngineEvent| EngineEvent { action: hide(event.action), name: hide(event.name), ..event };
+                Self::Events(events.into_iter().map(event).collect())
             }
         }
     }

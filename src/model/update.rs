@@ -1,12 +1,13 @@
 //! What observers tell, and what it changes.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{Container, ContainerId, HostFacts, HostName, HostView, Image, Link, Observed, ProxyView, Usage};
 use crate::text::Text;
 
 /// Something an engine told: for the events view and for what changed last.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EngineEvent {
     /// When, by the engine's clock.
     pub at: Timestamp,

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Events an engine remembers for `since`. Docker keeps 256; more room here spares slow test readers a gap.
 const KEPT: usize = 1024;
 
+/// Of what happened before the engine was looked at.
+const REMEMBERED: usize = 256;
+
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -103,6 +106,15 @@ impl Log {
         self.events.push_back(Arc::new(event));
     }
 
+    /// Takes in what happened before anybody looked; at most as much as Docker remembers.
+    fn recall(&mut self, event: Event) {
+        let at = self.events.partition_point(|known| known.at <= event.at);
+        self.events.insert(at, Arc::new(event));
+        if self.events.len() > REMEMBERED {
+            self.events.pop_front();
+        }
+    }
+
     fn end(&self) -> u64 {
         self.dropped + u64::try_from(self.events.len()).unwrap_or(u64::MAX)
     }
@@ -118,6 +130,16 @@ impl Engine {
         let event = Event { at: self.clock.now(), kind, action: action.to_owned(), id: id.to_owned(), attributes };
         state.events.push(event);
         self.changed.ring(());
+    }
+
+    /// The past of a container that runs from the start. Its labels are left out: there are many such containers.
+    pub(super) fn recall(state: &mut State, id: &str, past: &[(Timestamp, &str)]) {
+        let Some(container) = state.containers.get(id) else { return };
+        let attributes = json!({ "image": container.spec.image, "name": container.name });
+        for (at, action) in past {
+            let (action, attributes) = ((*action).to_owned(), attributes.clone());
+            state.events.recall(Event { at: *at, kind: Kind::Container, action, id: id.to_owned(), attributes });
+        }
     }
 
     /// An event of a container: its labels, image and name, and what is particular to the action.

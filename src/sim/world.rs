@@ -208,7 +208,8 @@ impl ServiceSeed {
 }
 
 impl Engine {
-    /// Adds a container that has been running for a while. No events; timers only if it is going to end.
+    /// Adds a container that has been running for a while, with what the engine remembers of that; timers only if it is
+    /// going to end.
     pub(super) fn settle(
         &self,
         fleet: &str,
@@ -242,6 +243,9 @@ impl Engine {
         container.started = Some(clock::plus(born, Duration::from_secs(1)));
         container.status = Status::Running;
         let ends = settled_health(container);
+        let begun = container.started.unwrap_or(born);
+        Self::recall(&mut state, &id, &[(born, "create"), (begun, "start")]);
+        let Some(container) = state.containers.get_mut(&id) else { return };
         if ends {
             // It has been at it for a while, so its restarts are far apart already.
             container.restarts = 9;

@@ -9,7 +9,7 @@ use wharf::{
 
 use crate::support::{
     fleet::{World, later, now},
-    inside::{OF_CONTAINER, answer, facts, is_of_container, processes, questions, tell, told},
+    inside::{OF_CONTAINER, answer, event, facts, is_of_container, processes, questions, tell, told},
     screen::{screen, text, type_keys},
 };
 
@@ -50,10 +50,10 @@ fn replicas_services_and_hosts_are_asked_about() {
         ("4/index<enter>i", "search-index-1-r5", "the first of 2 in east", OF_CONTAINER),
         ("4/index<enter><right>i", "search-index-1-r5-w", "of 2 in west the first that is not well", OF_CONTAINER),
         ("4/ledger<enter>i", "payments-ledger-1-r4", "the only one in east", OF_CONTAINER),
-        ("2i", "e-1", "INSPECT  e-1", &[Part::Info, Part::Version]),
+        ("2i", "e-1", "INSPECT  e-1", &[Part::Info, Part::Version, Part::Events]),
         // In the graph the letter means upstream; there it is in the menu and in the palette.
         ("4j6:inspect<enter>", "payments-ledger-1-r4", "the only one", OF_CONTAINER),
-        ("2jj6:inspect<enter>", "e-3", "INSPECT  e-3", &[Part::Info, Part::Version]),
+        ("2jj6:inspect<enter>", "e-3", "INSPECT  e-3", &[Part::Info, Part::Version, Part::Events]),
     ] {
         let mut state = usual();
         let asked = questions(&type_keys(&mut state, keys));
@@ -366,6 +366,38 @@ fn events_of_the_object_are_told_and_of_no_other() {
     let page = shown(&state);
     assert!(page.contains("12:04:31  container  health_status: unhealthy"), "{page}");
     assert!(!page.contains("destroy"), "{page}");
+}
+
+/// The engine's memory reaches further back than this screen: both stand there, each event once.
+#[test]
+fn what_the_engine_remembers_stands_below_what_was_heard() {
+    let mut state = usual();
+    let row = state.index.replicas[0].clone();
+    let id = row.container.clone().unwrap().0;
+    let heard = EngineEvent { id: id.clone(), host: row.host.clone(), ..event(5, "die") };
+    let change = HostChange::Event(heard.clone());
+    update(&mut state, Msg::Hosts(vec![HostUpdate { host: row.host, change }]));
+    state.settle();
+    let asked = questions(&type_keys(&mut state, "5i")).pop().unwrap();
+    answer(&mut state, asked.number, Part::Container, Ok(told(Part::Container)));
+    let line = |state: &State| shown(state).lines().find(|line| line.contains(" events ")).unwrap().trim().to_owned();
+    assert!(line(&state).ends_with("1 since this screen began; before that: asking …"), "{}", line(&state));
+    answer(&mut state, asked.number, Part::Events, Err("no answer within 6.0 s"));
+    assert!(line(&state).ends_with("before that: ? no answer within 6.0 s"), "{}", line(&state));
+    let again = questions(&type_keys(&mut state, "R")).pop().unwrap();
+    assert!(again.parts.contains(&Part::Events));
+    let before = wharf::model::Told::Events(vec![event(90_000, "create"), event(7_200, "start"), heard]);
+    answer(&mut state, again.number, Part::Events, Ok(before));
+    assert!(line(&state).ends_with("events         3"), "{}", line(&state));
+    type_keys(&mut state, "/create<enter>");
+    let page = shown(&state);
+    let told: Vec<&str> = page.lines().filter(|line| line.contains("  container  ")).map(str::trim).collect();
+    assert_eq!(told.len(), 3, "{page}");
+    for (line, words) in
+        told.iter().zip(["12:04:26  container  die", "10:04:31  container  start", "2026-11-22 11:04:31"])
+    {
+        assert!(line.contains(words), "`{words}` is not in `{line}`");
+    }
 }
 
 /// What is endless stays quick, and says that there is more.

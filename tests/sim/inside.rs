@@ -57,7 +57,8 @@ impl Stage {
             parts.take(answer, jiff::Timestamp::now());
         }
         let zone = jiff::tz::TimeZone::UTC;
-        tree_of(&self.subject, &Look { parts: &parts, events: None, now: jiff::Timestamp::now(), zone: &zone }).whole()
+        tree_of(&self.subject, &Look { parts: &parts, heard: Vec::new(), now: jiff::Timestamp::now(), zone: &zone })
+            .whole()
     }
 }
 
@@ -81,6 +82,32 @@ async fn everything_of_a_container_is_told() {
     let host = Subject::Host(stage.subject.host().clone());
     let told = stage.ask_about(&host).await;
     assert!(told.iter().all(|answer| answer.told.is_ok()), "{told:?}");
+}
+
+/// What happened is told also to who did not listen then; of a container what is its own.
+#[tokio::test]
+async fn what_happened_before_is_remembered() {
+    let stage = Stage::new().await;
+    let Subject::Container { id, host, .. } = &stage.subject else { unreachable!() };
+    let events = async |subject: &Subject| {
+        let told = stage.ask_about(subject).await;
+        let events = told.into_iter().find_map(|answer| match answer.told {
+            Ok(Told::Events(events)) => Some(events),
+            _ => None,
+        });
+        events.unwrap_or_default()
+    };
+    assert!(stage.engine.crash(id.0.as_str(), 3));
+    let of_container = events(&stage.subject).await;
+    let actions: Vec<&str> = of_container.iter().map(|event| event.action.as_str()).collect();
+    assert!(actions.starts_with(&["create", "start", "die"]), "{actions:?}");
+    assert!(of_container.iter().all(|event| event.kind == "container" && event.id.as_str().starts_with(id.0.as_str())));
+    assert!(of_container.is_sorted_by_key(|event| event.at));
+    let of_host = events(&Subject::Host(host.clone())).await;
+    assert!(of_container.iter().all(|event| of_host.contains(event)), "{of_host:?}");
+    let other =
+        Subject::Container { host: host.clone(), id: ContainerId("0123456789ab".into()), image: Text::default() };
+    assert_eq!(events(&other).await, []);
 }
 
 /// A call that hangs is given up in time, and holds no other up but for what it must know.

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use wharf::{
     app::{Effect, Msg, State, update},
     model::{
-        Changed, Fact, FileChange, Files, Layer, Layers, Part, PartTold, Processes, Question, Subject, Told, Veil,
+        Changed, EngineEvent, Fact, FileChange, Files, Layer, Layers, Part, PartTold, Processes, Question, Subject,
+        Told, Veil,
     },
     text::Text,
 };
@@ -77,6 +78,18 @@ fn file(change: Changed, path: &str) -> FileChange {
     FileChange { change, path: Text::new(path) }
 }
 
+/// Something that happened to the container so many seconds ago.
+pub fn event(seconds: i64, action: &str) -> EngineEvent {
+    EngineEvent {
+        at: before(seconds),
+        host: "e-1".parse().unwrap(),
+        kind: Text::new("container"),
+        action: Text::new(action),
+        id: Text::new("4f5e0a1b2c3d"),
+        name: Text::new("payments-api-1-r12"),
+    }
+}
+
 /// What is told of a part when all is well.
 pub fn told(part: Part) -> Told {
     match part {
@@ -126,6 +139,7 @@ pub fn told(part: Part) -> Told {
             "RegistryConfig": {"Mirrors": ["http://mirror:5000/"], "InsecureRegistryCIDRs": ["127.0.0.0/8"], "IndexConfigs": {}},
             "Warnings": ["WARNING: No swap limit support"], "Swarm": {"LocalNodeState": "inactive"},
         })),
+        Part::Events => Told::Events(vec![event(90_000, "create"), event(7_200, "start")]),
         Part::Version => facts(&json!({
             "Version": "29.1.3", "ApiVersion": "1.52", "MinAPIVersion": "1.44", "GitCommit": "f52814d", "GoVersion": "go1.25.5",
             "BuildTime": "2026-01-12T14:24:12+00:00", "Experimental": "false",
@@ -151,7 +165,8 @@ pub fn tell(state: &mut State, effects: &[Effect]) {
 }
 
 /// Everything that can be asked of a container.
-pub const OF_CONTAINER: &[Part] = &[Part::Container, Part::Processes, Part::Files, Part::Image, Part::Layers];
+pub const OF_CONTAINER: &[Part] =
+    &[Part::Container, Part::Processes, Part::Files, Part::Image, Part::Layers, Part::Events];
 
 /// True for a question about a container.
 pub fn is_of_container(question: &Question) -> bool {

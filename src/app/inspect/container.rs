@@ -350,23 +350,35 @@ fn labels(grower: &mut Grower, name: &str, fact: &Fact, _: &Look<'_>) {
     grower.branch(name, line, |grower| raw(grower, labels));
 }
 
-/// What its engine told of it.
+/// What its engine told of it. What it remembers of the time before is asked for; meanwhile stands what was heard.
 pub(super) fn events(grower: &mut Grower, look: &Look<'_>) {
     const NAME: &str = "events";
-    let Some(events) = &look.events else { return };
+    let events = look.events();
+    let is_told = look.parts.told(Part::Events).is_some();
     if events.is_empty() {
-        return grower.leaf(NAME, Line::of(Role::Dim, "none since this screen began"));
+        let none = Line::of(Role::Dim, "none that the engine remembers");
+        return grower.leaf(NAME, if is_told { none } else { look.parts.missing(Part::Events) });
     }
-    grower.branch(NAME, Line::of(Role::Plain, count(events.len() as u64)), |grower| {
-        grower.each(events, 0, |grower, event| {
+    let mut head = Line::of(Role::Plain, count(events.len() as u64));
+    if !is_told {
+        head = head.with(Role::Dim, " since this screen began; before that: ");
+        head.extend(look.parts.missing(Part::Events));
+    }
+    grower.branch(NAME, look.parts.aged(Part::Events, head, look), |grower| {
+        // The day stands where it is another than that of the row above.
+        let mut day = look.day(look.now);
+        grower.each(&events, 0, |grower, event| {
             let action = event.action.as_str();
             let is_bad = matches!(action, "die" | "oom" | "kill") || action.contains("unhealthy");
             let role = if is_bad { Role::Mark(Mark::Failed) } else { Role::Plain };
-            let line = Line::of(Role::Dim, format!("{}  ", look.clock(event.at)))
+            let of = look.day(event.at);
+            let time = if of == day { look.clock(event.at) } else { format!("{of} {}", look.clock(event.at)) };
+            day = of;
+            let line = Line::of(Role::Dim, format!("{time}  "))
                 .with(Role::Dim, format!("{}  ", pad_right(event.kind.as_str(), 9)))
                 .with(role, action)
                 .with(Role::Dim, format!("  {}", event.name));
-            grower.row(&event.at.as_nanosecond().to_string(), line);
+            grower.row(&format!("{}{action}", event.at.as_nanosecond()), line);
         });
     });
 }

@@ -23,6 +23,9 @@ struct Held {
     at: Option<Timestamp>,
 }
 
+/// Events that are shown.
+const EVENTS: usize = 300;
+
 /// All parts of a subject.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Parts {
@@ -94,6 +97,13 @@ impl Parts {
         }
     }
 
+    fn events(&self) -> &[EngineEvent] {
+        match self.told(Part::Events) {
+            Some(Told::Events(events)) => events,
+            _ => &[],
+        }
+    }
+
     /// What stands where nothing was told.
     pub(super) fn missing(&self, part: Part) -> Line {
         match self.error(part) {
@@ -117,8 +127,8 @@ impl Parts {
 pub struct Look<'a> {
     /// What was told.
     pub parts: &'a Parts,
-    /// What its engine told of the subject meanwhile, newest first; none where nobody listened.
-    pub events: Option<Vec<&'a EngineEvent>>,
+    /// What its engine told of the subject meanwhile; none where nobody listened.
+    pub heard: Vec<&'a EngineEvent>,
     /// Now.
     pub now: Timestamp,
     /// For clocks.
@@ -126,9 +136,24 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// What happened, newest first: what the engine remembers, and what it told meanwhile, each once.
+    pub(super) fn events(&self) -> Vec<&EngineEvent> {
+        let mut events: Vec<&EngineEvent> = self.heard.iter().copied().chain(self.parts.events()).collect();
+        let key = |event: &EngineEvent| (event.at, event.kind.clone(), event.id.clone(), event.action.clone());
+        events.sort_by_key(|event| std::cmp::Reverse(key(event)));
+        events.dedup();
+        events.truncate(EVENTS);
+        events
+    }
+
     /// A time of day.
     pub(super) fn clock(&self, at: Timestamp) -> String {
         at.to_zoned_datetime(self.zone.clone()).strftime("%H:%M:%S").to_string()
+    }
+
+    /// A day.
+    pub(super) fn day(&self, at: Timestamp) -> String {
+        at.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d").to_string()
     }
 
     /// A moment, and how long ago that is.

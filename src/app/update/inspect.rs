@@ -24,7 +24,7 @@ const AGAIN_SECONDS: i64 = 3;
 const LOST_SECONDS: i64 = 30;
 /// Rows that all branches take with the first of them open.
 const ROOM: usize = 28;
-/// Events of it that are shown.
+/// Events of it that were heard and are shown.
 const EVENTS: usize = 200;
 
 /// Opens the page of what is selected, and asks its host.
@@ -68,8 +68,8 @@ fn grow(state: &State, page: &mut InspectPage) {
         Subject::Container { id, .. } => Some(id.0.as_str()),
         Subject::Host(_) => None,
     };
-    let events = state.events.of(page.subject.host(), id).take(EVENTS).collect();
-    let look = Look { parts: &page.parts, events: Some(events), now: state.now, zone: &state.zone };
+    let heard = state.events.of(page.subject.host(), id).take(EVENTS).collect();
+    let look = Look { parts: &page.parts, heard, now: state.now, zone: &state.zone };
     let tree = tree_of(&page.subject, &look);
     page.grow(tree);
 }
