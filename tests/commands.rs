@@ -332,3 +332,32 @@ fn the_store_is_copied_checked_and_not_written_over() {
     all_of(&said, &["✗ shop/web", "wrote no record", "not on the hosts, and so not restored"]);
     all_of(&demo.said(1, &["store", "rebuild", "--yes"]), &["there is nothing to build"]);
 }
+
+#[test]
+fn the_wall_is_printed_once_in_pages_or_as_a_document() {
+    let demo = Demo::start();
+    let said = demo.said(0, &["watch", "--once"]);
+    all_of(
+        &said,
+        &["acme", "all data is live", "WRONG NOW", "STACK", "shop", "ENTRY", "shop/web", "OPERATIONS", "LAST CHANGES"],
+    );
+    let said = demo.said(0, &["watch", "--once", "--page", "entries"]);
+    all_of(&said, &["ENTRY", ":80", "shop/web"]);
+    assert!(!said.contains("STACK") && !said.contains("LAST CHANGES"), "{said}");
+    demo.said(2, &["watch", "--once", "--page", "weather"]);
+    demo.said(2, &["watch", "--page", "stacks"]);
+    demo.said(2, &["watch", "--once", "--json", "--page", "stacks"]);
+    let wall = demo.json(0, &["watch", "--once", "--json"]);
+    assert_eq!(wall["fleet"], "acme");
+    assert_eq!(wall["data_age_seconds"], 0, "{wall}");
+    assert_eq!(wall["hosts"].as_array().unwrap().len(), 12);
+    let stacks = wall["stacks"].as_array().unwrap();
+    let shop = stacks.iter().find(|stack| stack["stack"] == "shop").unwrap();
+    assert!(shop["services"][0]["regions"]["west"]["wanted"].is_u64(), "{shop}");
+    let entries = wall["entries"].as_array().unwrap();
+    let web = entries.iter().find(|entry| entry["service"] == "shop/web").unwrap();
+    assert!(web["entry"].as_str().unwrap().starts_with(":80"), "{web}");
+    for list in ["wrong", "operations", "changes"] {
+        assert!(wall[list].is_array(), "{list}: {wall}");
+    }
+}

@@ -4,6 +4,8 @@
 #[path = "screens/charts.rs"]
 mod charts;
 mod support;
+#[path = "screens/wall.rs"]
+mod wall;
 
 use support::{
     fleet::{USUAL, World, before, fleet, now, unseen},

@@ -8,8 +8,12 @@ mod entries;
 mod font;
 mod head;
 mod matrix;
+mod pages;
 mod recent;
 mod wrong;
+
+pub use entries::{Way, ways};
+pub use pages::{CHANGES, Page, page};
 
 use super::{
     flow::Flow,
@@ -18,7 +22,11 @@ use super::{
     table::Col,
     views::common,
 };
-use crate::text::pad_left;
+use crate::{
+    model::{HostName, Link},
+    text::pad_left,
+};
+use jiff::Timestamp;
 
 /// The page, in `rows` lines of `cells` cells.
 pub fn wall(state: &State, cells: usize, rows: usize) -> Vec<Line> {
@@ -43,7 +51,7 @@ const WIDE: usize = 170;
 
 /// Stacks by regions, and entries where there is room for them.
 fn middle(state: &State, cells: usize, rows: usize) -> Vec<Line> {
-    let entries = entries::entries(state);
+    let entries = entries::ways(state);
     if entries.is_empty() {
         return matrix::matrix(state, cells, rows);
     }
@@ -103,20 +111,29 @@ fn traffic(flow: Option<&Flow>) -> Line {
     line
 }
 
+/// What comes through in all, in one line.
+fn in_words(state: &State) -> Line {
+    head::in_words(&head::figures(state))
+}
+
 /// A heading of a part.
 fn title(text: &str) -> Line {
     Line::of(Role::Head, format!(" {text}"))
 }
 
-/// How old the oldest data is, for the line at the bottom.
-pub fn data_age(state: &State) -> Line {
-    use crate::model::Link;
+/// The host that is unseen for the longest, and since when; none when all data is live.
+pub fn oldest(state: &State) -> Option<(Timestamp, &HostName)> {
     let hosts = state.observed().hosts.values();
     let unseen = hosts.filter_map(|host| match &host.link {
         Link::Unknown { since, .. } => Some((*since, &host.name)),
         Link::Connecting { .. } | Link::Ready { .. } | Link::Slow { .. } => None,
     });
-    match unseen.min() {
+    unseen.min()
+}
+
+/// How old the oldest data is, for the line at the bottom.
+pub fn data_age(state: &State) -> Line {
+    match oldest(state) {
         _ if state.is_starting() => Line::of(Role::Dim, "connecting … "),
         _ if state.is_blind() => Line::of(Role::Mark(super::line::Mark::Unknown), "no host is seen "),
         None => Line::of(Role::Dim, "all data is live "),

@@ -168,11 +168,15 @@ pub struct DemoArgs {
 /// `wharf watch`.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Print one overview and leave
+    /// Print all pages of the wall and leave: once every host has answered or failed and proxies were asked twice, for
+    /// their rates; after 8 seconds at most
     #[arg(long)]
     pub once: bool,
-    /// With --once: one JSON document
-    #[arg(long, requires = "once")]
+    /// With --once: only this page
+    #[arg(long, value_name = "NAME", requires = "once")]
+    pub page: Option<WallPage>,
+    /// With --once: everything on the wall as one JSON document
+    #[arg(long, requires = "once", conflicts_with = "page")]
     pub json: bool,
     /// Ring the bell when something is newly wrong
     #[arg(long)]
@@ -194,6 +198,23 @@ impl WatchArgs {
         });
         super::dashboard::Look { alerts: Alerts { bell: self.bell, notify }, hook: self.on_alert, ..look }
     }
+}
+
+/// A page of the wall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WallPage {
+    /// What comes through in all, replicas, the age of the data
+    Totals,
+    /// What is wrong
+    Wrong,
+    /// Stacks by regions
+    Stacks,
+    /// Where traffic comes in: rate, failures, time to an answer
+    Entries,
+    /// Operations in flight
+    Operations,
+    /// The last changes, and who asked for them
+    Changes,
 }
 
 /// How a terminal is asked for a notification.

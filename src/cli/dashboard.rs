@@ -108,8 +108,7 @@ async fn show<S: ReadStore + ?Sized, Right: Send + 'static>(
     if mode != Mode::Watch {
         state.like(liked::load());
     }
-    let watches =
-        Watches { fleet: context.fleet.name.clone(), observer: observer.clone(), tell, there: BTreeMap::new() };
+    let watches = Watches::new(context.fleet.name.clone(), observer.clone(), tell);
     let (lines, batches) = mpsc::channel(BATCHES);
     let readers = observer.clone();
     let follower = Follower::new(move |host| readers.reader(host), lines);
@@ -140,7 +139,7 @@ struct Seeing<Right> {
 
 /// What asks proxies for their counters: one for each host on which a proxy was seen, so that hosts without one are asked
 /// nothing. They ask as long as the screen is there.
-struct Watches<Right> {
+pub(super) struct Watches<Right> {
     fleet: FleetName,
     observer: Arc<Observer<Right>>,
     tell: mpsc::Sender<HostUpdate>,
@@ -148,7 +147,13 @@ struct Watches<Right> {
 }
 
 impl<Right> Watches<Right> {
-    fn look(&mut self, update: &HostUpdate) {
+    /// None yet; what they see goes to `tell`.
+    pub(super) fn new(fleet: FleetName, observer: Arc<Observer<Right>>, tell: mpsc::Sender<HostUpdate>) -> Self {
+        Self { fleet, observer, tell, there: BTreeMap::new() }
+    }
+
+    /// Begins to ask the proxy of a host where there is news of one.
+    pub(super) fn look(&mut self, update: &HostUpdate) {
         let is_proxy = |container: &Container| container.owner == Owner::Proxy;
         let has_proxy = match &update.change {
             HostChange::Listed { containers, .. } => containers.iter().any(is_proxy),
@@ -231,7 +236,8 @@ async fn pump_store<S: ReadStore + ?Sized>(store: Arc<S>, inbox: mpsc::Sender<Ms
     }
 }
 
-async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
+/// What the screen needs of the store.
+pub(super) async fn read<S: ReadStore + ?Sized>(store: &S) -> Result<StoreView, Text> {
     let view = async {
         Ok(StoreView {
             desired: store.desired().await?,

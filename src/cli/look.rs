@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Hosts that have not answered by then are shown as they are: being connected, or unknown with the reason.
-const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What one look showed.
 pub(super) struct Seen {
@@ -106,7 +106,7 @@ pub(super) async fn look(context: Context, store: &dyn ReadStore) -> Result<Seen
 }
 
 /// True when each host has listed its containers and images, or said why it cannot.
-fn settled(observed: &Observed) -> bool {
+pub(super) fn settled(observed: &Observed) -> bool {
     observed.hosts.values().all(|host| match &host.link {
         Link::Ready { .. } | Link::Slow { .. } => host.listed_at.is_some() && host.facts.is_some(),
         Link::Connecting { reason, .. } => !reason.is_empty(),

@@ -41,6 +41,7 @@ mod targets;
 mod theme;
 mod visit;
 mod wait;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -94,7 +95,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         None => dashboard::open(context()?, look()).await,
         Some(Command::Demo(args)) => demo::run(args, look()).await,
-        Some(Command::Watch(args)) if args.once => read::overview(context()?, args.json).await,
+        Some(Command::Watch(args)) if args.once => wall::once(context()?, args).await,
         Some(Command::Watch(args)) => dashboard::watch(context()?, args.look(look())).await,
         Some(Command::Hosts(output)) => read::hosts(context()?, output).await,
         Some(Command::Stacks(output)) => read::stacks(context()?, output).await,

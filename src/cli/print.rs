@@ -53,6 +53,11 @@ fn columns_of_stderr() -> usize {
     rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col).max(20))
 }
 
+/// Columns of the terminal on standard output; as many as a page of paper has where it is none.
+pub(super) fn columns() -> usize {
+    rustix::termios::tcgetwinsize(io::stdout()).map_or(120, |size| usize::from(size.ws_col).max(40))
+}
+
 /// A document as JSON.
 pub(super) fn json(document: &impl serde::Serialize) {
     match serde_json::to_string_pretty(document) {

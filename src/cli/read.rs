@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{Link, Owner, since},
-    plan::{self, ForeignService, ServiceHealth},
+    plan::{self, ForeignService, ServiceHealth, World},
     text,
 };
 
@@ -97,43 +97,11 @@ fn link_glyph(link: &Link) -> &'static str {
 pub(super) async fn stacks(context: Context, output: OutputArgs) -> Result<ExitCode, Failure> {
     let store = context.read_store()?;
     let seen = look::look(context, store.as_ref()).await?.or_blind()?;
-    let rows = stack_rows(&seen);
+    let rows = stack_rows(&seen.world());
     if output.json {
         print::json(&rows);
     } else {
         print_stacks(&seen, &rows);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// `wharf watch --once`: hosts and stacks in one page.
-pub(super) async fn overview(context: Context, as_json: bool) -> Result<ExitCode, Failure> {
-    #[derive(serde::Serialize)]
-    struct Overview {
-        fleet: String,
-        at: Timestamp,
-        hosts: Vec<HostRow>,
-        stacks: Vec<StackRow>,
-    }
-    let store = context.read_store()?;
-    let seen = look::look(context, store.as_ref()).await?;
-    let now = Timestamp::now();
-    let stacks = stack_rows(&seen);
-    if as_json {
-        let hosts = seen.observed.hosts.values();
-        let hosts = hosts.map(|host| HostRow::new(host, seen.desired.hosts.get(&host.name).copied(), now)).collect();
-        print::json(&Overview { fleet: seen.context.fleet.name.to_string(), at: now, hosts, stacks });
-    } else {
-        let hosts = &seen.observed.hosts;
-        let answering = hosts.values().filter(|host| host.is_seen()).count();
-        print::line(&format!("{}  {answering} of {} hosts answer", seen.context.fleet.name, hosts.len()));
-        for line in seen.unseen() {
-            print::line(&format!("? {line}"));
-        }
-        print_stacks(&seen, &stacks);
-    }
-    if seen.is_blind() {
-        return Err(Failure::Unreachable("no host can be reached (wharf doctor says how to mend it)".into()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -192,11 +160,11 @@ pub(super) fn short_image(image: &str) -> String {
 }
 
 /// All stacks: wharf's own first, then those of other tools.
-fn stack_rows(seen: &Seen) -> Vec<StackRow> {
-    let healths = plan::healths(&seen.world());
+pub(super) fn stack_rows(world: &World<'_>) -> Vec<StackRow> {
+    let healths = plan::healths(world);
     let mut rows: BTreeMap<(u8, String), (StackRow, ServiceHealth)> = BTreeMap::new();
     for (key, regions) in &healths.services {
-        let newest = seen.desired.latest(key);
+        let newest = world.desired.latest(key);
         let id = (0, key.stack.to_string());
         let row =
             rows.entry(id).or_insert_with(|| (StackRow::empty(key.stack.as_str(), "wharf"), ServiceHealth::default()));
@@ -216,7 +184,7 @@ fn stack_rows(seen: &Seen) -> Vec<StackRow> {
         row.0.services.push(ServiceRow {
             service: key.service.to_string(),
             revision: None,
-            image: foreign_image(seen, key),
+            image: foreign_image(world, key),
             regions: regions.iter().map(|(region, health)| (region.to_string(), cell(health))).collect(),
         });
         row.1 = regions.values().fold(row.1, |sum, health| sum.plus(*health));
@@ -231,8 +199,8 @@ fn stack_rows(seen: &Seen) -> Vec<StackRow> {
         .collect()
 }
 
-fn foreign_image(seen: &Seen, key: &ForeignService) -> Option<String> {
-    seen.observed.containers().find_map(|(_, container)| match &container.owner {
+fn foreign_image(world: &World<'_>, key: &ForeignService) -> Option<String> {
+    world.observed.containers().find_map(|(_, container)| match &container.owner {
         Owner::Foreign { tool, stack, service }
             if *tool == key.tool && *stack == key.stack && *service == key.service =>
         {

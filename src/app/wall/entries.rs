@@ -10,24 +10,28 @@ use crate::{
     },
     model::ServiceKey,
     plan,
-    text::{fit, pad_right},
+    text::{Text, fit, pad_right},
 };
 
 /// Cells that a line likes to have at least.
 pub(super) const WIDTH: usize = 58;
 /// One way in.
-pub(super) struct Entry<'a> {
+#[derive(Debug)]
+pub struct Way<'a> {
     /// `:443 shop.example/api`.
-    from: String,
-    service: &'a ServiceKey,
-    flow: Option<&'a Flow>,
-    mark: Mark,
+    pub from: String,
+    /// Where it leads.
+    pub service: &'a ServiceKey,
+    /// What comes through to the service; none where no proxy carries it.
+    pub flow: Option<&'a Flow>,
+    /// How the service does.
+    pub mark: Mark,
 }
 
 /// All ways in, by port and name.
-pub(super) fn entries(state: &State) -> Vec<Entry<'_>> {
+pub fn ways(state: &State) -> Vec<Way<'_>> {
     let desired = &state.store.desired;
-    let mut entries: Vec<(u16, Entry<'_>)> = Vec::new();
+    let mut entries: Vec<(u16, Way<'_>)> = Vec::new();
     for service in desired.services.keys() {
         let Some(revision) = desired.latest(service) else { continue };
         let row = state.index.service(&ServiceId::own(service));
@@ -35,8 +39,8 @@ pub(super) fn entries(state: &State) -> Vec<Entry<'_>> {
         for entry in plan::entries(&revision.spec) {
             let host = entry.host.as_deref().unwrap_or_default();
             let path = entry.path.as_deref().unwrap_or_default();
-            let from = format!(":{} {host}{path}", entry.port);
-            entries.push((entry.port, Entry { from, service, flow: state.flows().service(service), mark }));
+            let from = Text::new(format!(":{} {host}{path}", entry.port).trim_end()).as_str().to_owned();
+            entries.push((entry.port, Way { from, service, flow: state.flows().service(service), mark }));
         }
     }
     entries.sort_by(|(a, one), (b, other)| (a, &one.from).cmp(&(b, &other.from)));
@@ -44,7 +48,7 @@ pub(super) fn entries(state: &State) -> Vec<Entry<'_>> {
 }
 
 /// The table with its head; the last line says how many more there are.
-pub(super) fn table(entries: &[Entry<'_>], cells: usize, rows: usize) -> Vec<Line> {
+pub(super) fn table(entries: &[Way<'_>], cells: usize, rows: usize) -> Vec<Line> {
     let names = cells.saturating_sub(traffic_cells() + 4);
     let head = title(&pad_right("ENTRY", names + 2)).with(Role::Head, traffic_head());
     let mut lines = vec![head];
@@ -57,9 +61,9 @@ pub(super) fn table(entries: &[Entry<'_>], cells: usize, rows: usize) -> Vec<Lin
     lines
 }
 
-fn row(entry: &Entry<'_>, names: usize) -> Line {
+fn row(entry: &Way<'_>, names: usize) -> Line {
     let mut line = Line::of(Role::Plain, " ").mark(entry.mark).with(Role::Plain, " ");
-    let from = fit(entry.from.trim_end(), names / 2);
+    let from = fit(&entry.from, names / 2);
     let service = fit(&entry.service.to_string(), names.saturating_sub(crate::text::width(&from) + 3));
     line.push(Role::Strong, from);
     line.push(Role::Dim, " → ");

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One number with its name.
-struct Figure {
+pub(super) struct Figure {
     name: &'static str,
     value: String,
     role: Role,
@@ -56,7 +56,7 @@ pub(super) fn head(state: &State, cells: usize, rows: usize) -> Vec<Line> {
 }
 
 /// On a small screen: the same in one line.
-fn in_words(figures: &[Figure]) -> Line {
+pub(super) fn in_words(figures: &[Figure]) -> Line {
     let mut line = Line::of(Role::Plain, " ");
     for figure in figures {
         line.push(figure.role, figure.value.as_str());
@@ -65,7 +65,7 @@ fn in_words(figures: &[Figure]) -> Line {
     line
 }
 
-fn figures(state: &State) -> Vec<Figure> {
+pub(super) fn figures(state: &State) -> Vec<Figure> {
     let total = &state.index.total;
     let mut figures = vec![Figure {
         name: "REPLICAS",

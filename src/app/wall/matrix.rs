@@ -31,7 +31,7 @@ struct Shares {
     past: usize,
 }
 
-fn shares(state: &State, cells: usize) -> Shares {
+fn shares(state: &State, cells: usize, with_past: bool) -> Shares {
     let names = state.index.stacks.iter().map(|stack| width(stack.id.name())).max().unwrap_or(0).clamp(5, 28) + 4;
     let regions = state.index.regions.len();
     let wide = names + HEALTH + regions * REGION;
@@ -41,7 +41,7 @@ fn shares(state: &State, cells: usize) -> Shares {
     let is_carried = state.flows().total().requests.is_some();
     let has_traffic = is_carried && used + traffic <= cells;
     let rest = cells.saturating_sub(used + if has_traffic { traffic } else { 0 } + 3);
-    let past = if is_carried && rest >= *PAST.start() { rest.min(*PAST.end()) } else { 0 };
+    let past = if with_past && is_carried && rest >= *PAST.start() { rest.min(*PAST.end()) } else { 0 };
     Shares { name: names, region, has_traffic, past }
 }
 
@@ -60,13 +60,24 @@ pub(super) fn matrix(state: &State, cells: usize, rows: usize) -> Vec<Line> {
     if rows < 2 {
         return Vec::new();
     }
-    let shares = shares(state, cells);
+    let shares = shares(state, cells, true);
     let per_page = rows - 1;
     let pages: Vec<&[StackRow]> = stacks.chunks(per_page).collect();
     let wrong = |page: &[StackRow]| page.iter().any(is_wrong);
     let at = page_at(&pages.iter().map(|page| wrong(page)).collect::<Vec<_>>(), state.now.as_second());
     let mut lines = vec![head(state, &shares, (pages.len() > 1).then_some((at + 1, pages.len())))];
     lines.extend(pages.get(at).into_iter().flat_map(|page| page.iter()).map(|stack| row(state, stack, &shares)));
+    lines
+}
+
+/// The table with all stacks on one page, and without what was.
+pub(super) fn all(state: &State, cells: usize) -> Vec<Line> {
+    if state.index.stacks.is_empty() {
+        return matrix(state, cells, 2);
+    }
+    let shares = shares(state, cells, false);
+    let mut lines = vec![head(state, &shares, None)];
+    lines.extend(state.index.stacks.iter().map(|stack| row(state, stack, &shares)));
     lines
 }
 

@@ -32,8 +32,13 @@ pub(super) fn recent(state: &State, cells: usize, rows: usize) -> Vec<Line> {
     lines
 }
 
-/// The newest operations with who asked for them.
-fn changes(state: &State, rows: usize) -> Vec<Line> {
+/// What is going on, all of it.
+pub(super) fn operations(state: &State, cells: usize) -> Vec<Line> {
+    running(state, cells)
+}
+
+/// The newest operations with who asked for them, below a title, in so many lines.
+pub(super) fn changes(state: &State, rows: usize) -> Vec<Line> {
     let mut lines = vec![title("LAST CHANGES")];
     if state.operations().is_empty() {
         lines.push(Line::of(Role::Dim, "  none yet"));

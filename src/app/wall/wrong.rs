@@ -48,19 +48,30 @@ pub(super) fn wrong(state: &State, cells: usize, rows: usize) -> Vec<Line> {
     lines
 }
 
+/// Everything that is wrong, a line each; not since when: who looks once has not seen it begin.
+pub(super) fn all(state: &State) -> Vec<Line> {
+    state.faults.iter().map(|fault| begun(fault, false).with(Role::Plain, fault.what.as_str())).collect()
+}
+
 /// What it is about, for large letters.
 fn name(fault: &Fault) -> String {
     if fault.place.is_empty() { fault.about.clone() } else { format!("{} {}", fault.about, fault.place) }
 }
 
 fn words(state: &State, fault: &Fault, is_named: bool) -> Line {
+    let mut line = begun(fault, is_named);
+    if let Some(since) = state.alarms.since(fault) {
+        line.push(Role::Dim, format!("{:<9}", ago(since, state.now).replace("now", "just now")));
+    }
+    line.with(Role::Plain, fault.what.as_str())
+}
+
+/// The mark of a fault, and what it is about where that does not stand above.
+fn begun(fault: &Fault, is_named: bool) -> Line {
     let mut line = Line::of(Role::Plain, " ").mark(fault.mark).with(Role::Plain, " ");
     if !is_named {
         line.push(Role::Strong, pad_right(&fit(&fault.about, 28), 28));
         line.push(Role::Dim, format!(" {} ", pad_right(&fit(&fault.place, 12), 12)));
     }
-    if let Some(since) = state.alarms.since(fault) {
-        line.push(Role::Dim, format!("{:<9}", ago(since, state.now).replace("now", "just now")));
-    }
-    line.with(Role::Plain, fault.what.as_str())
+    line
 }
