@@ -58,6 +58,7 @@ pub fn above(state: &State, of: &Within) -> Option<Within> {
         Within::Region(_) | Within::Stack(_) => Within::All,
         Within::Host(name) => Within::Region(state.fleet.host(name)?.0.name.clone()),
         Within::Service(id) => Within::Stack(id.stack.clone()),
+        Within::Part(id, _) => Within::Service(id.clone()),
         Within::Replica(ReplicaId::Slot(key)) => Within::Service(ServiceId::own(&key.service)),
         Within::Replica(id) => Within::Service(state.index.replicas.iter().find(|row| row.id == *id)?.service.clone()),
     })

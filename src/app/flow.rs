@@ -108,6 +108,17 @@ struct Proxy {
     servers: BTreeMap<(BackendName, Head), Meter>,
 }
 
+impl Proxy {
+    /// When what it told last is too old.
+    fn until(&self) -> Option<Timestamp> {
+        self.at.checked_add(std::time::Duration::from_secs(GAP_SECONDS)).ok()
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.until().is_some_and(|until| now < until)
+    }
+}
+
 /// The meters of all proxies, and their sums.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Flows {
@@ -213,7 +224,7 @@ impl Flows {
         self.stale_at = None;
         let mut silent = Vec::new();
         for (host, proxy) in &self.proxies {
-            let Ok(until) = proxy.at.checked_add(std::time::Duration::from_secs(GAP_SECONDS)) else { continue };
+            let Some(until) = proxy.until() else { continue };
             if until <= now {
                 silent.push((host, proxy));
                 continue;
@@ -239,6 +250,45 @@ impl Flows {
             }
         }
         self.sums = sums;
+    }
+
+    /// What each proxy that was read lately carries of a service.
+    pub fn on_hosts(&self, key: &ServiceKey, now: Timestamp) -> impl Iterator<Item = (&HostName, Flow)> {
+        let first = BackendName { service: key.clone(), port: 0 };
+        let proxies = self.proxies.iter().filter(move |(_, proxy)| proxy.is_fresh(now));
+        proxies.filter_map(move |(host, proxy)| {
+            let of_service = proxy.backends.range(&first..).take_while(|(name, _)| name.service == first.service);
+            let flow = of_service.map(|(_, meter)| meter.flow()).reduce(|mut sum, flow| {
+                sum.add(&flow);
+                sum
+            })?;
+            Some((host, flow))
+        })
+    }
+
+    /// What comes through, by service and by the place of the host whose proxy carries it; of hosts that have a place.
+    pub fn by_place(
+        &self,
+        now: Timestamp,
+        place: impl Fn(&HostName) -> Option<usize>,
+    ) -> HashMap<(&ServiceKey, usize), Flow> {
+        let mut sums: HashMap<(&ServiceKey, usize), Flow> = HashMap::new();
+        let (fresh, silent): (Vec<_>, Vec<_>) = self.proxies.iter().partition(|(_, proxy)| proxy.is_fresh(now));
+        for (host, proxy) in fresh {
+            let Some(place) = place(host) else { continue };
+            for (name, meter) in &proxy.backends {
+                sums.entry((&name.service, place)).or_default().add(&meter.flow());
+            }
+        }
+        for (host, proxy) in silent {
+            let Some(place) = place(host) else { continue };
+            for name in proxy.backends.keys() {
+                if let Some(flow) = sums.get_mut(&(&name.service, place)) {
+                    flow.is_partial = true;
+                }
+            }
+        }
+        sums
     }
 
     /// True when a reading has got too old to be shown.
@@ -329,6 +379,18 @@ mod tests {
         assert_eq!(told(&mut flows, 10), (Some(60.0), false, false, [Some(20.0), Some(40.0)]));
         flows.see(&host("e-1"), Some(&proxy(20, 1_400, 0)));
         assert_eq!(told(&mut flows, 26), (Some(20.0), true, true, [Some(20.0), None]), "e-2 says nothing any more");
+        let key = "shop/web".parse().unwrap();
+        let rates = |flows: &Flows, seconds: i64| -> Vec<(String, Option<f64>)> {
+            flows.on_hosts(&key, at(seconds)).map(|(host, flow)| (host.to_string(), flow.requests)).collect()
+        };
+        assert_eq!(rates(&flows, 24), [("e-1".to_owned(), Some(20.0)), ("e-2".to_owned(), Some(40.0))]);
+        assert_eq!(rates(&flows, 26), [("e-1".to_owned(), Some(20.0))]);
+        let both = flows.by_place(at(24), |_| Some(1));
+        assert_eq!(both.get(&(&key, 1)).map(|flow| (flow.requests, flow.is_partial)), Some((Some(60.0), false)));
+        let both = flows.by_place(at(26), |_| Some(1));
+        assert_eq!(both.get(&(&key, 1)).map(|flow| (flow.requests, flow.is_partial)), Some((Some(20.0), true)));
+        let one = flows.by_place(at(24), |name| (name.as_str() == "e-2").then_some(0));
+        assert_eq!(one.get(&(&key, 0)).and_then(|flow| flow.requests), Some(40.0));
         flows.see(&host("e-2"), None);
         assert_eq!(told(&mut flows, 26), (Some(20.0), false, false, [Some(20.0), None]), "it has no proxy any more");
     }

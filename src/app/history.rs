@@ -6,9 +6,10 @@
 //! hosts is away, and a bare sum would look as if its load had gone.
 //!
 //! One series takes 1.4 kB. A host takes at most nine of them, and as much a stack, a service or a replica. Of stacks and
-//! services the first [`MOST`] are kept (those of wharf come first), of replicas those that were on the screen last, at
-//! most [`MOST_REPLICAS`]. With 1,000 hosts, 500 services and 50,000 replicas that is about 20 MB, also after weeks. What
-//! goes takes its series along.
+//! services the first [`MOST`] are kept (those of wharf come first), of services that are in several regions also each of
+//! these, the first [`MOST_PARTS`], and of replicas those that were on the screen last, at most [`MOST_REPLICAS`]. With
+//! 1,000 hosts, 500 services and 50,000 replicas that is about 20 MB, also after weeks, and at most 12 MB more where the
+//! services are in several regions. What goes takes its series along.
 
 mod record;
 mod watched;
@@ -31,6 +32,8 @@ pub const HOUR: usize = 60;
 pub const SHORT: usize = 10;
 /// Stacks that are kept, and services.
 pub const MOST: usize = 2_000;
+/// Services that are kept in each of their regions, counted by region.
+pub const MOST_PARTS: usize = 1_000;
 /// Replicas that are kept.
 pub const MOST_REPLICAS: usize = 512;
 

@@ -103,6 +103,14 @@ impl Index {
         self.services.binary_search_by(|row| row.id.cmp(id)).ok().and_then(|at| self.services.get(at))
     }
 
+    /// Services in each of their regions, with the place of the region: of those that are in several.
+    pub fn parts(&self) -> impl Iterator<Item = (&ServiceRow, usize, &Tally)> {
+        let several = self.services.iter().filter(|row| row.regions.iter().flatten().nth(1).is_some());
+        several.flat_map(|row| {
+            row.regions.iter().enumerate().filter_map(move |(at, tally)| Some((row, at, tally.as_ref()?)))
+        })
+    }
+
     /// A stack's row.
     pub fn stack(&self, id: &StackId) -> Option<&StackRow> {
         self.stacks.binary_search_by(|row| row.id.cmp(id)).ok().and_then(|at| self.stacks.get(at))

@@ -99,6 +99,8 @@ pub enum Within {
     Stack(StackId),
     /// One service.
     Service(ServiceId),
+    /// One service in one region.
+    Part(ServiceId, RegionName),
     /// One replica.
     Replica(ReplicaId),
     /// One operation.
@@ -114,6 +116,7 @@ impl Within {
             Self::Host(name) => name.to_string(),
             Self::Stack(id) => id.name().to_owned(),
             Self::Service(id) => id.to_string(),
+            Self::Part(id, region) => format!("{id} in {region}"),
             Self::Replica(ReplicaId::Slot(key)) => key.to_string(),
             Self::Replica(ReplicaId::Container(_, id)) => id.to_string(),
             Self::Operation(id) => id.short(),

@@ -282,6 +282,10 @@ impl State {
                 Box::new(services.flat_map(|row| self.index.replicas_of(&row.id)).take(SAMPLED))
             }
             (View::Charts, Within::Service(id)) => Box::new(self.index.replicas_of(id).iter().take(SAMPLED)),
+            (View::Charts, Within::Part(id, region)) => {
+                let rows = self.index.replicas_of(id).iter().filter(move |row| row.region == *region);
+                Box::new(rows.take(SAMPLED))
+            }
             (View::Charts, Within::Stack(id)) => Box::new(self.index.replicas_of_stack(id).iter().take(SAMPLED)),
             (View::Charts, Within::Host(name)) => Box::new(self.index.replicas_on(name).take(SAMPLED)),
             (View::Charts, Within::Replica(id)) => Box::new(replicas.iter().filter(move |row| row.id == *id).take(1)),

@@ -41,6 +41,11 @@ fn charts_open_from_every_row_and_go_up_and_back() {
         (":charts-fleet<enter>", "all"),
         ("C", "payments"),
         ("4Co<esc>", "payments/api"),
+        // Under the region cursor, and in a list of one region, a service stands for its part there.
+        ("4<right>C", "payments/api in west"),
+        ("4<right>Co", "payments/api"),
+        ("46lllCt<tab>C", "shop/web in east"),
+        ("4/ledger<enter><right>C", "payments/ledger"),
     ] {
         type_keys(&mut state, "1");
         type_keys(&mut state, keys);
@@ -54,6 +59,34 @@ fn charts_open_from_every_row_and_go_up_and_back() {
     // A replica that others run belongs to something too.
     type_keys(&mut state, "5/legacy<enter>Co");
     assert!(matches!(&state.screen().within, Within::Service(id) if id.key().is_none()), "{:?}", state.screen().within);
+}
+
+/// The parts of a service in its regions have a past of their own, and together they are the service.
+#[test]
+fn a_service_in_one_region_has_its_own_figures() {
+    let (world, mut state) = lived((120, 40));
+    let id = ServiceId::own(&"payments/api".parse().unwrap());
+    let part = |region: &str| Within::Part(id.clone(), region.parse().unwrap());
+    for measure in [Measure::Cpu, Measure::Memory, Measure::Requests] {
+        let last = |of: &Within| {
+            let minutes = state.history().minutes(of, measure, 2, state.shown_at());
+            minutes.into_iter().flatten().next_back().map(|point| f64::from(point.value))
+        };
+        let parts: Vec<f64> = ["east", "west", "ap"].iter().filter_map(|region| last(&part(region))).collect();
+        let whole = last(&Within::Service(id.clone())).unwrap();
+        let sum: f64 = parts.iter().sum();
+        assert!(parts.len() == 3 && (parts[0] - parts[1]).abs() > f64::EPSILON, "{measure:?} {parts:?}");
+        assert!((sum - whole).abs() <= whole / 1000.0, "{measure:?} {parts:?} {whole}");
+    }
+    assert!(world.fleet.regions.len() == 3);
+    type_keys(&mut state, "4<right>C");
+    let page = shown(&state);
+    assert!(page.contains("service payments/api in west") && page.contains("LARGEST REPLICAS"), "{page}");
+    assert!(state.largest.rows.len() == 6, "{:?}", state.largest.rows);
+    // One that is in a single region has its past once.
+    let ledger = ServiceId::own(&"payments/ledger".parse().unwrap());
+    assert!(state.history().tracks(&Within::Part(ledger.clone(), "east".parse().unwrap())).is_none());
+    assert!(state.history().tracks(&Within::Service(ledger)).is_some());
 }
 
 #[test]

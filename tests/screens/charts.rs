@@ -14,6 +14,7 @@ fn lived(mode: Mode, size: (u16, u16)) -> State {
 fn charts_at_three_sizes() {
     for (name, keys) in [
         ("charts-service", "4C"),
+        ("charts-part", "4<right>C"),
         ("charts-stack", "3Cjjs"),
         ("charts-host", "2jjjjjC"),
         ("charts-replica", "5C"),

@@ -77,7 +77,7 @@ impl Kind {
             Within::All => &[Self::Services, Self::Hosts, Self::Replicas],
             Within::Region(_) => &[Self::Hosts, Self::Services, Self::Replicas],
             Within::Stack(_) => &[Self::Services, Self::Replicas, Self::Hosts],
-            Within::Service(_) => &[Self::Replicas, Self::Hosts],
+            Within::Service(_) | Within::Part(..) => &[Self::Replicas, Self::Hosts],
             Within::Host(_) => &[Self::Replicas, Self::Services],
             Within::Replica(_) | Within::Operation(_) => &[],
         }
@@ -211,7 +211,9 @@ fn consumers(state: &State, within: &Within, kind: Kind) -> Vec<Consumer> {
 fn range<'a>(state: &'a State, within: &Within) -> (usize, &'a [ReplicaRow]) {
     let index = &state.index;
     match within {
-        Within::Service(id) => (index.replicas.partition_point(|row| row.service < *id), index.replicas_of(id)),
+        Within::Service(id) | Within::Part(id, _) => {
+            (index.replicas.partition_point(|row| row.service < *id), index.replicas_of(id))
+        }
         Within::Stack(id) => {
             (index.replicas.partition_point(|row| row.service.stack < *id), index.replicas_of_stack(id))
         }
@@ -222,7 +224,7 @@ fn range<'a>(state: &'a State, within: &Within) -> (usize, &'a [ReplicaRow]) {
 fn is_within(within: &Within, row: &ReplicaRow) -> bool {
     match within {
         Within::All | Within::Stack(_) | Within::Service(_) => true,
-        Within::Region(name) => row.region == *name,
+        Within::Region(name) | Within::Part(_, name) => row.region == *name,
         Within::Host(name) => row.host == *name,
         Within::Replica(id) => row.id == *id,
         Within::Operation(_) => false,
@@ -253,7 +255,9 @@ fn service(within: &Within, row: &ServiceRow) -> Consumer {
 
 fn replica(state: &State, within: &Within, row: &ReplicaRow) -> Consumer {
     let name = match (within, &row.id) {
-        (Within::Service(_) | Within::Stack(_), _) | (_, ReplicaId::Container(..)) => replica_name(state, row),
+        (Within::Service(_) | Within::Part(..) | Within::Stack(_), _) | (_, ReplicaId::Container(..)) => {
+            replica_name(state, row)
+        }
         (_, ReplicaId::Slot(key)) => format!("{}.{}", key.service, key.slot),
     };
     let name = if matches!(within, Within::Host(_)) { name } else { format!("{name}  {}", row.host) };

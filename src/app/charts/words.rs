@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::{
     app::{
         flow::Flow,
-        history::{MOST, Measure},
+        history::{MOST, MOST_PARTS, Measure},
         ids::{ReplicaId, StackId, is_seen},
         rows::{HostRow, Load, ReplicaRow},
         screen::Within,
@@ -32,6 +32,10 @@ fn is_left_out(state: &State, of: &Within) -> bool {
     match of {
         Within::Stack(id) => state.index.stacks.iter().skip(MOST).any(|row| row.id == *id),
         Within::Service(id) => state.index.services.iter().skip(MOST).any(|row| row.id == *id),
+        Within::Part(id, region) => {
+            let of = state.index.parts().skip(MOST_PARTS);
+            of.into_iter().any(|(row, at, _)| row.id == *id && state.index.regions.get(at) == Some(region))
+        }
         _ => false,
     }
 }
@@ -41,6 +45,10 @@ fn live(state: &State, of: &Within) -> Option<Load> {
     match of {
         Within::Stack(id) => state.index.stack(id).map(|row| row.total.live),
         Within::Service(id) => state.index.service(id).map(|row| row.total.live),
+        Within::Part(id, region) => {
+            let at = state.index.region_at(region)?;
+            state.index.service(id)?.regions.get(at)?.as_ref().map(|tally| tally.live)
+        }
         Within::All | Within::Region(_) | Within::Host(_) => {
             let hosts = state.index.hosts.iter().filter(|row| is_part(of, row));
             hosts.map(|row| row.live).reduce(|mut sum, load| {
@@ -108,7 +116,21 @@ fn no_traffic(state: &State, of: &Within, measure: Measure) -> &'static str {
             let container = row_of(state, id).and_then(|row| row.container.as_ref());
             (container.and_then(|id| flows.replica(id)).copied(), "no proxy sends it anything")
         }
-        Within::Stack(_) | Within::Service(_) => (None, "others run it: wharf's proxies carry none of it"),
+        Within::Part(id, region) if id.stack.own().is_some() => {
+            let hosts = state.index.hosts.iter().filter(|row| row.region == *region).map(|row| &row.name);
+            let hosts: HashSet<&HostName> = hosts.collect();
+            let flow = id.key().and_then(|key| {
+                let here = state.flows.on_hosts(&key, state.now).filter(|(host, _)| hosts.contains(host));
+                here.map(|(_, flow)| flow).reduce(|mut sum, flow| {
+                    sum.add(&flow);
+                    sum
+                })
+            });
+            (flow, "no proxy of the region carries it")
+        }
+        Within::Stack(_) | Within::Service(_) | Within::Part(..) => {
+            (None, "others run it: wharf's proxies carry none of it")
+        }
         Within::Operation(_) => (None, ""),
     };
     match flow {
@@ -124,6 +146,10 @@ fn no_traffic(state: &State, of: &Within, measure: Measure) -> &'static str {
 pub fn missing(state: &State, of: &Within) -> Option<String> {
     let parts: Option<HashSet<&HostName>> = match of {
         Within::Service(id) => Some(state.index.replicas_of(id).iter().map(|row| &row.host).collect()),
+        Within::Part(id, region) => {
+            let rows = state.index.replicas_of(id).iter().filter(|row| row.region == *region);
+            Some(rows.map(|row| &row.host).collect())
+        }
         Within::Stack(id) => Some(state.index.replicas_of_stack(id).iter().map(|row| &row.host).collect()),
         Within::All | Within::Region(_) | Within::Host(_) => None,
         Within::Replica(_) | Within::Operation(_) => return None,

@@ -1,22 +1,22 @@
 //! Taking a reading of what is counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{History, MOST, MOST_REPLICAS, Reading};
+use super::{History, MOST, MOST_PARTS, MOST_REPLICAS, Reading};
 use crate::{
     app::{
-        flow::{Flow, Sums},
+        flow::{Flow, Flows, Sums},
         ids::{ReplicaId, StackId, is_seen},
         index::Index,
         pace::Pace,
-        rows::{Load, ReplicaRow},
+        rows::{Load, ReplicaRow, ServiceRow, Tally},
         screen::Within,
         series::{FINE, step_of},
         state::State,
     },
-    model::{Observed, RegionName},
+    model::{HostName, Observed, RegionName},
 };
 
 impl State {
@@ -29,7 +29,7 @@ impl State {
         history.watch(self.replicas_on_screen(), step_of(self.now, FINE));
         self.count_beneath();
         let index = self.frozen.as_ref().map_or(&self.index, |frozen| &frozen.beneath);
-        history.record(index, &self.live, self.flows.sums(), self.pace, self.now);
+        history.record(index, &self.live, &self.flows, self.pace, self.now);
         self.history = history;
     }
 }
@@ -44,7 +44,8 @@ impl History {
     }
 
     /// Takes a reading.
-    fn record(&mut self, index: &Index, observed: &Observed, sums: &Sums, pace: Pace, now: Timestamp) {
+    fn record(&mut self, index: &Index, observed: &Observed, flows: &Flows, pace: Pace, now: Timestamp) {
+        let sums = flows.sums();
         let replicas = self.replicas(index);
         let there: BTreeSet<&ReplicaId> = replicas.iter().map(|row| &row.id).collect();
         self.watched.keep(&there);
@@ -61,6 +62,7 @@ impl History {
             let flow = key.as_ref().and_then(|key| sums.service(key));
             readings.push((Within::Service(row.id.clone()), Reading::new(&row.total.live, flow)));
         }
+        readings.extend(parts(index, flows, now));
         readings.extend(replicas.into_iter().map(|row| replica(row, observed, sums, pace, now)));
         self.take(now, readings.into_iter());
     }
@@ -100,6 +102,25 @@ fn places(index: &Index, sums: &Sums) -> Vec<(Within, Reading)> {
     );
     readings.push((Within::All, Reading::new(&fleet, Some(&sums.total()))));
     readings
+}
+
+/// Services in each of their regions, where they are in several.
+fn parts(index: &Index, flows: &Flows, now: Timestamp) -> Vec<(Within, Reading)> {
+    let mut parts = index.parts().take(MOST_PARTS).peekable();
+    if parts.peek().is_none() {
+        return Vec::new();
+    }
+    let places: HashMap<&HostName, usize> =
+        index.hosts.iter().filter_map(|row| Some((&row.name, index.region_at(&row.region)?))).collect();
+    let sums = flows.by_place(now, |host| places.get(host).copied());
+    let reading = |(row, at, tally): (&ServiceRow, usize, &Tally)| {
+        let own = matches!(row.id.stack, StackId::Own(_));
+        let key = if own { row.id.key() } else { None };
+        let flow = key.as_ref().and_then(|key| sums.get(&(key, at)));
+        let region = index.regions.get(at)?.clone();
+        Some((Within::Part(row.id.clone(), region), Reading::new(&tally.live, flow)))
+    };
+    parts.filter_map(reading).collect()
 }
 
 /// One replica. Of one on a host that cannot be seen, nothing is known.

@@ -23,6 +23,7 @@ fn belongs(of: &Within, row: &ReplicaRow) -> bool {
         Within::Host(host) => row.host == *host,
         Within::Stack(stack) => row.service.stack == *stack,
         Within::Service(service) => row.service == *service,
+        Within::Part(service, region) => row.service == *service && row.region == *region,
         Within::Replica(replica) => row.id == *replica,
         Within::Operation(_) => false,
     }

@@ -75,7 +75,7 @@ fn title(state: &State, of: &Within) -> (&'static str, String) {
         Within::Region(_) => "region",
         Within::Host(_) => "host",
         Within::Stack(_) => "stack",
-        Within::Service(_) => "service",
+        Within::Service(_) | Within::Part(..) => "service",
         Within::Replica(id) => {
             let row = state.index.replicas.iter().find(|row| row.id == *id);
             let name = row.map(|row| match row.slot {

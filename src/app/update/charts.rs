@@ -17,7 +17,7 @@ use crate::app::{
 pub(super) fn run(state: &mut State, command: Command) -> Option<Vec<Effect>> {
     match command {
         Command::Charts => {
-            if let Some(within) = state.selected().and_then(Within::of) {
+            if let Some(within) = of_selected(state) {
                 open(state, within);
             }
         }
@@ -36,6 +36,28 @@ pub(super) fn run(state: &mut State, command: Command) -> Option<Vec<Effect>> {
         _ => return set(state, command).then(Vec::new),
     }
     Some(Vec::new())
+}
+
+/// What is selected; of a service only its part in one region, where that is what the row is about: under the region
+/// cursor, or in a list of one region.
+fn of_selected(state: &State) -> Option<Within> {
+    let id = state.selected()?;
+    let screen = state.screen();
+    if let Id::Service(service) = id
+        && let Some(row) = state.index.service(service)
+    {
+        let at = match &screen.within {
+            Within::Region(name) | Within::Part(_, name) => state.index.region_at(name),
+            _ if screen.view == View::Services => screen.region,
+            _ => None,
+        };
+        let is_one_of = row.regions.iter().flatten().nth(1).is_some();
+        let is_there = at.filter(|at| is_one_of && row.regions.get(*at).is_some_and(Option::is_some));
+        if let Some(region) = is_there.and_then(|at| state.index.regions.get(at)) {
+            return Some(Within::Part(service.clone(), region.clone()));
+        }
+    }
+    Within::of(id)
 }
 
 /// Opens charts one level down, looking as far back as those before.

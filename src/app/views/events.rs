@@ -17,6 +17,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
         Within::Host(host) => news.host.as_ref() == Some(host),
         Within::Stack(id) => news.service.as_ref().is_some_and(|service| service.stack == *id),
         Within::Service(id) => news.service.as_ref() == Some(id),
+        Within::Part(id, region) => news.service.as_ref() == Some(id) && news.region.as_ref() == Some(region),
         Within::Replica(_) => false,
         Within::Operation(id) => news.command == Some(*id),
     };

@@ -21,7 +21,9 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
         .enumerate()
         .filter(|(_, op)| match within {
             Within::Stack(id) => op.after.keys().any(|service| id.own() == Some(&service.stack)),
-            Within::Service(id) => op.after.keys().any(|service| id.key().as_ref() == Some(service)),
+            Within::Service(id) | Within::Part(id, _) => {
+                op.after.keys().any(|service| id.key().as_ref() == Some(service))
+            }
             Within::Region(region) => op.regions().contains(region),
             Within::All | Within::Host(_) | Within::Replica(_) | Within::Operation(_) => true,
         })

@@ -26,6 +26,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
     let fits = |row: &ReplicaRow| match within {
         Within::Stack(id) => row.service.stack == *id,
         Within::Service(id) => row.service == *id,
+        Within::Part(id, region) => row.service == *id && row.region == *region,
         Within::Host(host) => row.host == *host,
         Within::Replica(replica) => row.id == *replica,
         Within::Region(region) => row.region == *region,

@@ -22,7 +22,7 @@ pub(super) fn rows(state: &State) -> Vec<usize> {
     let within = &state.screen().within;
     let fits = |row: &ServiceRow| match within {
         Within::Stack(id) => row.id.stack == *id,
-        Within::Service(id) => row.id == *id,
+        Within::Service(id) | Within::Part(id, _) => row.id == *id,
         Within::Region(name) => {
             state.index.region_at(name).is_some_and(|at| row.regions.get(at).is_some_and(Option::is_some))
         }

@@ -88,7 +88,7 @@ fn fleet(hosts: usize, services: usize, replicas: usize, age: usize) -> Index {
 }
 
 fn record(history: &mut History, index: &Index, step: i64) {
-    history.record(index, &Observed::default(), &Sums::default(), Pace::default(), at(step));
+    history.record(index, &Observed::default(), &Flows::default(), Pace::default(), at(step));
 }
 
 fn cpu(history: &History, of: &Within, step: i64) -> Option<Point> {
@@ -164,7 +164,7 @@ fn a_reading_is_taken_once_a_step() {
     let mut history = History::default();
     let now = at(0);
     assert!(history.is_due(now));
-    history.record(&Index::default(), &Observed::default(), &Sums::default(), Pace::default(), now);
+    history.record(&Index::default(), &Observed::default(), &Flows::default(), Pace::default(), now);
     assert!(!history.is_due(now) && !history.is_due(now.checked_add(4.seconds()).unwrap()));
     assert!(history.is_due(now.checked_add(5.seconds()).unwrap()));
 }
