@@ -3,6 +3,8 @@
 
 #[path = "screens/charts.rs"]
 mod charts;
+#[path = "screens/graph.rs"]
+mod graph;
 mod support;
 #[path = "screens/wall.rs"]
 mod wall;

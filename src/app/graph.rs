@@ -1,17 +1,19 @@
 //! The topology graph: stacks, services, replicas, hosts and regions in four forms, with one selection.
 
+mod loss;
 mod related;
 mod tree;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+pub use loss::{gone, loss};
 pub use related::Related;
 
 use super::{
     ids::{Id, ServiceId},
     index::Index,
     screen::{View, Within},
-    state::State,
+    state::{PaneKind, State},
 };
 use crate::{
     graph::{self, End, Layers, Way, Web},
@@ -173,9 +175,10 @@ pub struct Graph {
 }
 
 impl State {
-    /// Works out anew what the graph shows where its input changed; only while it is shown.
+    /// Works out anew what the graph shows where its input changed; only while it is shown, or details that tell of it.
     pub(super) fn settle_graph(&mut self, counted: bool) {
-        if self.screen().view != View::Graph {
+        let is_shown = self.screen().view == View::Graph;
+        if !is_shown && self.pane.is_none_or(|pane| pane.kind != PaneKind::Details) {
             return;
         }
         let mut cache = std::mem::take(&mut self.graph);
@@ -185,6 +188,10 @@ impl State {
                 self.store.desired.latest(key).map(|revision| plan::entries(&revision.spec)).unwrap_or_default()
             });
             cache.shown = None;
+        }
+        if !is_shown {
+            self.graph = cache;
+            return;
         }
         let screen = self.screen();
         if screen.graph.form == Form::Focus {

@@ -13,7 +13,7 @@ mod wires;
 
 pub use export::{Format, export};
 pub use layers::{Edge, Layers, Spot, Way, around, whole};
-pub use loss::{Gone, Loss, loss_of};
+pub use loss::{Below, EntryLoss, Gone, Ground, Loss, loss_of};
 pub use needs::{Need, Needs, needs};
 pub use web::{End, Web};
 pub use wires::{Cell, GUTTER, wires};

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{World, links::entries};
 use crate::model::{
-    Container, ContainerState, HostName, HostView, Owner, Protocol, RegionName, ServiceKey, ServiceSpec, StackName,
+    Container, ContainerState, HostName, HostView, Link, Owner, Protocol, RegionName, ServiceKey, ServiceSpec,
+    StackName, since,
 };
 
 /// The label value of hosts that take traffic from outside.
@@ -21,6 +22,21 @@ pub(crate) fn edge<'a>(world: &World<'a>, region: &RegionName) -> BTreeSet<&'a H
         .map(|view| &view.name)
         .collect();
     if labelled.is_empty() { hosts().map(|view| &view.name).collect() } else { labelled }
+}
+
+/// The same by name, each with whether it has been silent for so long that it counts as down.
+pub fn edge_hosts(world: &World<'_>, region: &RegionName) -> Vec<(HostName, bool)> {
+    let down_after = world.fleet.region(region).map(|region| region.defaults.down_after);
+    let is_down = |host: &HostName| {
+        let link = world.observed.hosts.get(host).map(|view| &view.link);
+        link.is_some_and(|link| match link {
+            Link::Unknown { since: at, .. } | Link::Connecting { since: at, .. } => {
+                down_after.is_some_and(|after| since(*at, world.now) >= after)
+            }
+            Link::Ready { .. } | Link::Slow { .. } => false,
+        })
+    };
+    edge(world, region).into_iter().map(|host| (host.clone(), is_down(host))).collect()
 }
 
 /// The container that holds a port of its host now. A proxy listens in its host's own network and publishes nothing.

@@ -37,6 +37,12 @@ impl Pace {
     }
 }
 
+/// Replicas of a service that do their work at least, in a region where so many are wanted, also while a release
+/// replaces them: all but the batch that its file or the fleet lets be in replacement at once, and one in any case.
+pub fn floor(spec: Option<&ServiceSpec>, defaults: &Defaults, replicas: usize) -> usize {
+    replicas.saturating_sub(Pace::of(spec, defaults, replicas, false).stops).max(replicas.min(1))
+}
+
 /// When the next batch may begin, where the service's file asks for a pause.
 pub(crate) fn pause_between(work: &Work<'_, '_>, view: &ServiceView<'_>, spec: &ServiceSpec) -> Option<Timestamp> {
     let delay = rollout(spec, operation::rolls_back(work, view.key))?.delay.filter(|delay| !delay.is_zero())?;
@@ -111,5 +117,17 @@ mod tests {
             assert_eq!(pace(update, rollback, true), back, "{update:?} {rollback:?}, back");
         }
         assert_eq!(Pace::of(None, &Defaults::default(), 0, true), Pace { starts: 1, stops: 1 });
+    }
+
+    #[test]
+    fn the_floor_is_all_but_a_batch_and_never_none() {
+        for (replicas, said, least) in
+            [(0, None, 0), (1, None, 1), (2, None, 1), (4, None, 3), (8, None, 6), (8, Some(3), 5), (8, Some(0), 1)]
+        {
+            let mut spec = ServiceSpec::default();
+            spec.deploy.update =
+                said.map(|parallelism| RolloutSpec { parallelism: Some(parallelism), ..RolloutSpec::default() });
+            assert_eq!(floor(Some(&spec), &Defaults::default(), replicas), least, "{replicas} {said:?}");
+        }
     }
 }

@@ -159,22 +159,12 @@ fn relations(lines: &mut Vec<Line>, needs: &graph::Needs) {
     lines.extend(needs.needed_by.iter().map(|service| Line::of(Role::Plain, format!(" {service}"))));
 }
 
-/// Services named at most, of those that would end with a host.
-const ENDED_SHOWN: usize = 8;
-
-/// What goes when a host goes.
-fn loss(lines: &mut Vec<Line>, loss: &graph::Loss) {
-    if loss.replicas == 0 {
-        return;
-    }
-    heading(lines, "IF IT GOES");
-    let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    lines.push(field("moves", format!("{} of {}", many(loss.replicas, "replica"), many(loss.services, "service"))));
-    for (service, region) in loss.ended.iter().take(ENDED_SHOWN) {
-        lines.push(Line::new().mark(Mark::Failed).with(Role::Plain, format!(" nothing left of {service} in {region}")));
-    }
-    if let Some(more) = loss.ended.len().checked_sub(ENDED_SHOWN).filter(|more| *more > 0) {
-        lines.push(Line::of(Role::Dim, format!(" … and {more} more")));
+/// What goes when something goes.
+fn loss(state: &State, lines: &mut Vec<Line>, gone: graph::Gone<'_>) {
+    let loss = super::graph::loss_lines(state, gone);
+    if !loss.is_empty() {
+        heading(lines, "IF IT GOES");
+        lines.extend(loss);
     }
 }
 
@@ -258,7 +248,7 @@ fn of_one(state: &State, lines: &mut Vec<Line>, row: &ReplicaRow, container: &Co
 fn region(state: &State, name: &crate::model::RegionName) -> Vec<Line> {
     let mut lines = vec![Line::of(Role::Strong, name.as_str())];
     lines.push(field("hosts", state.index.hosts.iter().filter(|row| row.region == *name).count().to_string()));
-    loss(&mut lines, &graph::loss_of(&state.store.desired, graph::Gone::Region(name)));
+    loss(state, &mut lines, graph::Gone::Region(name));
     lines
 }
 
@@ -318,6 +308,6 @@ fn host(state: &State, name: &HostName) -> Option<Vec<Line>> {
         let under_way = count(u64::from(sessions));
         lines.push(field("proxy", format!("carries {}, {under_way} under way", many(proxy.backends.len()))));
     }
-    loss(&mut lines, &graph::loss_of(&state.store.desired, graph::Gone::Host(name)));
+    loss(state, &mut lines, graph::Gone::Host(name));
     Some(lines)
 }

@@ -1,6 +1,7 @@
 //! The graph as lines: linked columns, and what stands below every form.
 
 mod focus;
+mod loss;
 
 use crate::{
     app::{
@@ -11,10 +12,13 @@ use crate::{
         state::State,
         views,
     },
-    graph::{self, End, Format, Gone, Web},
+    graph::{self, End, Format, Web},
     model::ServiceKey,
     text::{count, fit, percent, width},
 };
+
+/// What goes when something goes, a line for each thing.
+pub(super) use loss::lines as loss_lines;
 
 /// The lines of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -171,7 +175,7 @@ fn number(state: &State, node: Node, is_near: bool) -> Line {
         Kind::Region => {
             let name = index.regions.get(node.at);
             let hosts = index.hosts.iter().filter(|row| Some(&row.region) == name).count();
-            Line::of(Role::Dim, format!("{hosts} hosts"))
+            Line::of(Role::Dim, format!("{hosts} host{}", if hosts == 1 { "" } else { "s" }))
         }
     }
 }
@@ -182,45 +186,7 @@ fn tally(tally: Option<&crate::app::rows::Tally>, role: Role) -> Line {
 
 /// Three lines below every form: what would go with the selection, the path of requests through it, what marks mean.
 pub fn graph_foot(state: &State, cells: usize) -> Vec<Line> {
-    vec![loss(state), path(state, cells), legend(state)]
-}
-
-/// What breaks if the selection goes.
-fn loss(state: &State) -> Line {
-    let desired = &state.store.desired;
-    let key = selected_service(state);
-    let (name, gone) = match (state.selected(), &key) {
-        (Some(Id::Host(name)), _) => (name.to_string(), Gone::Host(name)),
-        (Some(Id::Region(name)), _) => (name.to_string(), Gone::Region(name)),
-        (_, Some(key)) => (key.to_string(), Gone::Service(key)),
-        _ => return Line::of(Role::Dim, " A host, a region or a service shows here what breaks without it."),
-    };
-    let loss = graph::loss_of(desired, gone);
-    let (lost, all) = loss.entries(desired, &state.graph.web);
-    let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let mut line = Line::of(Role::Head, format!(" IF {name} GOES  "));
-    let verb = match (gone, loss.replicas) {
-        (Gone::Service(_), _) => "end",
-        (_, 1) => "moves",
-        _ => "move",
-    };
-    line.push(Role::Plain, format!("{} {verb}", many(loss.replicas, "replica")));
-    let bad = |n: usize| if n > 0 { Role::Mark(Mark::Failed) } else { Role::Plain };
-    match gone {
-        Gone::Service(key) => {
-            let needing = state.graph.web.needed_by(&End::Service(key.clone())).filter_map(End::service).count();
-            line.push(bad(needing), format!(" · {} needs it", many(needing, "service")).replace("s needs", "s need"));
-        }
-        _ => line.push(
-            bad(loss.ended.len()),
-            format!(" · {} left with none in a region", many(loss.ended.len(), "service")),
-        ),
-    }
-    line.push(
-        bad(lost),
-        format!(" · {lost} of {} lost", if all == 1 { "1 entry".into() } else { format!("{all} entries") }),
-    );
-    line
+    vec![loss::line(state, cells), path(state, cells), legend(state)]
 }
 
 /// The way of a request: entry, proxies, service, replicas, what that depends on.
@@ -273,7 +239,9 @@ fn legend(state: &State) -> Line {
     }
     let text = match state.screen().graph.form {
         Form::Columns => "bright: related to the selection   enter focus   t tree   T next form",
-        Form::Focus => "left needs right   ▸ entry  ┄ missing or outside  ↺ way back   < > steps   i o one way",
+        Form::Focus => {
+            "left needs right   ▸ entry  ┄ missing or outside  ↺ way back   < > steps   i o one way"
+        }
         Form::Tree => "\\ fold   | fold all   t by hosts or by stacks   T next form",
         Form::Matrix => "stacks by region   T next form",
     };

@@ -1,0 +1,71 @@
+//! What the graph tells: what breaks without something.
+
+use super::*;
+
+/// Traffic everywhere, what services need, and edge hosts in two regions.
+fn edged(size: (u16, u16)) -> State {
+    let mut world = World::usual().with_needs();
+    let fleet = std::sync::Arc::make_mut(&mut world.fleet);
+    for host in fleet.regions.iter_mut().flat_map(|region| &mut region.hosts) {
+        let is_edge = ["e-1", "e-2", "w-1"].contains(&host.name.as_str());
+        host.labels.insert("role".to_owned(), if is_edge { "edge" } else { "inner" }.to_owned());
+    }
+    let mut state = world.state(Mode::Normal, size);
+    world.tell_traffic(&mut state);
+    state
+}
+
+/// The line that begins with a word.
+fn line<'a>(shown: &'a str, word: &str) -> &'a str {
+    shown.lines().find(|line| line.trim_start().starts_with(word)).unwrap_or_else(|| panic!("no `{word}` in\n{shown}"))
+}
+
+#[test]
+fn what_breaks_without_a_host_a_region_a_service() {
+    for (keys, long, short) in [
+        (
+            "26",
+            "e-1 GOES  7 replicas move · 1 service below its floor (1 with none left) · 0 of 2 entries lost · :443 keeps 4 of 5 edge hosts (and 1 more)",
+            "e-1 GOES  7 move · 1 below floor (1 none left) · 0 of 2 entries lost",
+        ),
+        (
+            "2jj6",
+            "e-3 GOES  2 replicas move · 0 services below their floor · 0 of 2 entries lost",
+            "e-3 GOES  2 move · 0 below floor · 0 of 2 entries lost",
+        ),
+        (
+            "2jjjj6",
+            "w-1 GOES  6 replicas move · 2 services below their floor (2 with none left) · 0 of 2 entries lost · :443 keeps 4 of 5 edge hosts (and 1 more)",
+            "w-1 GOES  6 move · 2 below floor (2 none left) · 0 of 2 entries lost",
+        ),
+        (
+            "26l",
+            "east GOES  17 replicas move · 6 services below their floor (6 with none left) · 0 of 2 entries lost · :443 keeps 3 of 5 edge hosts (and 1 more)",
+            "east GOES  17 move · 6 below floor (6 none left) · 0 of 2 entries lost",
+        ),
+        (
+            "46",
+            "payments/api GOES  18 replicas end · 1 service needs it · 1 of 2 entries lost",
+            "payments/api GOES  18 end · 1 needs it · 1 of 2 entries lost",
+        ),
+        (
+            "4j6",
+            "payments/ledger GOES  1 replica ends · 2 services need it · 0 of 2 entries lost",
+            "payments/ledger GOES  1 ends · 2 need it · 0 of 2 entries lost",
+        ),
+    ] {
+        for (size, told) in [((200, 55), long), ((80, 24), short)] {
+            let mut state = edged(size);
+            type_keys(&mut state, keys);
+            let shown = text(&screen(&state, &theme()));
+            assert_eq!(line(&shown, "IF ").trim(), format!("IF {told}"), "{keys}");
+        }
+    }
+    for (name, keys) in [("loss-host", "2dG"), ("loss-region", "26ldG"), ("loss-graph", "26")] {
+        at_three_sizes(name, |size| {
+            let mut state = edged(size);
+            type_keys(&mut state, keys);
+            state
+        });
+    }
+}
