@@ -1,11 +1,13 @@
 //! The topology graph: stacks, services, replicas, hosts and regions in four forms, with one selection.
 
+mod links;
 mod loss;
 mod related;
 mod tree;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+pub use links::Links;
 pub use loss::{gone, loss};
 pub use related::Related;
 
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::{
     graph::{self, End, Layers, Way, Web},
-    model::Desired,
+    model::{Desired, StackName},
     plan,
 };
 
@@ -169,6 +171,9 @@ pub struct Graph {
     pub layers: Layers,
     /// What is related to the selection.
     pub related: Related,
+    /// What the services of the stack at hand were seen to ask each other.
+    pub links: Links,
+    at_hand: Option<StackName>,
     desired: Arc<Desired>,
     shown: Option<(Within, usize, Way, usize)>,
     selected: Option<Id>,
@@ -189,6 +194,17 @@ impl State {
             });
             cache.shown = None;
         }
+        // What was seen once stays in the picture: an edge that comes and goes with the traffic would make it jump.
+        let at_hand = self.stack_at_hand();
+        if counted || cache.at_hand.as_ref() != at_hand {
+            cache.links = at_hand.map(|stack| Links::new(self, &cache.web, stack)).unwrap_or_default();
+            cache.at_hand = at_hand.cloned();
+        }
+        for (from, to) in cache.links.pairs() {
+            if cache.web.see(from, to) {
+                cache.shown = None;
+            }
+        }
         if !is_shown {
             self.graph = cache;
             return;
@@ -207,6 +223,17 @@ impl State {
             cache.related = screen.selected.as_ref().map(|id| Related::new(self, &cache.web, id)).unwrap_or_default();
         }
         self.graph = cache;
+    }
+}
+
+impl State {
+    /// The stack that the focus or the selection is about.
+    fn stack_at_hand(&self) -> Option<&StackName> {
+        match (&self.screen().within, self.screen().selected.as_ref()) {
+            (Within::Service(id), _) | (Within::All, Some(Id::Service(id))) => id.stack.own(),
+            (Within::Stack(id), _) => id.own(),
+            _ => None,
+        }
     }
 }
 

@@ -58,7 +58,8 @@ fn dot(web: &Web, label: impl Fn(&End) -> String) -> String {
     }
     for (from, needs) in &web.needs {
         for to in needs {
-            let _ = writeln!(out, "  {} -> {};", quoted(&from.name(None)), quoted(&to.name(None)));
+            let style = if web.inner.contains(to) { " [style=dotted, dir=none]" } else { "" };
+            let _ = writeln!(out, "  {} -> {}{style};", quoted(&from.name(None)), quoted(&to.name(None)));
         }
     }
     out.push_str("}\n");
@@ -82,7 +83,11 @@ fn mermaid(web: &Web, label: impl Fn(&End) -> String) -> String {
     }
     for (from, needs) in &web.needs {
         for to in needs {
-            let arrow = if matches!(to, End::Missing(_)) { "-.->" } else { "-->" };
+            let arrow = match to {
+                End::Missing(_) => "-.->",
+                _ if web.inner.contains(to) => "-.-",
+                _ => "-->",
+            };
             let _ = writeln!(out, "  n{} {arrow} n{}", number(from), number(to));
         }
     }

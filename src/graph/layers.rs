@@ -52,6 +52,8 @@ pub struct Edge {
     pub from: usize,
     /// The row in the layer to the right.
     pub to: usize,
+    /// It only tells of a network that a stack's services share.
+    pub is_faint: bool,
 }
 
 /// Ordered layers with the edges between neighbours.
@@ -197,9 +199,10 @@ fn fold(web: &Web, columns: Vec<Vec<&End>>, most: usize) -> Layers {
     let mut edges = BTreeSet::new();
     for (end, (layer, row)) in &place {
         for to in web.needs(end) {
+            let is_faint = web.inner.contains(to);
             match place.get(to) {
                 Some((there, to)) if *there == layer + 1 => {
-                    edges.insert(Edge { layer: *layer, from: *row, to: *to });
+                    edges.insert(Edge { layer: *layer, from: *row, to: *to, is_faint });
                 }
                 Some(_) => {
                     let spot = out.layers.get_mut(*layer).and_then(|spots| spots.get_mut(*row));

@@ -1,6 +1,7 @@
-//! What the graph tells: what breaks without something.
+//! What the graph tells: what breaks without something, and what was seen.
 
 use super::*;
+use wharf::model::{Attachment, ServiceKey};
 
 /// Traffic everywhere, what services need, and edge hosts in two regions.
 fn edged(size: (u16, u16)) -> State {
@@ -68,4 +69,41 @@ fn what_breaks_without_a_host_a_region_a_service() {
             state
         });
     }
+}
+
+/// Three services on two hosts; on the second runs only one of them.
+fn seen(size: (u16, u16)) -> State {
+    let mut world = World::new(&[("east", &["n-1", "n-2"])]);
+    for (service, replicas) in [("shop/api", 1), ("shop/cron", 2), ("shop/web", 1)] {
+        world.service(service, "acme/shop:1", 1, &[("east", replicas)]);
+    }
+    for name in ["api", "web"] {
+        let kept = world.desired.revisions.get_mut(&format!("shop/{name}").parse::<ServiceKey>().unwrap()).unwrap();
+        for revision in kept.values_mut() {
+            let spec = &mut std::sync::Arc::make_mut(revision).spec;
+            spec.networks.insert("front".to_owned(), Attachment::default());
+        }
+    }
+    world.fill();
+    let mut state = world.state(Mode::Normal, size);
+    world.tell_traffic(&mut state);
+    state
+}
+
+#[test]
+fn what_proxies_saw_is_an_edge() {
+    let mut state = seen((120, 40));
+    type_keys(&mut state, "4jd");
+    let shown = text(&screen(&state, &theme()));
+    assert!(shown.contains("NEEDS") && !shown.contains("NEEDED BY"), "{shown}");
+    for name in ["shop/api", "shop/web"] {
+        assert!(shown.contains(&format!("{name}  seen, not declared  165/s")), "{shown}");
+    }
+    // Beside the other proxy several run: nobody knows which of them asked.
+    assert_eq!(shown.matches("seen, not declared").count(), 2, "{shown}");
+    at_three_sizes("graph-seen", |size| {
+        let mut state = seen(size);
+        type_keys(&mut state, "3j6<enter>");
+        state
+    });
 }

@@ -12,7 +12,7 @@ use crate::{
         status::{ago, of_link},
     },
     graph,
-    model::{Condition, Container, ContainerState, HostIntent, HostName, Usage},
+    model::{Condition, Container, ContainerState, HostIntent, HostName, ServiceKey, Usage},
     text::{bytes, count, percent},
 };
 
@@ -48,7 +48,7 @@ pub fn details(state: &State) -> Vec<Line> {
             traffic(&mut lines, id.key().and_then(|key| state.flows().service(&key)));
             tallies(state, &mut lines, &row.total, &row.regions);
             if let Some(key) = id.key() {
-                relations(&mut lines, &graph::needs(&state.store.desired, &key));
+                relations(state, &mut lines, &key, &graph::needs(&state.store.desired, &key));
             }
             service_replicas(state, &mut lines, id);
             lines
@@ -136,9 +136,18 @@ fn tallies(state: &State, lines: &mut Vec<Line>, total: &Tally, regions: &[Optio
     }
 }
 
-/// What a service needs and what needs it.
-fn relations(lines: &mut Vec<Line>, needs: &graph::Needs) {
-    if !needs.needs.is_empty() {
+/// What a service needs and what needs it, with the requests that were seen to go there.
+fn relations(state: &State, lines: &mut Vec<Line>, of: &ServiceKey, needs: &graph::Needs) {
+    let web = &state.graph.web;
+    let end = graph::End::Service(of.clone());
+    let seen = |from: &ServiceKey, to: &ServiceKey| {
+        let rate = state.graph.links.rate(from, to);
+        rate.map(|rate| format!("  {rate:.0}/s")).unwrap_or_default()
+    };
+    let declared: Vec<&ServiceKey> = needs.needs.iter().map(|need| &need.service).collect();
+    let more: Vec<&ServiceKey> =
+        web.needs(&end).filter_map(graph::End::service).filter(|key| !declared.contains(key)).collect();
+    if !needs.needs.is_empty() || !more.is_empty() {
         heading(lines, "NEEDS");
     }
     for need in &needs.needs {
@@ -151,12 +160,26 @@ fn relations(lines: &mut Vec<Line>, needs: &graph::Needs) {
         if !need.is_there {
             line.push(Role::Mark(Mark::Unknown), "  not deployed");
         }
+        line.push(Role::Dim, seen(of, &need.service));
         lines.push(line);
     }
-    if !needs.needed_by.is_empty() {
-        heading(lines, "NEEDED BY");
+    for key in more {
+        let words = format!("seen, not declared{}", seen(of, key));
+        lines.push(Line::of(Role::Plain, format!(" {key}  ")).with(Role::Dim, words));
     }
-    lines.extend(needs.needed_by.iter().map(|service| Line::of(Role::Plain, format!(" {service}"))));
+    let more = web.needed_by(&end).filter_map(graph::End::service).filter(|key| !needs.needed_by.contains(key));
+    let mut lines_of: Vec<Line> = Vec::new();
+    for key in &needs.needed_by {
+        lines_of.push(Line::of(Role::Plain, format!(" {key}")).with(Role::Dim, seen(key, of)));
+    }
+    for key in more {
+        let words = format!("  seen, not declared{}", seen(key, of));
+        lines_of.push(Line::of(Role::Plain, format!(" {key}")).with(Role::Dim, words));
+    }
+    if !lines_of.is_empty() {
+        heading(lines, "NEEDED BY");
+        lines.extend(lines_of);
+    }
 }
 
 /// What goes when something goes.

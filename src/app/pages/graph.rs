@@ -8,7 +8,7 @@ use crate::{
         graph::{Form, Kind, Node},
         ids::Id,
         line::{Line, Mark, Role},
-        screen::Within,
+        screen::{View, Within},
         state::State,
         views,
     },
@@ -222,7 +222,8 @@ fn path(state: &State, cells: usize) -> Line {
     let replicas: usize = replicas.map_or(0, |regions| regions.values().map(|it| it.slots.len()).sum());
     let rate = rate.map(|rate| format!(", {rate:.0} a second")).unwrap_or_default();
     parts.push(format!("{key} ×{replicas}{rate}"));
-    let needs: Vec<String> = web.all_needs(&end).iter().map(|end| end.name(Some(&key.stack))).collect();
+    let needs = web.all_needs(&end).into_iter().filter(|end| !web.inner.contains(end));
+    let needs: Vec<String> = needs.map(|end| end.name(Some(&key.stack))).collect();
     if !needs.is_empty() {
         parts.push(needs.join(" "));
     }
@@ -240,7 +241,7 @@ fn legend(state: &State) -> Line {
     let text = match state.screen().graph.form {
         Form::Columns => "bright: related to the selection   enter focus   t tree   T next form",
         Form::Focus => {
-            "left needs right   ▸ entry  ┄ missing or outside  ↺ way back   < > steps   i o one way"
+            "left needs right   bright: requests seen  ┄ missing, or a network  ↺ way back   < > steps   i o one way"
         }
         Form::Tree => "\\ fold   | fold all   t by hosts or by stacks   T next form",
         Form::Matrix => "stacks by region   T next form",
@@ -261,10 +262,14 @@ fn selected_service(state: &State) -> Option<ServiceKey> {
 /// The relations of the stack or service at hand, written for other tools; of all where there is none.
 pub fn export_graph(state: &State, format: Format) -> String {
     let stack = crate::app::access_stack(state);
-    let desired = &state.store.desired;
-    let web = Web::new(desired, |key| {
-        desired.latest(key).map(|revision| crate::plan::entries(&revision.spec)).unwrap_or_default()
-    });
+    // What is shown has what was seen, too.
+    let web = if state.screen().view == View::Graph {
+        state.graph.web.clone()
+    } else {
+        let desired = &state.store.desired;
+        let spec = |key: &ServiceKey| desired.latest(key).map(|revision| crate::plan::entries(&revision.spec));
+        Web::new(desired, |key| spec(key).unwrap_or_default())
+    };
     let web = match (&state.screen().within, stack.as_ref().and_then(|stack| stack.own())) {
         (Within::Service(id), _) if id.key().is_some() => web.within(|key| Some(key) == id.key().as_ref()),
         (_, Some(stack)) => web.within(|key| key.stack == *stack),

@@ -12,7 +12,7 @@ use crate::{
         state::State,
         views,
     },
-    graph::{End, GUTTER, Spot, wires},
+    graph::{Edge, End, GUTTER, Spot, Wire, wires},
     model::{HostName, RegionName, ServiceKey, StackName},
     text::{fit, pad_right, width},
 };
@@ -49,18 +49,26 @@ pub(super) fn page(state: &State, cells: usize, rows: usize) -> GraphPage {
             line.extend(cell);
         }
         if at + 1 < layers.layers.len() {
-            let edges: Vec<(usize, usize, bool)> = layers
+            let edges: Vec<Wire> = layers
                 .edges
                 .iter()
                 .filter(|edge| edge.layer == at)
-                .map(|edge| {
-                    let is_hot = here == Some((at, edge.from)) || here == Some((at + 1, edge.to));
-                    (edge.from + offset(at), edge.to + offset(at + 1), is_hot)
+                .map(|edge| Wire {
+                    from: edge.from + offset(at),
+                    to: edge.to + offset(at + 1),
+                    hot: here == Some((at, edge.from)) || here == Some((at + 1, edge.to)),
+                    busy: is_busy(state, edge),
+                    faint: edge.is_faint,
                 })
                 .collect();
             for (line, row) in page.lines.iter_mut().skip(1).zip(wires(&edges, body)) {
                 for cell in row {
-                    line.push(if cell.hot { Role::Accent } else { Role::Dim }, cell.glyph().to_string());
+                    let role = match (cell.hot, cell.busy) {
+                        (true, _) => Role::Accent,
+                        (false, true) => Role::Plain,
+                        (false, false) => Role::Dim,
+                    };
+                    line.push(role, cell.glyph().to_string());
                 }
             }
         }
@@ -74,13 +82,21 @@ pub(super) fn page(state: &State, cells: usize, rows: usize) -> GraphPage {
     page
 }
 
+/// True when requests were seen to go along an edge.
+fn is_busy(state: &State, edge: &Edge) -> bool {
+    let graph = &state.graph;
+    let ends = |layer: usize, row: usize| graph.layers.layers.get(layer)?.get(row).map(Spot::ends);
+    let (Some(from), Some(to)) = (ends(edge.layer, edge.from), ends(edge.layer + 1, edge.to)) else { return false };
+    from.iter().any(|from| to.iter().any(|to| graph.links.is_busy(from, to)))
+}
+
 /// One row of a layer: glyph, name, replicas, requests; what it leads back to.
 fn spot_line(state: &State, spot: &Spot, home: Option<&StackName>, cells: usize) -> Line {
     match spot {
         Spot::One { end, back } => {
             let mut tail: String = back.iter().flat_map(|end| [" ↺ ".to_owned(), end.name(home)]).collect();
             let (head, name_role, number) = match end {
-                End::Entry(_) => (Line::of(Role::Accent, "▸ "), Role::Plain, Line::new()),
+                End::Entry(_) => (Line::of(Role::Accent, "▸ "), Role::Plain, entry_number(state, end)),
                 End::Network(_) => (Line::of(Role::Dim, "┄ "), Role::Dim, Line::new()),
                 End::Missing(_) => {
                     tail.insert_str(0, " ?");
@@ -113,6 +129,18 @@ fn spot_line(state: &State, spot: &Spot, home: Option<&StackName>, cells: usize)
             line
         }
     }
+}
+
+/// What comes in, where that is counted apart and leads to one service: `804/s`.
+fn entry_number(state: &State, end: &End) -> Line {
+    let mut behind = state.graph.web.needs(end).filter_map(End::service);
+    let rate = behind.next().filter(|_| behind.next().is_none()).and_then(|key| {
+        // Of several entries of a service nobody knows how much each takes.
+        let web = &state.graph.web;
+        let entries = web.needed_by(&End::Service(key.clone())).filter(|end| matches!(end, End::Entry(_))).count();
+        state.graph.links.entry(key).filter(|_| entries == 1)
+    });
+    rate.map_or_else(Line::new, |rate| Line::of(Role::Dim, format!("{rate:.0}/s")))
 }
 
 /// `4/4 →7 120/s`
