@@ -1,7 +1,7 @@
-//! What the graph tells: what breaks without something, and what was seen.
+//! What the graph tells: what breaks without something, what was seen, and names as other tools may give them.
 
 use super::*;
-use wharf::model::{Attachment, ServiceKey};
+use wharf::model::{Attachment, EntrySpec, NetworkSpec, ServiceKey, StackShared};
 
 /// Traffic everywhere, what services need, and edge hosts in two regions.
 fn edged(size: (u16, u16)) -> State {
@@ -106,4 +106,72 @@ fn what_proxies_saw_is_an_edge() {
         type_keys(&mut state, "3j6<enter>");
         state
     });
+}
+
+/// A fleet whose every name that can be anything is: of stacks, services and containers of other tools, of entries and
+/// networks of ours.
+fn odd() -> World {
+    let mut world = hostile();
+    let long = "x".repeat(300);
+    world.foreign("e-1", wharf::model::Tool::Swarm, &long, &"長".repeat(300));
+    world.foreign("e-1", wharf::model::Tool::Rancher, "\u{1b}]0;owned\u{7}\r\nsplit", "a\tb\u{2066}c\u{200b}d");
+    let name = format!("shop/{}", "a".repeat(63));
+    world.service(&name, "acme/shop:1", 1, &[("east", 2)]);
+    let key: ServiceKey = name.parse().unwrap();
+    let networks = ["\u{1b}[2J港口港口港口港口港口港口港口港口港口港口", "\u{202e}kcab"];
+    for revision in world.desired.revisions.get_mut(&key).unwrap().values_mut() {
+        let spec = &mut std::sync::Arc::make_mut(revision).spec;
+        for (port, host) in
+            [(443, "\u{1b}[31m\u{202e}evil.example".to_owned()), (80, long.clone()), (81, "船".repeat(90))]
+        {
+            spec.wharf.entry.push(EntrySpec { port, target: 8080, host: Some(host), ..EntrySpec::default() });
+        }
+        spec.networks = networks.iter().map(|name| ((*name).to_owned(), Attachment::default())).collect();
+    }
+    let outer = |name: &str| NetworkSpec { external: true, name: Some(name.to_owned()), ..NetworkSpec::default() };
+    let networks = networks.iter().map(|name| ((*name).to_owned(), outer(name))).collect();
+    world.desired.stacks.insert(key.stack, StackShared { networks, ..StackShared::default() });
+    world.fill();
+    world
+}
+
+#[test]
+fn hostile_names_stay_in_their_place_in_every_form_of_the_graph() {
+    const MARKS: [&str; 5] = ["●", "◐", "○", "✗", "?"];
+    for size in [(80, 24), (120, 40), (41, 12)] {
+        for (name, keys) in [
+            ("columns", "46"),
+            ("stacks", "3jjj6"),
+            ("replicas", "5jjj6"),
+            ("focus", "46<enter>"),
+            ("stack", "36<enter>"),
+            ("tree", "46t|"),
+            ("hosts", "26t||"),
+            ("matrix", "36TTT"),
+        ] {
+            let mut state = odd().state(Mode::Normal, size);
+            type_keys(&mut state, keys);
+            let buffer = screen(&state, &theme());
+            check(&format!("hostile-graph-{name}-{}", size.0), &text(&buffer));
+            // What the terminal gets: its own sequences, and nothing that a name brought.
+            let bytes = Frames::default().next(&state, &theme()).unwrap().unwrap();
+            let sent = String::from_utf8(bytes).unwrap();
+            for raw in ["\u{202e}", "\u{2066}", "\u{200b}", "\u{7}", "\u{1b}]", "\u{1b}[2J港", "\u{1b}[31mred"] {
+                assert!(!sent.contains(raw), "{raw:?} in {name} at {size:?}");
+            }
+            // Every row of a column begins where the column's head does.
+            if !["columns", "stacks", "replicas"].contains(&name) || size.0 < 80 {
+                continue;
+            }
+            for head in ["SERVICE", "REPLICA", "HOST", "REGION"] {
+                let row: Vec<&str> = (0..size.0).map(|x| buffer[(x, 2)].symbol()).collect();
+                let x = row.concat().find(head).unwrap_or_else(|| panic!("no {head} in {name}"));
+                let x = u16::try_from(x).unwrap();
+                for y in 3..size.1 - 4 {
+                    let (symbol, before) = (buffer[(x, y)].symbol(), buffer[(x - 1, y)].symbol());
+                    assert!(before == " " && (symbol == " " || MARKS.contains(&symbol)), "{name}, {head}, row {y}");
+                }
+            }
+        }
+    }
 }

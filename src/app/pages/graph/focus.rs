@@ -178,7 +178,8 @@ fn places(state: &State, most: usize) -> Vec<Line> {
         if hosts.is_none() && drafted.is_empty() {
             continue;
         }
-        let branch = if lines.is_empty() { format!(" {key}  ") } else { " ".repeat(width(&key.to_string()) + 3) };
+        let title = fit(&key.to_string(), WIDEST);
+        let branch = if lines.is_empty() { format!(" {title}  ") } else { " ".repeat(width(&title) + 3) };
         let mut line = Line::of(Role::Strong, branch).with(Role::Dim, "├ ");
         line.push(Role::Plain, format!("{}  ", pad_right(name.as_str(), wide)));
         for (host, marks) in hosts.into_iter().flatten() {
