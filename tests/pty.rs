@@ -4,7 +4,11 @@
 //! The program under test is this test program itself: `program` below runs the dashboard on a made-up fleet.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program")]
 
+#[path = "pty/own.rs"]
+mod own;
 mod support;
+#[path = "pty/visits.rs"]
+mod visits;
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +19,13 @@ use support::{
 };
 use wharf::{
     app::{Effect, Mode, Msg, State},
-    model::OperationState,
+    model::{ContainerState, Health, OperationState},
     text::Text,
-    tui::{self, Theme, term},
+    tui::{
+        self, Theme,
+        alert::{Alerts, Notify},
+        term,
+    },
 };
 
 /// Runs the dashboard. Not a test: the others start it in a terminal of their own.
@@ -44,15 +52,32 @@ fn program() {
 }
 
 async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
-    let world = World::usual().with_operation(OperationState::Converged { at: support::fleet::before(5) });
-    let state = State::new(world.fleet.clone(), "ops@bastion".into(), Mode::Normal, support::fleet::now());
+    let mut world = World::usual().with_operation(OperationState::Converged { at: support::fleet::before(5) });
+    let how = std::env::var("WHARF_TEST_PTY").unwrap();
+    // A wall has been there for a while and all is well: what gets wrong now is news.
+    if how.starts_with("watch") {
+        for container in world.containers.values_mut().flatten() {
+            (container.state, container.health) = (ContainerState::Running, Health::Healthy);
+        }
+    }
+    let (mode, begun) = if how.starts_with("watch") {
+        (Mode::Watch, jiff::Timestamp::now().checked_sub(jiff::SignedDuration::from_mins(1)).unwrap())
+    } else {
+        (Mode::Normal, support::fleet::now())
+    };
+    let state = State::new(world.fleet.clone(), "ops@bastion".into(), mode, begun);
     let (inbox, messages) = tokio::sync::mpsc::channel(64);
     let (outbox, mut effects) = tokio::sync::mpsc::channel(64);
-    let how = std::env::var("WHARF_TEST_PTY").unwrap();
     let (visits, come) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
         inbox.send(Msg::Store(world.store())).await.unwrap();
         inbox.send(Msg::Hosts(world.updates())).await.unwrap();
+        if let Some(gate) = std::env::var_os("WHARF_TEST_GATE") {
+            while !std::path::Path::new(&gate).exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            inbox.send(unseen("e-2", 42, "the test took it away")).await.unwrap();
+        }
         while let Some(effect) = effects.recv().await {
             let answer = match effect {
                 Effect::Reconnect(_) => unseen("e-2", 42, "the test took it away"),
@@ -69,7 +94,13 @@ async fn dashboard() -> Result<tui::Outcome, tui::TermError> {
         }
     });
     let theme = Theme::from_environment(None).unwrap();
-    let run = tui::run_with(state, theme.into(), messages, outbox, come);
+    let notify = match how.as_str() {
+        "watch-osc9" => Some(Notify::Osc9),
+        "watch-osc777" => Some(Notify::Osc777),
+        _ => None,
+    };
+    let look = tui::Look { alerts: Alerts { bell: how == "watch-bell", notify }, ..theme.into() };
+    let run = tui::run_with(state, look, messages, outbox, come);
     if how == "panic" {
         let falls = async {
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -388,6 +419,13 @@ fn a_shell_in_the_demo_fleet() {
     pty.type_bytes(b"qq");
     assert!(pty.exit().success());
     pty.assert_clean();
+}
+
+/// Waits for what only the store knows: a service's revision. Before that no key can change anything.
+fn wait_for_the_store(pty: &Pty) {
+    pty.wait("a revision", |screen| {
+        screen.contents().lines().any(|row| row.contains("assets/cdn") && row.contains("r12"))
+    });
 }
 
 /// The demo in so many rows of 130 columns, with a home of its own.
