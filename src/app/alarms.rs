@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(alarms.look(&[web.clone(), web.clone()], at(1)), [&web], "the same twice is one thing");
         assert_eq!(alarms.look(&[api.clone(), web.clone()], at(2)), [&api]);
         assert_eq!((alarms.since(&web), alarms.since(&api)), (Some(at(1)), Some(at(2))));
-        assert!(alarms.look(&[api.clone()], at(3)).is_empty());
+        assert!(alarms.look(std::slice::from_ref(&api), at(3)).is_empty());
         assert_eq!(alarms.since(&web), None, "it is well again");
         assert_eq!(alarms.look(&[web.clone(), api], at(4)), [&web], "and wrong again");
         assert_eq!(alarms.since(&web), Some(at(4)));

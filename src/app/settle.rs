@@ -44,7 +44,7 @@ impl State {
     /// and must not wait for all that a tenth of a second brings. None where there is no need, or too little time.
     pub fn keep_up(&mut self) -> Option<Vec<Effect>> {
         // Of a picture held still nothing of this is counted.
-        let much = self.dirty.index && self.frozen.is_none() && self.changed.len() >= SLICE;
+        let much = self.dirty.index && self.frozen.is_none() && self.changed.count() >= SLICE;
         (much && self.has_rested(SLICES_SHARE - 1)).then(|| self.settle())
     }
 

@@ -25,7 +25,7 @@ impl Changed {
     }
 
     /// How many containers and whole hosts wait to be counted.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.containers.len() + self.hosts.len()
     }
 
