@@ -1,7 +1,7 @@
 //! What `wharf doctor` looks at beside single hosts: files, the store, and whether the fleet is as it shall be.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     os::unix::fs::MetadataExt,
     path::Path,
@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{Context, json::Finding, look, look::Seen, start};
 use crate::{
     entry::Watch,
-    model::{Connect, Fleet, HostName, HostUpdate, Owner, RegionName},
+    model::{Connect, Fleet, HostName, HostUpdate, Owner},
     plan,
     store::{self, OperationQuery},
 };
@@ -110,13 +110,13 @@ pub(super) async fn astray(context: Context) -> Vec<Finding> {
         Err(error) => return failed(error.to_string()),
     };
     let query = OperationQuery { open_only: true, ..OperationQuery::default() };
-    let (open, leases) = match (store.operations(query).await, store.leases().await) {
-        (Ok(open), Ok(leases)) => (open, leases),
+    ask_proxies(&mut seen).await;
+    // Read last: what the proxies took to answer is no time in which a holder was silent.
+    let (open, holdings) = match (store.operations(query).await, store::holdings(&seen.context.fleet.store)) {
+        (Ok(open), Ok(holdings)) => (open, holdings),
         (Err(error), _) | (_, Err(error)) => return failed(error.to_string()),
     };
-    ask_proxies(&mut seen).await;
-    let held: BTreeSet<RegionName> = leases.into_iter().filter(|lease| lease.alive).map(|lease| lease.region).collect();
-    let found = plan::astray(&seen.world(), &open, &held);
+    let found = plan::astray(&seen.world(), &open, &holdings);
     if found.is_empty() {
         return vec![finding("fleet", "drift", "ok", "what is wanted is what runs".into(), String::new())];
     }

@@ -1,6 +1,6 @@
 //! A command being carried out: how far it is, who is at it, and what is told of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -230,4 +230,39 @@ pub struct Lease {
     pub epoch: Epoch,
     /// False when it has expired.
     pub alive: bool,
+}
+
+/// A lease that was not given back, and what is known of who has it: for whoever asks why nothing is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// The region.
+    pub region: RegionName,
+    /// `user@machine:pid`.
+    pub holder: Text,
+    /// How long ago it was renewed; none when that was before this machine was booted.
+    pub heard: Option<Duration>,
+    /// So long it still keeps others out; zero when it has run out.
+    pub left: Duration,
+    /// Whether its holder lives.
+    pub life: Life,
+}
+
+/// Whether the process lives that holds a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It surely does.
+    Lives,
+    /// It has ended, and whoever asks for the lease gets it at once.
+    Ended,
+    /// This machine has no such process; but it left no sign by which others could tell, so its lease has to run out.
+    Gone,
+    /// It may be on another machine.
+    Unknown,
+}
+
+impl Holding {
+    /// True when it keeps others out.
+    pub fn is_held(&self) -> bool {
+        !self.left.is_zero() && self.life != Life::Ended
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Memory, World, images, next};
+use super::{Memory, World, forsaken::forsaken, images, next};
 use crate::{
-    model::{ContainerState, HostName, Operation, RegionName, ReplicaKey, RevisionNo, ServiceKey, since},
+    model::{ContainerState, Holding, HostName, Operation, RegionName, ReplicaKey, RevisionNo, ServiceKey, since},
     text::{duration, short_image},
 };
 
@@ -24,14 +24,14 @@ pub struct Astray {
     pub mend: String,
 }
 
-/// Everything that is astray. `open` are the open operations: what they touch is on its way. `held` are the regions that
-/// a living reconciler holds: what differs there for a moment is its work.
-pub fn astray(world: &World<'_>, open: &[Operation], held: &BTreeSet<RegionName>) -> Vec<Astray> {
+/// Everything that is astray. `open` are the open operations: what they touch is on its way. `holdings` are the leases
+/// that were not given back.
+pub fn astray(world: &World<'_>, open: &[Operation], holdings: &[Holding]) -> Vec<Astray> {
     let mut found = orphans(world);
     found.extend(drift(world, open));
     found.extend(proxies(world, open));
     found.extend(gone(world));
-    found.extend(forsaken(world, open, held));
+    found.extend(forsaken(world, open, holdings));
     found
 }
 
@@ -146,27 +146,6 @@ fn gone(world: &World<'_>) -> Vec<Astray> {
                      --image {}=TAG",
                     revision.image, service.stack, service.service
                 ),
-            });
-        }
-    }
-    found
-}
-
-/// Operations that nobody carries out, because whoever held the region is gone.
-fn forsaken(world: &World<'_>, open: &[Operation], held: &BTreeSet<RegionName>) -> Vec<Astray> {
-    let mut found = Vec::new();
-    for operation in open.iter().filter(|operation| operation.paused.is_none()) {
-        for region in operation.regions().into_iter().filter(|region| !held.contains(region)) {
-            let age = duration(since(operation.at, world.now));
-            found.push(Astray {
-                host: None,
-                check: "lease",
-                what: format!(
-                    "{} (op {}) is open for {age}, and no reconciler holds {region}",
-                    operation.intent.summary(),
-                    operation.id.short()
-                ),
-                mend: format!("wharf reconcile --until-idle --region {region}"),
             });
         }
     }

@@ -21,6 +21,7 @@ mod drain;
 mod eligible;
 mod entry;
 mod exposed;
+mod forsaken;
 mod health;
 mod held;
 mod host;

@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{model::Life, text::Text};
+
 /// The sign of this open store; gone when it is dropped.
 #[derive(Debug)]
 pub(super) struct Sign {
@@ -41,6 +43,28 @@ pub(super) fn raise(store: &Path, owner: &str) -> Option<Sign> {
 pub(super) fn is_dead(store: &Path, owner: &str) -> bool {
     let Ok(file) = File::open(path(store, owner)) else { return false };
     !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_)))
+}
+
+/// Whether the owner lives, whose words for people are `holder`.
+pub(super) fn life(store: &Path, owner: &str, holder: &Text) -> Life {
+    match File::open(path(store, owner)).map(|file| file.try_lock_shared()) {
+        Ok(Ok(())) => Life::Ended,
+        Ok(Err(TryLockError::WouldBlock)) => Life::Lives,
+        Ok(Err(TryLockError::Error(_))) | Err(_) if is_no_process(holder) => Life::Gone,
+        Ok(Err(TryLockError::Error(_))) | Err(_) => Life::Unknown,
+    }
+}
+
+/// True when `user@machine:pid` names this machine, and no such process is here.
+fn is_no_process(holder: &Text) -> bool {
+    let uname = rustix::system::uname();
+    let here = uname.nodename().to_string_lossy();
+    let Some((machine, pid)) = holder.as_str().rsplit_once('@').and_then(|(_, at)| at.rsplit_once(':')) else {
+        return false;
+    };
+    let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    let is_here = here.split('.').next() == Some(machine);
+    is_here && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 /// True when a process that took a lease of this store lives, whoever it is.

@@ -1,10 +1,10 @@
 //! What is not as it shall be while nobody is at it: found, with what mends it.
 
-use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use wharf::{
-    model::RegionName,
+    model::{Holding, Life},
     plan::{self, Astray, World},
     store::{OperationQuery, ReadStore as _},
 };
@@ -14,13 +14,21 @@ use super::{
     support::{Setup, Sim, others, run, service, stack},
 };
 
-async fn astray(sim: &Sim, held: &[&str]) -> Vec<Astray> {
+/// Leases as the store tells them.
+fn holdings(sim: &Sim) -> Vec<Holding> {
+    wharf::store::holdings(&sim.model.store).unwrap()
+}
+
+async fn astray(sim: &Sim, holdings: &[Holding]) -> Vec<Astray> {
+    astray_at(sim, holdings, Timestamp::now()).await
+}
+
+async fn astray_at(sim: &Sim, holdings: &[Holding], now: Timestamp) -> Vec<Astray> {
     let (desired, observed) = (sim.desired().await, sim.eyes.look());
     let open = OperationQuery { open_only: true, ..OperationQuery::default() };
     let open = sim.store.operations(open).await.unwrap();
-    let held: BTreeSet<RegionName> = held.iter().map(|region| region.parse().unwrap()).collect();
-    let world = World { fleet: &sim.model, desired: &desired, observed: &observed, now: Timestamp::now() };
-    plan::astray(&world, &open, &held)
+    let world = World { fleet: &sim.model, desired: &desired, observed: &observed, now };
+    plan::astray(&world, &open, holdings)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,8 +70,60 @@ async fn what_is_astray_is_found_and_nothing_else() {
     let checks: Vec<&str> = found.iter().map(|it| it.check).collect();
     assert_eq!(checks, ["orphan", "lease"], "{found:#?}");
     assert!(found[1].what.contains("and no reconciler holds east"), "{}", found[1].what);
-    let checks: Vec<&str> = astray(&sim, &["east"]).await.iter().map(|it| it.check).collect();
-    assert_eq!(checks, ["orphan"], "somebody is at it");
+    let somebody = Reconciler::start(&sim, "two");
+    sim.until("somebody is at it", || holdings(&sim).iter().any(Holding::is_held)).await;
+    let checks: Vec<&str> = astray(&sim, &holdings(&sim)).await.iter().map(|it| it.check).collect();
+    assert!(!checks.contains(&"lease"), "{checks:?}");
+    somebody.stop().await;
+    assert_eq!(holdings(&sim), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_was_not_given_back_is_told_with_what_waits_for_it() {
+    let sim = Setup::new(1).start().await;
+    let lease = |life, left: u64, heard: Option<u64>| {
+        let (region, holder) = ("east".parse().unwrap(), "ana@bastion:4711".into());
+        let (left, heard) = (Duration::from_secs(left), heard.map(Duration::from_secs));
+        vec![Holding { region, holder, heard, left, life }]
+    };
+    let idle = [
+        (Life::Lives, 9, Some(6), None),
+        (Life::Unknown, 9, Some(6), None),
+        (Life::Lives, 0, Some(200), Some("holds east and lives, but hangs: last heard of 3m 20s ago")),
+        (Life::Ended, 9, Some(6), Some("held east and ended without giving it back: last heard of 6.0 s ago")),
+        (Life::Gone, 9, Some(6), Some("held east and ended without giving it back: last heard of 6.0 s ago")),
+        (Life::Unknown, 0, Some(4000), Some("held east and did not give it back: last heard of 1h 6m ago")),
+        (
+            Life::Unknown,
+            0,
+            None,
+            Some("held east and did not give it back: not heard of since this machine was booted"),
+        ),
+    ];
+    for (life, left, heard, wanted) in idle {
+        let found = astray(&sim, &lease(life, left, heard)).await;
+        let Some(wanted) = wanted else {
+            assert_eq!(found, [], "{life:?} {left}");
+            continue;
+        };
+        assert_eq!((found.len(), found[0].check), (1, "lease"), "{found:?}");
+        let words = "nothing waits for it now, but nobody looks after its replicas";
+        assert_eq!(found[0].what, format!("ana@bastion:4711 {wanted}; {words}"), "{life:?} {left}");
+    }
+    // Now something does wait, and what mends it says when.
+    sim.deploy(&stack("shop", [("web", service("app:1", 2))])).await;
+    let now = "2026-05-01T12:00:00Z".parse().unwrap();
+    let of = async |life| {
+        let found = astray_at(&sim, &lease(life, 9, Some(6)), now).await;
+        found.into_iter().find(|it| it.check == "lease").unwrap()
+    };
+    let ended = of(Life::Ended).await;
+    assert!(ended.what.contains("; waiting for it: deploy shop (op "), "{}", ended.what);
+    assert_eq!(ended.mend, "wharf reconcile --until-idle --region east takes over at once");
+    // No sign tells others that it is gone: they have to let its time run out.
+    let gone = of(Life::Gone).await;
+    assert_eq!(gone.mend, "wharf reconcile --until-idle --region east, which takes over at 12:00:09 UTC");
+    sim.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +136,7 @@ async fn an_image_that_is_on_no_host_is_named() {
     let (desired, mut observed) = (sim.desired().await, sim.eyes.look());
     let missing = |observed: &wharf::model::Observed| {
         let world = World { fleet: &sim.model, desired: &desired, observed, now: Timestamp::now() };
-        let found = plan::astray(&world, &[], &BTreeSet::new());
+        let found = plan::astray(&world, &[], &[]);
         found.into_iter().find(|it| it.check == "image")
     };
     for host in observed.hosts.values_mut() {

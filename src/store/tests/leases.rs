@@ -5,10 +5,11 @@ use std::sync::{
 
 use super::*;
 use crate::{
-    model::{Epoch, RegionName},
+    model::{Epoch, Holding, Life, RegionName},
     store::{
         Options,
         clock::{Clock, Moment},
+        holding::holdings_at,
     },
     text::Text,
 };
@@ -131,6 +132,8 @@ fn the_lease_of_a_dead_process_is_free_at_once() {
     assert!(!child.status.success());
     let lease = now(store.leases()).unwrap().remove(0);
     assert_eq!((lease.holder, lease.alive), (Text::new("child"), false));
+    let held = crate::store::holdings(&path).unwrap().remove(0);
+    assert_eq!((held.holder.as_str(), held.life, held.is_held()), ("child", Life::Ended, false));
     assert_eq!(take(&store, "one"), Some(Epoch(2)));
     assert!(now(store.leases()).unwrap()[0].alive);
     // What it left is gone, and ours goes with us.
@@ -148,6 +151,55 @@ fn the_lease_of_a_dead_process_is_free_at_once() {
         assert!(begun.elapsed().as_secs() < 10, "it leaves its sign behind");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn who_has_not_given_a_lease_back_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fleet.db");
+    assert_eq!(crate::store::holdings(&path), Ok(vec![]), "there is no store");
+    let hand = Hand::default();
+    let store = Sqlite::start(&path, Options::default(), hand.clock()).unwrap();
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let machine = machine.split('.').next().unwrap().to_owned();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let (mine, ended) = (std::process::id(), child.id());
+    let told = || {
+        let found: [Holding; 1] = holdings_at(&path, &hand.clock().now()).unwrap().try_into().unwrap();
+        let [it] = found;
+        (it.heard.map(|heard| heard.as_secs()), it.left.as_secs(), it.life, it.is_held())
+    };
+    let fence = Fence { region: east(), epoch: take(&store, &format!("ana@{machine}:{mine}")).unwrap() };
+    hand.ms.store(4_000, Ordering::SeqCst);
+    assert_eq!(told(), (Some(4), 11, Life::Lives, true));
+    hand.ms.store(60_000, Ordering::SeqCst);
+    assert_eq!(told(), (Some(60), 0, Life::Lives, false), "it hangs");
+    // Without a sign there is only what it says of itself.
+    let sign = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let sign = sign.into_iter().find(|path| path.to_string_lossy().contains("-holder-")).unwrap();
+    std::fs::remove_file(sign).unwrap();
+    for (round, (holder, life)) in [
+        (format!("ana@{machine}:{mine}"), Life::Unknown),
+        (format!("ana@{machine}:{ended}"), Life::Gone),
+        (format!("ana@{machine}.elsewhere:{ended}"), Life::Unknown),
+        (format!("ana@{machine}:0"), Life::Unknown),
+        ("some words".to_owned(), Life::Unknown),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let begun = 100_000 * i64::try_from(round + 1).unwrap();
+        hand.ms.store(begun, Ordering::SeqCst);
+        take(&store, &holder).unwrap();
+        hand.ms.store(begun + 5_000, Ordering::SeqCst);
+        assert_eq!(told(), (Some(5), 10, life, true), "{holder}");
+    }
+    *hand.boot.lock().unwrap() = "later".to_owned();
+    assert_eq!(told(), (None, 0, Life::Unknown, false));
+    let epoch = now(store.leases()).unwrap().remove(0).epoch;
+    now(store.release_lease(Fence { epoch, ..fence })).unwrap();
+    assert_eq!(holdings_at(&path, &hand.clock().now()), Ok(vec![]));
 }
 
 #[test]
