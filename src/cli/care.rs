@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -59,14 +59,7 @@ pub(super) fn files(fleet: &Fleet) -> Vec<Finding> {
             );
         }
     }
-    let log = start::log_file(fleet);
-    let beside = |end: &str| {
-        let mut name = store.as_os_str().to_owned();
-        name.push(end);
-        name.into()
-    };
-    let all: [std::path::PathBuf; 4] = [store.clone(), beside("-wal"), beside("-shm"), log];
-    for path in all {
+    for path in beside(dir, store, &start::log_file(fleet)) {
         let allowed = if is_shared { 0o660 } else { 0o600 };
         if let Some(mode) = mode(&path).filter(|mode| mode & 0o777 & !allowed != 0) {
             let what = format!("has mode {:o}, and holds secrets: {allowed:o} is enough", mode & 0o777);
@@ -83,6 +76,21 @@ pub(super) fn files(fleet: &Fleet) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// The store and all that carries its name: what SQLite has beside it, stores that were set aside, and what reconcilers
+/// wrote. Signs of life are for everybody to read, and empty.
+fn beside(dir: &Path, store: &Path, log: &Path) -> Vec<PathBuf> {
+    let named = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let begins = [named(store), named(log)];
+    let is_its = |path: &PathBuf| {
+        let name = named(path);
+        begins.iter().any(|begin| name.starts_with(begin)) && !name.contains("-holder-") && path.is_file()
+    };
+    let mut all: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|it| it.path()).collect();
+    all.retain(is_its);
+    all.sort();
+    all
 }
 
 /// Whether the store is sound.
@@ -171,8 +179,15 @@ mod tests {
         }
         fs::create_dir(path("store")).unwrap();
         chmod(&path("store"), 0o700);
-        fs::write(path("store/acme.db"), "").unwrap();
-        chmod(&path("store/acme.db"), 0o600);
+        for name in
+            ["acme.db", "acme.db-wal", "acme.db.20260102T030405Z", "acme.reconcile.log", "acme.reconcile.log.old"]
+        {
+            fs::write(path("store").join(name), "").unwrap();
+            chmod(&path("store").join(name), 0o600);
+        }
+        for name in ["acme.db-holder-1", "acme.toml"] {
+            fs::write(path("store").join(name), "").unwrap();
+        }
         let text = "fleet = \"acme\"\nstore = \"store/acme.db\"\n[[region]]\nname = \"east\"\n[[region.host]]\nname = \"e-1\"\n\
                     connect = \"tcp://10.1.0.12:2376\"\ntls = { ca = \"ca.pem\", cert = \"cert.pem\", key = \"key.pem\" }\n";
         let file = path("fleet.toml");
@@ -186,6 +201,10 @@ mod tests {
             ("fleet.toml", 0o646, 0o644, "chmod o-w"),
             ("key.pem", 0o640, 0o600, "chmod 600"),
             ("store/acme.db", 0o644, 0o600, "chmod 600"),
+            ("store/acme.db-wal", 0o640, 0o600, "chmod 600"),
+            ("store/acme.db.20260102T030405Z", 0o604, 0o600, "chmod 600"),
+            ("store/acme.reconcile.log", 0o644, 0o600, "chmod 600"),
+            ("store/acme.reconcile.log.old", 0o644, 0o600, "chmod 600"),
             ("store", 0o705, 0o700, "chmod o="),
             ("store", 0o770, 0o700, "chmod g+s"),
         ] {

@@ -105,11 +105,11 @@ fn content(v: &Val<'_>, what: &str) -> Option<Sensitive> {
     }
 }
 
-/// `secrets` or `configs` of a service.
-pub(super) fn grants(v: &Val<'_>, store: &Store<'_>, secret: bool) -> Vec<FileMount> {
+/// `secrets` or `configs` of a service that runs as `user`.
+pub(super) fn grants(v: &Val<'_>, store: &Store<'_>, secret: bool, user: Option<&str>) -> Vec<FileMount> {
     let mut out: Vec<FileMount> = Vec::new();
     for item in v.items() {
-        if let Some(mount) = grant(&item, store, secret) {
+        if let Some(mount) = grant(&item, store, secret, user) {
             if out.iter().any(|old| old.target == mount.target) {
                 item.error(format!("there is already a file at {}: give one of them another `target`", mount.target));
             }
@@ -119,16 +119,16 @@ pub(super) fn grants(v: &Val<'_>, store: &Store<'_>, secret: bool) -> Vec<FileMo
     out
 }
 
-fn grant(item: &Val<'_>, store: &Store<'_>, secret: bool) -> Option<FileMount> {
+fn grant(item: &Val<'_>, store: &Store<'_>, secret: bool, user: Option<&str>) -> Option<FileMount> {
     let (mut source, mut target) = (None, None);
-    let (mut uid, mut gid, mut mode) = (0, 0, DEFAULT_MODE);
+    let (mut uid, mut gid, mut mode) = (None, None, DEFAULT_MODE);
     if item.node.map().is_some() {
         item.keys(&["source", "target", "uid", "gid", "mode"], |key, value| match key {
             "source" => source = value.filled(),
             "target" => target = value.filled(),
-            "uid" => uid = value.number("a user's number").unwrap_or_default(),
-            "gid" => gid = value.number("a group's number").unwrap_or_default(),
-            _ => mode = file_mode(&value).unwrap_or(DEFAULT_MODE),
+            "uid" => uid = value.number("a user's number").or(Some(0)),
+            "gid" => gid = value.number("a group's number").or(Some(0)),
+            _ => mode = readable(&value),
         });
         if item.get("source").is_none() {
             item.error("`source`, the name under the top-level key, is missing");
@@ -141,5 +141,36 @@ fn grant(item: &Val<'_>, store: &Store<'_>, secret: bool) -> Option<FileMount> {
     let target = target.unwrap_or_else(|| name.clone());
     let target = if target.starts_with('/') { target } else { format!("{directory}{target}") };
     let content = store.content(&name, secret, item)?;
+    let (uid, gid) = match (uid, gid) {
+        (None, None) => owner(user).unwrap_or_else(|| {
+            if mode & 0o004 == 0
+                && let Some(user) = user.filter(|user| !user.starts_with("root"))
+            {
+                item.warn(format!(
+                    "mode {mode:04o} lets only root read it, and the service runs as `{user}`: say its `uid` in numbers"
+                ));
+            }
+            (0, 0)
+        }),
+        said => (said.0.unwrap_or(0), said.1.unwrap_or(0)),
+    };
     Some(FileMount { name, target, content, secret, uid, gid, mode })
+}
+
+/// A mode without the bits to write, which the Compose specification ignores: each replica has a copy of its own.
+fn readable(value: &Val<'_>) -> u32 {
+    let Some(mode) = file_mode(value) else { return DEFAULT_MODE };
+    let kept = mode & !0o222;
+    if kept != mode {
+        value.warn(format!(
+            "the bits to write are ignored, as the Compose specification has it: the file gets {kept:04o}"
+        ));
+    }
+    kept
+}
+
+/// Whose a file is when its grant does not say: the user's that the service runs as, where that is given in numbers.
+fn owner(user: Option<&str>) -> Option<(u32, u32)> {
+    let (uid, gid) = user.map(|user| user.split_once(':').unwrap_or((user, "0")))?;
+    Some((uid.parse().ok()?, gid.parse().unwrap_or(0)))
 }

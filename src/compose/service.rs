@@ -105,6 +105,10 @@ pub(super) fn service(val: &Val<'_>, world: &World<'_>) -> (ServiceSpec, bool) {
     val.keys(&known, |key, v| read(&mut spec, key, &v, world));
     let restart = restart(val, &mut spec);
     environment::environment(val, &mut spec);
+    for (key, secret) in [("secrets", true), ("configs", false)] {
+        let files = val.get(key).map(|v| files::grants(&v, &world.files, secret, spec.user.as_deref()));
+        spec.files.extend(files.into_iter().flatten());
+    }
     for (place, item) in val.get("tmpfs").iter().flat_map(|v| volumes::tmpfs(v).into_iter().map(move |m| (v, m))) {
         volumes::add(&mut spec.mounts, item, place);
     }
@@ -132,8 +136,6 @@ fn read(spec: &mut ServiceSpec, key: &str, v: &Val<'_>, world: &World<'_>) {
         "volumes" => spec.mounts = volumes::volumes(v, &world.volumes),
         "networks" => spec.networks = networks::attachments(v, &world.networks),
         "network_mode" => spec.network_mode = networks::mode(v, &world.services),
-        "secrets" => spec.files.extend(files::grants(v, &world.files, true)),
-        "configs" => spec.files.extend(files::grants(v, &world.files, false)),
         "stop_grace_period" => spec.stop_grace_period = v.duration(),
         "stop_signal" => spec.stop_signal = v.optional(),
         "user" => spec.user = v.optional(),
@@ -176,7 +178,8 @@ fn read(spec: &mut ServiceSpec, key: &str, v: &Val<'_>, world: &World<'_>) {
         "deploy" => deploy::deploy(v, spec),
         "x-wharf" => spec.wharf = wharf::wharf(v),
         // Read elsewhere: by `environment`, `restart`, `deploy::top_level`, `volumes::tmpfs`, the loader.
-        "environment" | "env_file" | "labels" | "label_file" | "restart" | "tmpfs" | "profiles" | "extends" => {}
+        "environment" | "env_file" | "labels" | "label_file" | "restart" | "tmpfs" | "profiles" | "extends"
+        | "secrets" | "configs" => {}
         _ if deploy::TOP_LEVEL.contains(&key) => {}
         _ => refused::refuse(key, v),
     }
