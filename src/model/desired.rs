@@ -25,6 +25,9 @@ pub struct Desired {
     pub hosts: BTreeMap<HostName, HostIntent>,
     /// Running containers of other tools that were taken over, and which replicas they are.
     pub adopted: Adopted,
+    /// The last number that services' revisions got before the store was replaced by a copy. Where it is higher than
+    /// all that are kept, containers may have numbers of which nothing else is known.
+    pub numbered: BTreeMap<ServiceKey, RevisionNo>,
 }
 
 impl Desired {

@@ -39,13 +39,15 @@ pub fn current<'a>(world: &World<'a>, service: &ServiceKey) -> Option<&'a Arc<Re
     }
 }
 
-/// The number of a service's next revision: one above every number that is kept or seen. A container left over from
-/// an earlier life of the stack must not pass for one of the new revision.
+/// The number of a service's next revision: one above every number that is kept or seen, or was given before the store was
+/// replaced by a copy. A container left over from an earlier life must not pass for one of the new revision, also where
+/// it is on a host that is out of reach now.
 pub(crate) fn next_number(world: &World<'_>, service: &ServiceKey) -> RevisionNo {
     let kept = world.desired.latest(service).map_or(0, |revision| revision.no.0);
+    let given = world.desired.numbered.get(service).map_or(0, |no| no.0);
     let seen = world.observed.containers().filter_map(|(_, container)| container.made_from());
     let seen = seen.filter(|(of, _)| *of == service).map(|(_, no)| no.0);
-    RevisionNo(seen.max().unwrap_or_default().max(kept) + 1)
+    RevisionNo(seen.max().unwrap_or_default().max(kept).max(given) + 1)
 }
 
 /// The number of a stack's next version. The newest revision of a service is always kept, so this only grows.

@@ -10,6 +10,7 @@ use super::{
     conflict::{self, Thing, Touch},
     drain,
     error::Fault,
+    numbers,
     open::Tx,
     outcome, proven, read, retention,
     rows::{self, add_journal, from_json, hex, nanos, signed, to_json},
@@ -136,6 +137,14 @@ fn append(tx: &Tx<'_>, revision: &Revision, at: Timestamp) -> Result<(), Fault> 
         .optional()?;
     let last: Option<Revision> = last.map(|body| from_json("revision", &body)).transpose()?;
     conflict::later_revision(last.as_ref(), revision, at)?;
+    if numbers::before(&tx.sql)?.get(&revision.service).is_some_and(|given| revision.no <= *given) {
+        let (service, no) = (&revision.service, revision.no);
+        let words = format!(
+            "{service} had a revision {no} before a copy took the store's place, and containers may have its number: look \
+             again and repeat"
+        );
+        return Err(StoreError::Invalid(words).into());
+    }
     tx.sql.prepare_cached("INSERT INTO revision (service, no, body) VALUES (?, ?, ?)")?.execute(params![
         revision.service.to_string(),
         revision.no.0,

@@ -15,7 +15,7 @@ use super::{
     check,
     clock::Clock,
     error::Fault,
-    files,
+    files, numbers,
     open::{BUSY, Writer},
     place,
     reader::open_to_read,
@@ -55,8 +55,8 @@ pub fn backup(store: &Path, to: &Path) -> Result<u64, StoreError> {
     made
 }
 
-/// Puts a copy in the place of the store, which is kept aside. The copy is brought up to date and checked first. Refused
-/// while a reconciler holds a region.
+/// Puts a copy in the place of the store, which is kept aside. The copy is brought up to date and checked first. Numbers of
+/// revisions that were given since it was made are not given again. Refused while a reconciler holds a region.
 pub fn restore(store: &Path, from: &Path, by: &str, at: Timestamp, origin: Origin) -> Result<Restored, StoreError> {
     let file = files::look(from)?
         .ok_or_else(|| StoreError::Invalid(format!("there is no file {} to restore from", from.display())))?;
@@ -88,7 +88,7 @@ pub fn restore(store: &Path, from: &Path, by: &str, at: Timestamp, origin: Origi
             add_journal(&tx.sql, &JournalEntry { at, command, region, service, host, what, is_error: false })
         })?;
         drop(writer);
-        Ok(Restored { aside: place::put(store, &fresh, at)? })
+        Ok(Restored { aside: place::put(store, &fresh, at, |given| numbers::keep(&fresh, given))? })
     })();
     place::discard(&fresh);
     made

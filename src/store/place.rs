@@ -9,7 +9,15 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{StoreError, clock::Clock, error::Fault, files, open::BUSY, read, schema, sign};
+use super::{
+    StoreError,
+    clock::Clock,
+    error::Fault,
+    files,
+    numbers::{self, Given},
+    open::BUSY,
+    read, schema, sign,
+};
 
 /// A name beside the store for a file that is not ready yet.
 pub(super) fn fresh(store: &Path) -> PathBuf {
@@ -31,11 +39,18 @@ pub(super) fn discard(fresh: &Path) {
 
 /// Puts `fresh` in the place of the store, which is kept aside; gives the name that it has there. Refused while a
 /// reconciler holds a region: it would go on with what it was told before. Other programs that have the old file open
-/// notice at their next write, and must be started again.
-pub(super) fn put(store: &Path, fresh: &Path, at: Timestamp) -> Result<Option<PathBuf>, StoreError> {
+/// notice at their next write, and must be started again. `last` is told which numbers of revisions the old one has given,
+/// before it is replaced; nothing when it does not read.
+pub(super) fn put(
+    store: &Path,
+    fresh: &Path,
+    at: Timestamp,
+    last: impl FnOnce(Option<Given>) -> Result<(), StoreError>,
+) -> Result<Option<PathBuf>, StoreError> {
     let said = |error: io::Error| files::explain(store, &error);
     refuse_the_living(store)?;
     if files::look(store)?.is_none() {
+        last(None)?;
         drop_side_files(store).map_err(said)?;
         files::adopt_mode(store, fresh).map_err(said)?;
         fs::rename(fresh, store).map_err(said)?;
@@ -44,6 +59,7 @@ pub(super) fn put(store: &Path, fresh: &Path, at: Timestamp) -> Result<Option<Pa
     // Nobody writes from here on. What cannot be locked, because it is damaged, is moved as it is.
     let mut old = lock_of(store);
     let locked = old.as_mut().map(|db| lock(db, store)).transpose()?;
+    last(locked.as_ref().and_then(|old| numbers::given(old.as_ref()?).ok()))?;
     let aside = with(store, &at.strftime(".%Y%m%dT%H%M%SZ").to_string());
     fs::hard_link(store, &aside).map_err(said)?;
     if fs::metadata(with(store, "-wal")).is_ok_and(|log| log.len() > 0) {

@@ -8,6 +8,7 @@ use super::{
     JournalQuery, OperationQuery, StoreError,
     clock::Moment,
     error::Fault,
+    numbers,
     rows::{self, OPERATION, from_json, hex, parse, time, unsigned},
     sign,
 };
@@ -43,7 +44,7 @@ pub(super) fn generation(db: &Connection) -> Result<Generation, Fault> {
 /// All of the accepted state. Revisions that `known` has are taken from there: they never change, but for what their
 /// image tells before anything runs of them.
 pub(super) fn desired(db: &Connection, known: &Desired) -> Result<Desired, Fault> {
-    let mut desired = Desired { generation: generation(db)?, ..Desired::default() };
+    let mut desired = Desired { generation: generation(db)?, numbered: numbers::before(db)?, ..Desired::default() };
     each(db, "SELECT service, region, body FROM assignment", &[], |row| {
         let service: ServiceKey = parse("service", &row.get::<_, String>(0)?)?;
         let region: RegionName = parse("region", &row.get::<_, String>(1)?)?;

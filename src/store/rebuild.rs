@@ -11,7 +11,7 @@ use super::{
     audit::{self, Note},
     clock::Clock,
     error::Fault,
-    files,
+    files, numbers,
     open::{Tx, Writer},
     place,
     rows::{add_journal, signed, to_json},
@@ -48,7 +48,8 @@ impl Sqlite {
             writer.write(|tx| fill(tx, desired, by, at))?;
             // Closed, so that all of it is in the one file.
             drop(writer);
-            place::put(path, &fresh, at)
+            // Hosts told which numbers their containers have; an old store that reads knows more.
+            place::put(path, &fresh, at, |given| given.map_or(Ok(()), |given| numbers::keep(&fresh, Some(given))))
         })();
         place::discard(&fresh);
         made

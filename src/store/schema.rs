@@ -10,13 +10,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// The newest schema that this program knows.
-pub const VERSION: i64 = 6;
+pub const VERSION: i64 = 7;
 
 /// "whrf", in the file's header.
 const APPLICATION: i64 = 0x7768_7266;
 
 /// Step N makes schema N+1 out of schema N. Steps are never edited, only appended.
-const MIGRATIONS: [&str; 6] = [FIRST, PAUSES, ADOPTED, COMPLETED, PRUNED, AUDITED];
+const MIGRATIONS: [&str; 7] = [FIRST, PAUSES, ADOPTED, COMPLETED, PRUNED, AUDITED, NUMBERED];
 
 const FIRST: &str = "
 CREATE TABLE state (
@@ -162,6 +162,14 @@ WHEN NEW.id IS NOT 1 OR NEW.cut <= OLD.cut OR NEW.hash IS NOT (SELECT hash FROM 
 BEGIN SELECT RAISE(ABORT, 'the anchor of the audit only moves on'); END;
 CREATE TRIGGER audit_anchor_delete BEFORE DELETE ON audit_anchor
 BEGIN SELECT RAISE(ABORT, 'the anchor of the audit only moves on'); END;
+";
+
+/// A copy that is put back does not know of the revisions that came after it, and containers may have their numbers.
+const NUMBERED: &str = "
+CREATE TABLE numbered (
+    service TEXT PRIMARY KEY,
+    no INTEGER NOT NULL          -- up to this one, numbers of revisions were given
+) WITHOUT ROWID;
 ";
 
 /// The file's schema; 0 for an empty file. Refuses files of other programs and of newer schemas.

@@ -164,7 +164,8 @@ fn an_older_store_gets_an_audit() {
     let (path, dir) = (store.path(), store.dir);
     drop(store.store);
     let old = Connection::open(&path).unwrap();
-    old.execute_batch("DROP TABLE audit; DROP TABLE audit_anchor; PRAGMA user_version = 5").unwrap();
+    old.execute_batch("DROP TABLE audit; DROP TABLE audit_anchor; DROP TABLE numbered; PRAGMA user_version = 5")
+        .unwrap();
     drop(old);
     let store = Fresh { store: Sqlite::open(&path).unwrap(), dir };
     assert_eq!(lines(&store), Vec::<String>::new());

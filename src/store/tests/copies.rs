@@ -52,6 +52,51 @@ fn a_copy_of_a_store_in_use_is_put_back() {
     assert!(!names.iter().any(|name| name.contains(".new-")), "{names:?}");
 }
 
+/// The last number that was given before, of shop/web.
+fn given(store: &Path) -> Option<u32> {
+    let desired = now(Sqlite::open(store).unwrap().desired()).unwrap();
+    desired.numbered.get(&key("shop/web")).map(|no| no.0)
+}
+
+#[test]
+fn no_revision_gets_a_number_that_one_had_before_a_copy_was_put_back() {
+    let (store, mut base) = stocked();
+    let (path, copy) = (store.path(), store.dir.path().join("copy.db"));
+    // What was there is kept under a name with the time.
+    let put_back = |path: &Path, from: &Path, seconds| {
+        restore(path, from, "ana@bastion", at(seconds), Origin::default()).unwrap();
+    };
+    backup(&path, &copy).unwrap();
+    assert_eq!(given(&path), None, "it is the same store still");
+    let web = [("shop/web", "east", 2)];
+    for no in [2, 3] {
+        base = accept(&*store, deploy(base, no, &web), "bo", 1).unwrap().generation;
+    }
+    let (path, _dir) = (store.path(), store.dir);
+    drop(store.store);
+    put_back(&path, &copy, 10);
+    assert_eq!(given(&path), Some(3));
+    let again = Sqlite::open(&path).unwrap();
+    let base = generation(&again);
+    let words = accept(&again, deploy(base, 3, &web), "bo", 2).unwrap_err().to_string();
+    assert!(words.contains("shop/web had a revision 3 before") && words.contains("look again"), "{words}");
+    accept(&again, deploy(base, 4, &web), "bo", 2).unwrap();
+    assert_eq!(check(&path).unwrap(), Vec::<String>::new());
+    drop(again);
+    // Once more, and with a copy that knows of numbers itself.
+    let later = path.with_file_name("later.db");
+    put_back(&path, &copy, 11);
+    assert_eq!(given(&path), Some(4));
+    backup(&path, &later).unwrap();
+    fs::remove_file(&path).unwrap();
+    // Nobody knows what was given since: hosts may be out of reach that do.
+    put_back(&path, &later, 12);
+    assert_eq!(given(&path), Some(104));
+    fs::write(&path, "ruined ".repeat(2000)).unwrap();
+    put_back(&path, &copy, 13);
+    assert_eq!(given(&path), Some(101));
+}
+
 #[test]
 fn nothing_is_put_under_a_reconciler() {
     let (store, _) = stocked();
