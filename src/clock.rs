@@ -59,6 +59,12 @@ impl Clock {
         }
     }
 
+    /// How long the machine has run since it was booted, its sleep included: what somebody sets anew is not in it. One that
+    /// runs by itself tells how long it has run.
+    pub fn uptime(&self) -> Duration {
+        self.ran().unwrap_or_else(uptime)
+    }
+
     /// How long one that runs by itself has run, whatever it shows; none for the machine's.
     pub fn ran(&self) -> Option<Duration> {
         match self.0 {
@@ -66,6 +72,19 @@ impl Clock {
             Kind::Running { start, .. } => Some(start.elapsed()),
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn uptime() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Elsewhere the wall clock must do.
+#[cfg(not(target_os = "linux"))]
+fn uptime() -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -82,5 +101,8 @@ mod tests {
         assert_eq!(ahead.now(), "2026-05-01T12:02:00Z".parse().unwrap());
         assert_eq!((clock.ran(), ahead.ran()), (Some(Duration::from_secs(30)), Some(Duration::from_secs(30))));
         assert_eq!(Clock::machine().ran(), None);
+        assert_eq!(clock.uptime(), Duration::from_secs(30));
+        let (one, two) = (Clock::machine().uptime(), Clock::machine().uptime());
+        assert!(Duration::ZERO < one && one <= two);
     }
 }

@@ -6,6 +6,7 @@ mod look;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
@@ -60,19 +61,23 @@ impl Drop for Keeper {
 
 impl Keeper {
     /// Starts one for the host of `handle`. `wanted` says what its proxy shall be, none for no proxy; the keeper ends
-    /// when its sender is dropped. What it sees goes to `tell`, as [`HostChange::Proxy`]. Must be called in a runtime.
+    /// when its sender is dropped, or when `within`, which gets its work, ends. What it sees goes to `tell`, as
+    /// [`HostChange::Proxy`]. Must be called in a runtime.
     pub fn start(
         fleet: FleetName,
         region: RegionName,
         handle: Handle,
         tell: mpsc::Sender<HostUpdate>,
         wanted: watch::Receiver<Option<ProxySpec>>,
+        within: impl FnOnce(BoxFuture<'static, ()>) -> BoxFuture<'static, ()>,
     ) -> Self {
         let host = handle.host().clone();
         let clock = handle.clock();
-        Self::at(EngineHost { fleet, region, handle }, host, tell, wanted, clock)
+        let work = Work::new(EngineHost { fleet, region, handle }, host, tell, clock);
+        Self { task: tokio::spawn(within(Box::pin(work.run(wanted)))) }
     }
 
+    #[cfg(test)]
     pub(crate) fn at(
         place: impl Place + Sync,
         host: HostName,
@@ -80,7 +85,18 @@ impl Keeper {
         wanted: watch::Receiver<Option<ProxySpec>>,
         clock: Clock,
     ) -> Self {
-        let work = Work {
+        Self { task: tokio::spawn(Work::new(place, host, tell, clock).run(wanted)) }
+    }
+
+    /// True when it keeps nothing any more.
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
+impl<P> Work<P> {
+    fn new(place: P, host: HostName, tell: mpsc::Sender<HostUpdate>, clock: Clock) -> Self {
+        Self {
             place,
             host,
             tell,
@@ -94,8 +110,7 @@ impl Keeper {
             told: None,
             clock,
             began: clock.now(),
-        };
-        Self { task: tokio::spawn(work.run(wanted)) }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Reconciler {
         };
         let handle = self.observer.handle(job.action.host());
         let permits = self.permits.get(job.action.host()).cloned();
-        let held = region.held.clone();
+        let (held, leases) = (region.held.clone(), self.leases.clone());
         let lost = self.lost.entry(job.action.host().clone()).or_default().clone();
         let wanted = self.wanted.subscribe();
         self.tasks.spawn(async move {
@@ -44,15 +44,20 @@ impl Reconciler {
             let permit = held.run_until_cancelled(permit).await;
             let result = match (permit, handle) {
                 // By now somebody else may act on this region, or this process is to leave.
-                _ if held.is_cancelled() || !is_wanted(&job, &wanted.borrow()) => None,
+                _ if held.is_cancelled() || !leases.is_sure(&job.fence) => None,
+                _ if !is_wanted(&job, &wanted.borrow()) => None,
                 (_, None) => {
                     let error = Text::new("the host is not connected");
                     Some(Err(Failed { error, is_final: false, is_hosts: false, lacks_image: false }))
                 }
                 (_permit, Some(handle)) => {
-                    let done = lost.run_until_cancelled(Box::pin(exec::run(&job, &handle))).await;
-                    let why = "the host was lost meanwhile; it may have been done all the same";
-                    Some(done.unwrap_or_else(|| Err(exec::lost(why))))
+                    let work = leases.while_sure(&job.fence, Box::pin(exec::run(&job, &handle)));
+                    let why = |what: &str| exec::lost(&format!("{what}; it may have been done all the same"));
+                    Some(match lost.run_until_cancelled(work).await {
+                        Some(Some(done)) => done,
+                        Some(None) => Err(why("the region's lease was lost meanwhile")),
+                        None => Err(why("the host was lost meanwhile")),
+                    })
                 }
             };
             Ended { fence: job.fence, action: job.action, result }

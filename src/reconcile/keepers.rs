@@ -12,7 +12,7 @@ use crate::{
 /// One keeper with what it was told last.
 struct Kept {
     wanted: watch::Sender<Option<ProxySpec>>,
-    _keeper: Keeper,
+    keeper: Keeper,
 }
 
 /// The keepers of a region. Dropped with it, they end; the proxies go on as they are.
@@ -35,6 +35,8 @@ impl Keepers {
         let hosts = observed.hosts.values().filter(|view| view.region == *region && view.listed_at.is_some());
         for view in hosts {
             let wanted = proxies.get(&view.name);
+            // One that ended, because the lease was not sure for a while, is followed by another.
+            self.hosts.retain(|host, kept| *host != view.name || !kept.keeper.has_ended());
             if let Some(kept) = self.hosts.get(&view.name) {
                 if wanted.is_some() || !spare {
                     kept.wanted.send_if_modified(|now| {
@@ -48,7 +50,7 @@ impl Keepers {
             } else if wanted.is_some() || (has_proxy(view) && !spare) {
                 let (sender, receiver) = watch::channel(wanted.cloned());
                 if let Some(keeper) = start(&view.name, receiver) {
-                    self.hosts.insert(view.name.clone(), Kept { wanted: sender, _keeper: keeper });
+                    self.hosts.insert(view.name.clone(), Kept { wanted: sender, keeper });
                 }
             }
         }

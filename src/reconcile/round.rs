@@ -23,6 +23,7 @@ use super::{
     options::{Options, Planner, ReconcileError},
     region::{Ended, Region},
     rights::Rights,
+    taking_in::store_fails,
 };
 use crate::{
     clock::Clock,
@@ -60,9 +61,6 @@ const FINISH_WITHIN: Duration = Duration::from_secs(30);
 /// A region whose report the store did not take is planned anew after this.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
-/// A store that fails for so long is given up.
-const STORE_GONE: Duration = Duration::from_secs(10);
-
 /// Runs until `stop`, or until idle. On `stop` no new action begins, the running ones are finished, the leases
 /// released.
 pub async fn run(
@@ -95,6 +93,7 @@ pub async fn run(
         desired: Arc::default(),
         open: Vec::new(),
         regions: BTreeMap::new(),
+        leases: lease::Leases::new(watch::Sender::default().subscribe(), clock),
         observer,
         tell: tx,
         is_loaded: false,
@@ -110,7 +109,9 @@ pub async fn run(
         let leases_stop = CancellationToken::new();
         let (wanted, wanted_rx) = watch::channel(BTreeSet::new());
         let holder = options.holder.clone();
-        let (held, lease_task) = lease::keep(this.store.clone(), holder, options.lease, wanted_rx, leases_stop.clone());
+        let (held, lease_task) =
+            lease::keep(this.store.clone(), holder, (options.lease, clock), wanted_rx, leases_stop.clone());
+        this.leases = lease::Leases::new(held.clone(), clock);
         let result = this.turn_until(&mut turn, held, &wanted, &stop).await;
         // Running actions are finished; what they told is written while the leases still hold.
         let _ = tokio::time::timeout(FINISH_WITHIN, this.finish()).await;
@@ -146,6 +147,8 @@ pub(super) struct Reconciler {
     /// Who may have asked for it.
     rights: Rights,
     pub(super) regions: BTreeMap<RegionName, Region>,
+    /// How long each region is surely ours.
+    pub(super) leases: lease::Leases,
     pub(super) observer: Observer<Acting>,
     /// Where keepers of proxies tell what they see.
     pub(super) tell: mpsc::Sender<HostUpdate>,
@@ -266,7 +269,9 @@ impl Reconciler {
         if !self.is_loaded {
             return Ok(());
         }
-        let changed = self.regions.iter().filter(|(_, region)| region.is_dirty);
+        // A lease that may have run out meanwhile is renewed or let go first.
+        let is_due = |region: &Region| region.is_dirty && self.leases.is_sure(&region.fence);
+        let changed = self.regions.iter().filter(|(_, region)| is_due(region));
         let names: Vec<RegionName> = changed.map(|(name, _)| name.clone()).collect();
         for name in names {
             let outcome = self.round_of(&name, now).await;
@@ -300,8 +305,10 @@ impl Reconciler {
         // A store that is new or lost never knew a service, and so knows no proxy: what runs is left as it is.
         let is_lost = self.desired.revisions.is_empty() && self.observed.replicas().next().is_some();
         let (fleet, observer, tell) = (&self.fleet.name, &self.observer, &self.tell);
+        let (leases, fence) = (&self.leases, &region.fence);
         region.keepers.want(name, &self.observed, &next.proxies, is_lost, |host, wanted| {
-            Some(Keeper::start(fleet.clone(), name.clone(), observer.handle(host)?, tell.clone(), wanted))
+            let (handle, within) = (observer.handle(host)?, leases.within(fence));
+            Some(Keeper::start(fleet.clone(), name.clone(), handle, tell.clone(), wanted, within))
         });
         region.note(&next, self.clock.now());
         region.is_unsettled = next.look_again.is_some()
@@ -384,13 +391,4 @@ impl Reconciler {
             .collect();
         let _: Vec<_> = writes.collect().await;
     }
-}
-
-/// A store that fails for a while: the leases run out; leave rather than guess.
-fn store_fails(since: &mut Option<Instant>, error: StoreError) -> Result<(), ReconcileError> {
-    if since.get_or_insert_with(Instant::now).elapsed() > STORE_GONE {
-        return Err(error.into());
-    }
-    tracing::warn!(%error, "the store fails; trying again");
-    Ok(())
 }

@@ -1,7 +1,12 @@
 //! What comes to the loop: news of hosts and proxies, actions that ended, leases, what was committed to the store.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{
     deaths, lease,
+    options::ReconcileError,
     region::{Ended, Region},
     round::Reconciler,
     told::entry_of,
@@ -10,6 +15,9 @@ use crate::{
     model::{CommandId, HostChange, HostUpdate, Link, Operation, RegionName},
     store::{Fence, OperationQuery, StoreError},
 };
+
+/// A store that fails for so long is given up.
+const STORE_GONE: Duration = Duration::from_secs(10);
 
 impl Reconciler {
     /// Takes in what an observer tells.
@@ -74,11 +82,11 @@ impl Reconciler {
     }
 
     pub(super) fn take_leases(&mut self, held: &lease::Held) {
-        self.regions.retain(|name, region| held.get(name) == Some(&region.fence.epoch));
-        for (name, epoch) in held {
+        self.regions.retain(|name, region| held.get(name).is_some_and(|hold| hold.epoch == region.fence.epoch));
+        for (name, hold) in held {
             self.regions
                 .entry(name.clone())
-                .or_insert_with(|| Region::new(Fence { region: name.clone(), epoch: *epoch }));
+                .or_insert_with(|| Region::new(Fence { region: name.clone(), epoch: hold.epoch }));
         }
     }
 
@@ -127,4 +135,13 @@ impl Reconciler {
         }
         Ok(changed)
     }
+}
+
+/// A store that fails for a while: the leases run out; leave rather than guess.
+pub(super) fn store_fails(since: &mut Option<Instant>, error: StoreError) -> Result<(), ReconcileError> {
+    if since.get_or_insert_with(Instant::now).elapsed() > STORE_GONE {
+        return Err(error.into());
+    }
+    tracing::warn!(%error, "the store fails; trying again");
+    Ok(())
 }

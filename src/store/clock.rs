@@ -25,7 +25,9 @@ impl Clock {
     /// This machine's.
     pub(super) fn machine() -> Self {
         let boot = boot_id();
-        Self(Arc::new(move || Moment { boot: boot.clone(), ms: uptime_ms() }))
+        let machine = crate::clock::Clock::machine();
+        let ms = move || i64::try_from(machine.uptime().as_millis()).unwrap_or(i64::MAX);
+        Self(Arc::new(move || Moment { boot: boot.clone(), ms: ms() }))
     }
 
     /// The one that goes with a clock of the time of day.
@@ -52,16 +54,4 @@ impl Clock {
 /// The kernel's id of this boot; where there is none, all boots look the same and leases just expire.
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
-}
-
-#[cfg(target_os = "linux")]
-fn uptime_ms() -> i64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-}
-
-/// Elsewhere the wall clock must do.
-#[cfg(not(target_os = "linux"))]
-fn uptime_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

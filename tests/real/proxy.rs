@@ -209,7 +209,14 @@ async fn a_proxy_lives_on_a_real_engine() {
         wanted.send_modify(|now| now.as_mut().unwrap().members = spec(&site, servers).members);
     };
     let start = |tell: &mpsc::Sender<HostUpdate>| {
-        Keeper::start(site.fleet.clone(), region.clone(), site.handle.clone(), tell.clone(), wanted.subscribe())
+        Keeper::start(
+            site.fleet.clone(),
+            region.clone(),
+            site.handle.clone(),
+            tell.clone(),
+            wanted.subscribe(),
+            |work| work,
+        )
     };
     drop(receiver);
     let keeper = start(&tell);

@@ -28,7 +28,7 @@ async fn a_simulated_proxy_is_kept_like_a_real_one() {
     let (sender, receiver) = watch::channel(Some(wanted));
     let (tell, told) = mpsc::channel(100);
     let region = RegionName::new("east").unwrap();
-    let keeper = Keeper::start(fleet.clone(), region, handle, tell, receiver);
+    let keeper = Keeper::start(fleet.clone(), region, handle, tell, receiver, |work| work);
     let mut kept = Kept::of(sender, told, keeper);
     kept.until_listed(&[1]).await;
     assert_eq!(kept.last.as_ref().unwrap().problem, "");
@@ -68,7 +68,7 @@ async fn what_has_changed_is_told_in_two_looks() {
     let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
     let (sender, receiver) = watch::channel(Some(spec(8080, &[(1, 32768)])));
     let (tell, told) = mpsc::channel(100);
-    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle, tell, receiver);
+    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle, tell, receiver, |work| work);
     let mut kept = Kept::of(sender, told, keeper);
     kept.until_listed(&[1]).await;
     // Until nothing is on its way any more.
