@@ -22,6 +22,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod gate;
 mod laws;
 #[path = "../support/made.rs"]
 mod made;

@@ -31,6 +31,8 @@ pub enum Mutant {
     TidiesOthers,
     /// A lease that another holds is given all the same.
     SharesLeases,
+    /// Whoever had a lease believes to have it until the store says otherwise, however long that takes.
+    BelievesForEver,
     /// A roll-back brings something else.
     RestoresTheWrong,
     /// Images are taken to be there.
@@ -63,6 +65,7 @@ impl Mutant {
             Self::NeverGivesUp => Planner { verdict: |_, _, _, _| None, ..right },
             Self::ForgetsCommands
             | Self::SharesLeases
+            | Self::BelievesForEver
             | Self::RestoresTheWrong
             | Self::IgnoresOthers
             | Self::SaysNothing
@@ -87,6 +90,15 @@ impl Mutant {
                 let gone = |container| Step { after: 6_000, what: What::Remove { container } };
                 story.steps.truncate(1);
                 story.steps.extend((0..6).map(gone));
+            }
+            Self::BelievesForEver => {
+                story.reconcilers = 2;
+                story.steps.truncate(1);
+                for round in 0..8 {
+                    let stop = What::Stop { reconciler: round, seconds: 16 };
+                    let command = What::Command { command: Command::Scale { to: 2 + 3 * (round % 2) }, late: false };
+                    story.steps.extend([Step { after: 5_000, what: stop }, Step { after: 15_900, what: command }]);
+                }
             }
             Self::NeverGivesUp => {
                 let command = Command::Deploy { version: Version::Bad, web: 3, api: 1 };
@@ -227,6 +239,7 @@ caught! {
     law_4_who_restarts_the_healthy: RestartsTheHealthy by Unknown or Floor,
     law_5_who_tidies_what_is_others: TidiesOthers by Foreign,
     law_6_who_shares_leases: SharesLeases by Lease,
+    law_6_who_believes_for_ever: BelievesForEver by Lease,
     law_7_who_restores_something_else: RestoresTheWrong by Rollback,
     law_8_who_skips_pulls: SkipsPulls by Images,
     law_9_who_says_nothing: SaysNothing by Waits,

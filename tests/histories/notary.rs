@@ -15,7 +15,7 @@ use wharf::{
     text::Text,
 };
 
-use super::{laws::Laws, mutants::Mutant};
+use super::{gate::Gate, laws::Laws, mutants::Mutant};
 
 /// What becomes of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +32,32 @@ pub struct Notary {
     who: String,
     laws: Arc<Laws>,
     misfortunes: Mutex<VecDeque<Misfortune>>,
+    /// Where its process can be made to stand still.
+    gate: Option<Gate>,
     mutant: Option<Mutant>,
 }
 
 impl Notary {
-    pub fn new(inner: Sqlite, who: &str, laws: Arc<Laws>, mutant: Option<Mutant>) -> Self {
-        Self { inner, who: who.to_owned(), laws, misfortunes: Mutex::default(), mutant }
+    pub fn new(inner: Sqlite, who: &str, laws: Arc<Laws>, gate: Option<Gate>, mutant: Option<Mutant>) -> Self {
+        Self { inner, who: who.to_owned(), laws, misfortunes: Mutex::default(), gate, mutant }
+    }
+
+    /// Waits while its process stands still.
+    async fn pass(&self) {
+        if let Some(gate) = &self.gate {
+            gate.pass().await;
+        }
+    }
+
+    /// A read, when its process is at it.
+    fn read<'s, T: Send + 's>(&'s self, done: Answer<'s, T>) -> Answer<'s, T> {
+        if self.gate.is_none() {
+            return done;
+        }
+        Box::pin(async move {
+            self.pass().await;
+            done.await
+        })
     }
 
     /// The next writes go wrong.
@@ -52,6 +72,7 @@ impl Notary {
 
     /// A write with what may become of it. `after` looks at what was written, whether anybody hears of it or not.
     async fn write<T>(&self, done: Answer<'_, T>, after: impl FnOnce(&T)) -> Result<T, StoreError> {
+        self.pass().await;
         let misfortune = self.misfortunes.lock().unwrap().pop_front();
         let broke = || StoreError::Io { path: "the store".to_owned(), detail: "out of luck".to_owned() };
         if misfortune == Some(Misfortune::Fails) {
@@ -73,34 +94,35 @@ impl Notary {
 
 impl ReadStore for Notary {
     fn desired(&self) -> Answer<'_, Arc<Desired>> {
-        self.inner.desired()
+        self.read(self.inner.desired())
     }
 
     fn operations(&self, query: OperationQuery) -> Answer<'_, Vec<Operation>> {
         Box::pin(async move {
+            self.pass().await;
             let all = self.inner.operations(query).await?;
             Ok(if self.mutant == Some(Mutant::ForgetsCommands) { all.into_iter().skip(1).collect() } else { all })
         })
     }
 
     fn operation(&self, id: CommandId) -> Answer<'_, Option<Operation>> {
-        self.inner.operation(id)
+        self.read(self.inner.operation(id))
     }
 
     fn find_operation(&self, suffix: String) -> Answer<'_, Option<Operation>> {
-        self.inner.find_operation(suffix)
+        self.read(self.inner.find_operation(suffix))
     }
 
     fn journal(&self, query: JournalQuery) -> Answer<'_, Vec<JournalEntry>> {
-        self.inner.journal(query)
+        self.read(self.inner.journal(query))
     }
 
     fn leases(&self) -> Answer<'_, Vec<Lease>> {
-        self.inner.leases()
+        self.read(self.inner.leases())
     }
 
     fn version(&self) -> Answer<'_, u64> {
-        self.inner.version()
+        self.read(self.inner.version())
     }
 }
 
@@ -135,7 +157,7 @@ impl Store for Notary {
     }
 
     fn release_lease(&self, fence: Fence) -> Answer<'_, ()> {
-        self.inner.release_lease(fence)
+        self.read(self.inner.release_lease(fence))
     }
 
     fn report(
@@ -202,6 +224,6 @@ impl Store for Notary {
     }
 
     fn journal_add(&self, entries: Vec<JournalEntry>) -> Answer<'_, ()> {
-        self.inner.journal_add(entries)
+        self.read(self.inner.journal_add(entries))
     }
 }

@@ -23,6 +23,7 @@ use wharf::{
 };
 
 use super::{
+    gate::Gate,
     laws::{Law, Laws},
     made::{checked, service, stack},
     mutants::Mutant,
@@ -37,12 +38,13 @@ pub const SECRET: &str = "s3cr3t-hunter2";
 pub const LEASE: Duration = Duration::from_secs(6);
 
 /// How everybody here gets to the hosts.
-pub fn watching(laws: &Laws, who: &str, clock: Clock) -> ObserveOptions {
+pub fn watching(laws: &Laws, who: &str, clock: Clock, gate: Option<&Gate>) -> ObserveOptions {
     let dial = |engine: &Arc<Engine>| {
-        let (engine, who) = (engine.clone(), who.to_owned());
-        MemoryDial::new(move || match engine.link() {
-            Link::Down => Err(std::io::ErrorKind::ConnectionRefused.into()),
-            _ => Ok(engine.connect_as(&who)),
+        let (engine, who, gate) = (engine.clone(), who.to_owned(), gate.cloned());
+        MemoryDial::new(move || match (engine.link(), &gate) {
+            (Link::Down, _) => Err(std::io::ErrorKind::ConnectionRefused.into()),
+            (_, None) => Ok(engine.connect_as(&who)),
+            (_, Some(gate)) => Ok(gate.connect(engine.connect_as(&who))),
         })
     };
     ObserveOptions {
@@ -65,22 +67,41 @@ pub struct Reconciler {
     pub store: Arc<Notary>,
     name: String,
     laws: Arc<Laws>,
+    /// Where it can be made to stand still.
+    gate: Option<Gate>,
     task: JoinHandle<Result<(), ReconcileError>>,
 }
 
 impl Reconciler {
-    pub fn start(model: &Arc<Fleet>, laws: &Arc<Laws>, name: &str, mutant: Option<Mutant>) -> Self {
+    pub fn start(model: &Arc<Fleet>, laws: &Arc<Laws>, name: &str, gate: Option<Gate>, mutant: Option<Mutant>) -> Self {
         let clock = laws.clock;
-        let store = Arc::new(Notary::new(open(model, clock), name, laws.clone(), mutant));
+        let store = Arc::new(Notary::new(open(model, clock), name, laws.clone(), gate.clone(), mutant));
+        let for_ever = mutant == Some(Mutant::BelievesForEver);
+        let let_go = if for_ever { Duration::from_secs(3600) } else { LEASE * 3 / 4 };
         let options = Options {
-            observe: watching(laws, name, clock),
-            lease: LeaseTimes { heartbeat: LEASE / 3, let_go: LEASE * 3 / 4 },
+            observe: watching(laws, name, clock, gate.as_ref()),
+            lease: LeaseTimes { heartbeat: LEASE / 3, let_go },
             planner: mutant.map_or_else(Planner::default, Mutant::planner),
             ..Options::new(Text::new(name))
         };
         let shared: Arc<dyn Store> = store.clone();
         let task = tokio::spawn(reconcile::run(model.clone(), shared, options, CancellationToken::new()));
-        Self { store, name: name.to_owned(), laws: laws.clone(), task }
+        Self { store, name: name.to_owned(), laws: laws.clone(), gate, task }
+    }
+
+    /// As SIGSTOP, and SIGCONT after a while.
+    pub fn stop(&self, pause: Duration) {
+        let Some(gate) = self.gate.clone() else { return };
+        gate.set(false);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            gate.set(true);
+        });
+    }
+
+    /// As SIGCONT.
+    pub fn go_on(&self) {
+        self.gate.iter().for_each(|gate| gate.set(true));
     }
 
     /// As `kill -9`, wherever it is: nothing is finished, nothing released.
@@ -124,14 +145,14 @@ impl Operators {
     pub fn start(model: &Arc<Fleet>, laws: &Arc<Laws>, proxies: bool, mutant: Option<Mutant>) -> Self {
         let seen = Arc::new(Mutex::new(Observed::unseen(model, laws.now())));
         let (tell, mut told) = mpsc::channel(256);
-        let observer = Observer::start(model, tell, watching(laws, "operators", laws.clock));
+        let observer = Observer::start(model, tell, watching(laws, "operators", laws.clock, None));
         let book = seen.clone();
         let task = tokio::spawn(async move {
             while let Some(update) = told.recv().await {
                 book.lock().unwrap().apply(update);
             }
         });
-        let store = Notary::new(open(model, laws.clock), "operators", laws.clone(), mutant);
+        let store = Notary::new(open(model, laws.clock), "operators", laws.clone(), None, mutant);
         Self { model: model.clone(), laws: laws.clone(), store, seen, _observer: observer, task, proxies, mutant }
     }
 

@@ -16,6 +16,7 @@ use wharf::{
 };
 
 use super::{
+    gate::Gate,
     laws::{Broken, Law, Laws, Place},
     made::run,
     mutants::Mutant,
@@ -103,6 +104,8 @@ struct Stage {
     operators: Operators,
     reconcilers: Vec<Reconciler>,
     number: u32,
+    /// Reconcilers are such that they can be made to stand still.
+    stops: bool,
     /// Until when hosts have no power.
     off: BTreeMap<usize, tokio::time::Instant>,
     mutant: Option<Mutant>,
@@ -153,6 +156,7 @@ impl Stage {
             reconcilers: Vec::new(),
             number: 0,
             off: BTreeMap::new(),
+            stops: story.stops(),
             mutant,
             watch,
             _dir: dir,
@@ -169,7 +173,8 @@ impl Stage {
     fn start(&mut self) {
         self.number += 1;
         let name = format!("reconciler-{}", self.number);
-        self.reconcilers.push(Reconciler::start(&self.model, &self.laws, &name, self.mutant));
+        let gate = self.stops.then(Gate::open);
+        self.reconcilers.push(Reconciler::start(&self.model, &self.laws, &name, gate, self.mutant));
     }
 
     async fn play(&mut self, story: &Story) -> Result<Ended, Broken> {
@@ -292,6 +297,12 @@ impl Stage {
                     self.start();
                 }
             }
+            What::Stop { reconciler, seconds } => {
+                if !self.reconcilers.is_empty() {
+                    let at = usize::from(reconciler) % self.reconcilers.len();
+                    self.reconcilers[at].stop(Duration::from_secs(u64::from(seconds)));
+                }
+            }
             What::Sleep => {
                 let db = rusqlite::Connection::open(&self.model.store).unwrap();
                 db.execute("UPDATE lease SET until = 0", []).unwrap();
@@ -325,6 +336,7 @@ impl Stage {
         }
         self.operators.store.mend();
         for reconciler in &self.reconcilers {
+            reconciler.go_on();
             reconciler.store.mend();
         }
         if self.reconcilers.is_empty() {

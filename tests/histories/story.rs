@@ -54,6 +54,8 @@ pub enum What {
     Kill { reconciler: u8 },
     /// One more reconciler.
     Start,
+    /// A reconciler stands still for so many seconds, while everything else goes on, and does not know it.
+    Stop { reconciler: u8, seconds: u8 },
     /// The machine of the lease's holder slept: others may have the lease while it still believes.
     Sleep,
     /// A reconciler's next writes to the store fail; where lost, they are done all the same.
@@ -172,6 +174,11 @@ impl Story {
         Self { seed, hosts, proxies, reconcilers: rng.u32(1..=2), steps }
     }
 
+    /// Some reconciler stands still in it.
+    pub fn stops(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.what, What::Stop { .. }))
+    }
+
     /// As it is kept in a file.
     pub fn text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap()
@@ -215,7 +222,7 @@ impl Command {
 impl What {
     fn by_chance(rng: &mut fastrand::Rng) -> Self {
         let host = rng.u8(0..5);
-        match rng.u8(0..40) {
+        match rng.u8(0..44) {
             0..8 => {
                 let faults = [
                     Fault::Fails,
@@ -241,6 +248,7 @@ impl What {
             29..33 => Self::Kill { reconciler: rng.u8(..) },
             33..36 => Self::Start,
             36 => Self::Sleep,
+            37..41 => Self::Stop { reconciler: rng.u8(..), seconds: rng.u8(1..40) },
             _ => Self::Store { reconciler: rng.u8(..), lost: rng.bool(), times: rng.u8(1..=4) },
         }
     }

@@ -1,0 +1,59 @@
+//! A process that stands still while time goes on, as after SIGSTOP, or on a machine that swaps: what comes to it waits, what
+//! it asks the store for is not asked yet, and it believes what it believed. What it had sent is sent.
+
+use std::sync::Arc;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split},
+    sync::watch,
+};
+
+/// Bytes that a socket holds for a process that does not read.
+const BUFFER: usize = 64 << 10;
+
+/// Where everything that comes to one process has to pass.
+#[derive(Clone)]
+pub struct Gate(Arc<watch::Sender<bool>>);
+
+impl Gate {
+    /// An open one.
+    pub fn open() -> Self {
+        Self(Arc::new(watch::Sender::new(true)))
+    }
+
+    pub fn set(&self, is_open: bool) {
+        self.0.send_replace(is_open);
+    }
+
+    /// Waits until it is open.
+    pub async fn pass(&self) {
+        if !*self.0.borrow() {
+            // Its sender is here.
+            let _ = self.0.subscribe().wait_for(|is_open| *is_open).await;
+        }
+    }
+
+    /// The end of a connection that the process has, where this is its other one.
+    pub fn connect(&self, far: DuplexStream) -> DuplexStream {
+        let (near, here) = duplex(BUFFER);
+        let (mut from_far, mut to_far) = split(far);
+        let (mut from_near, mut to_near) = split(here);
+        let gate = self.clone();
+        tokio::spawn(async move {
+            let mut buffer = vec![0; BUFFER];
+            while let Ok(many @ 1..) = from_far.read(&mut buffer).await {
+                gate.pass().await;
+                if to_near.write_all(&buffer[..many]).await.is_err() {
+                    return;
+                }
+            }
+            gate.pass().await;
+            let _ = to_near.shutdown().await;
+        });
+        tokio::spawn(async move {
+            let _ = tokio::io::copy(&mut from_near, &mut to_far).await;
+            let _ = to_far.shutdown().await;
+        });
+        near
+    }
+}
