@@ -99,7 +99,8 @@ impl Screen {
         self.terminal.screen().contents()
     }
 
-    fn pid(&self) -> u32 {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
         self.child.process_id().unwrap()
     }
 
@@ -124,7 +125,7 @@ impl Drop for Screen {
 }
 
 /// A process and its children.
-fn processes(pid: u32) -> Vec<u32> {
+pub fn processes(pid: u32) -> Vec<u32> {
     let path = format!("/proc/{pid}/task");
     let mut all = vec![pid];
     for task in std::fs::read_dir(path).unwrap() {
