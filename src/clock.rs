@@ -8,6 +8,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+/// One that runs on and differs from the machine's by more tells that the machine's was set.
+const OFF: SignedDuration = SignedDuration::from_secs(2);
+
 /// Tells moments. Cheap to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Clock(Kind);
@@ -16,6 +19,10 @@ pub struct Clock(Kind);
 enum Kind {
     #[default]
     Machine,
+    Steady {
+        wall: Timestamp,
+        uptime: Duration,
+    },
     Running {
         wall: Timestamp,
         start: Instant,
@@ -29,6 +36,12 @@ impl Clock {
         Self(Kind::Machine)
     }
 
+    /// A clock that shows the machine's time of day now, and then runs on with its uptime: setting the machine's changes
+    /// nothing, and sleep counts.
+    pub fn steady() -> Self {
+        Self(Kind::Steady { wall: Timestamp::now(), uptime: uptime() })
+    }
+
     /// A clock that shows the machine's time of day now, and then runs with [`tokio::time::Instant`].
     pub fn running() -> Self {
         Self::starting_at(Timestamp::now())
@@ -39,11 +52,11 @@ impl Clock {
         Self(Kind::Running { wall, start: Instant::now(), skew: SignedDuration::ZERO })
     }
 
-    /// The same clock, wrong by `skew` (positive is ahead). The machine's is what it is.
+    /// The same clock, wrong by `skew` (positive is ahead). The machine's is what it is, and so is a steady one.
     #[must_use]
     pub fn skewed(self, by: SignedDuration) -> Self {
         match self.0 {
-            Kind::Machine => self,
+            Kind::Machine | Kind::Steady { .. } => self,
             Kind::Running { wall, start, .. } => Self(Kind::Running { wall, start, skew: by }),
         }
     }
@@ -52,10 +65,8 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self.0 {
             Kind::Machine => Timestamp::now(),
-            Kind::Running { wall, start, skew } => {
-                let ran = SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::ZERO);
-                wall.checked_add(ran.saturating_add(skew)).unwrap_or(wall)
-            }
+            Kind::Steady { wall, uptime: since } => after(wall, uptime().saturating_sub(since), SignedDuration::ZERO),
+            Kind::Running { wall, start, skew } => after(wall, start.elapsed(), skew),
         }
     }
 
@@ -65,13 +76,23 @@ impl Clock {
         self.ran().unwrap_or_else(uptime)
     }
 
+    /// True when it runs on and the machine shows another time of day by now. The machine's own never is.
+    pub fn is_off(&self) -> bool {
+        self.now().duration_since(Timestamp::now()).abs() > OFF
+    }
+
     /// How long one that runs by itself has run, whatever it shows; none for the machine's.
     pub fn ran(&self) -> Option<Duration> {
         match self.0 {
-            Kind::Machine => None,
+            Kind::Machine | Kind::Steady { .. } => None,
             Kind::Running { start, .. } => Some(start.elapsed()),
         }
     }
+}
+
+fn after(wall: Timestamp, ran: Duration, skew: SignedDuration) -> Timestamp {
+    let ran = SignedDuration::try_from(ran).unwrap_or(SignedDuration::ZERO);
+    wall.checked_add(ran.saturating_add(skew)).unwrap_or(wall)
 }
 
 #[cfg(target_os = "linux")]
@@ -104,5 +125,18 @@ mod tests {
         assert_eq!(clock.uptime(), Duration::from_secs(30));
         let (one, two) = (Clock::machine().uptime(), Clock::machine().uptime());
         assert!(Duration::ZERO < one && one <= two);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_whose_clock_was_set_is_noticed() {
+        let steady = Clock::steady();
+        assert!(!Clock::machine().is_off() && !Clock::running().is_off() && !steady.is_off());
+        for hours in [-3, 3] {
+            assert!(Clock::starting_at(Timestamp::now() + SignedDuration::from_hours(hours)).is_off());
+        }
+        let clock = Clock::running();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(clock.is_off() && !steady.is_off());
+        assert_eq!(steady.ran(), None, "leases go by the machine's uptime");
     }
 }

@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, Failure, args::ReconcileArgs, print};
 use crate::{
+    clock::Clock,
+    engine::ObserveOptions,
     model::{Fleet, RegionName},
     reconcile::{self, FleetFile, Options},
     store::Store,
@@ -32,11 +34,23 @@ pub(super) async fn run(mut context: Context, args: ReconcileArgs) -> Result<Exi
         if !std::mem::replace(&mut is_ready, true) {
             print::line("ready");
         }
-        let base = Options::new(holder(&context.who));
-        let options = Options { regions, until_idle: args.until_idle, fleet_file: fleet_file.clone(), ..base };
+        let (base, clock_set) = (Options::new(holder(&context.who)), CancellationToken::new());
+        let options = Options {
+            regions,
+            until_idle: args.until_idle,
+            fleet_file: fleet_file.clone(),
+            clock_set: Some(clock_set.clone()),
+            // It does not jump when somebody sets the machine's: what has run for a second has not run for hours.
+            observe: ObserveOptions { clock: Clock::steady(), ..base.observe },
+            ..base
+        };
         reconcile(context.fleet.clone(), store, options, stop.clone()).await?;
-        if stop.is_cancelled() || !fleet_file.is_some_and(|file| file.has_changed()) {
+        let has_changed = fleet_file.is_some_and(|file| file.has_changed());
+        if stop.is_cancelled() || !(has_changed || clock_set.is_cancelled()) {
             return Ok(ExitCode::SUCCESS);
+        }
+        if !has_changed {
+            continue;
         }
         match Context::load(context.fleet_file.as_deref()) {
             Ok(new) => context = new,

@@ -250,7 +250,7 @@ pub(crate) fn is_passed_over(work: &Work<'_, '_>, view: &ServiceView<'_>, slot: 
 /// True for a new replica that nothing more is to be hoped of.
 fn has_failed(work: &Work<'_, '_>, operation: &Operation, view: &ServiceView<'_>, slot: &SlotView<'_>) -> bool {
     let Some((seen, standing)) = slot.wanted.as_ref().filter(|(_, standing)| !standing.is_up()) else { return false };
-    let from = made(seen).max(Some(operation.since()));
+    let from = made(seen).max(Some(counts_from(work.memory, operation, work.now())));
     let due = from.and_then(|from| from.checked_add(patience(work.defaults(), view.spec())).ok());
     restarts(operation, seen) >= DEATHS
         || matches!(standing, Standing::Ended { again: false, .. })
@@ -279,6 +279,13 @@ pub(crate) fn lacking<'a>(
     lacking
 }
 
+/// From when on deadlines of an operation count: since it began or was resumed, but not since before this reconciler
+/// looks after the region, nor from a moment that has not come by a clock that was set back.
+pub(crate) fn counts_from(memory: &Memory, operation: &Operation, now: Timestamp) -> Timestamp {
+    let (since, ours) = (operation.since(), memory.since.unwrap_or(operation.since()));
+    if since > now { ours.min(now) } else { since.max(ours) }
+}
+
 /// When the operation is given up unless something new happens: counted from its acceptance or the last container
 /// that was made for it, anywhere. Pulls have their own time on top. A host must be empty by its own deadline, for
 /// what is to end there may take its time. While another region goes first, that one judges.
@@ -291,10 +298,11 @@ pub(crate) fn progress_deadline(
     if waits_for_region(operation, index.region).is_some() {
         return None;
     }
+    let from = counts_from(memory, operation, index.world.now);
     if is_drain(operation) {
-        return operation.since().checked_add(index.defaults.drain_deadline).ok();
+        return from.checked_add(index.defaults.drain_deadline).ok();
     }
-    let mut last = operation.since().max(elsewhere(index, operation).unwrap_or(operation.since()));
+    let mut last = from.max(elsewhere(index, operation).unwrap_or(from));
     let mut limit = index.defaults.progress_deadline;
     let mut watched = Duration::ZERO;
     for view in services(operation, index.region).filter_map(|key| views.get(key)) {

@@ -7,6 +7,7 @@ use super::{
     describe::Told,
     index::{Index, Sight},
     next::{Work, backoff},
+    operation::counts_from,
     scale,
     spare::{Need, Needs},
     verdict::Verdict,
@@ -167,7 +168,8 @@ pub(crate) fn verdict(index: &Index<'_>, operation: &Operation, memory: &Memory)
         .filter(|(action, _)| open(action) && !is_given_up(memory, action))
         .filter(|(action, _)| !matches!(index.sight(action.host()), Sight::Seen(_)))
         .collect();
-    let deadline = operation.since().checked_add(index.defaults.progress_deadline).ok();
+    let from = counts_from(memory, operation, index.world.now);
+    let deadline = from.checked_add(index.defaults.progress_deadline).ok();
     let is_late = deadline.is_some_and(|deadline| deadline <= index.world.now);
     let rest = all.iter().filter(|(action, _)| open(action)).count();
     let reason = match (failed.first(), away.first()) {

@@ -111,7 +111,7 @@ fn trial<'a>(
         host: seen.map(|seen| &seen.host.name).or(begun).or(first),
         seen,
         patience: operation::patience(&index.defaults, Some(&revision.spec)),
-        from: operation.since(),
+        from: operation::counts_from(memory, operation, index.world.now),
         stage: Stage::Begun,
     };
     if slots.iter().all(|slot| slot.wanted.is_none()) {

@@ -315,6 +315,9 @@ pub struct Wait {
 /// What a reconciler knows that cannot be seen on the hosts. Losing it costs time, never correctness.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Memory {
+    /// Since when this reconciler looks after the region. Deadlines of operations do not begin before: the time in which
+    /// nobody worked, and what a clock that was set seems to have run, do not count.
+    pub since: Option<Timestamp>,
     /// Actions that have been started and have not ended. [`Next`] never gives them again.
     pub in_flight: BTreeSet<Action>,
     /// How far running pulls are, in percent, per host and image.

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
+
 use super::{
     Action, Failure, Memory, World,
     index::{Index, Sight},
@@ -217,7 +219,7 @@ impl<'c, 'a> Case<'c, 'a> {
         if matches!(standing, Standing::Created | Standing::Ended { .. }) {
             return None;
         }
-        let deadline = began(seen)?.max(self.operation.since()).checked_add(patience).ok()?;
+        let deadline = began(seen)?.max(self.from()).checked_add(patience).ok()?;
         (matches!(slot.sight, Sight::Seen(_)) && deadline <= self.index.world.now).then(|| {
                 let (replica, host, words) = (&slot.key, &slot.place.host, standing.words());
                 let reason = format!(
@@ -226,6 +228,11 @@ impl<'c, 'a> Case<'c, 'a> {
                 );
                 (reason, Some((host.clone(), seen.container.id.clone())))
             })
+    }
+
+    /// From when on its deadlines count.
+    fn from(&self) -> Timestamp {
+        operation::counts_from(self.memory, self.operation, self.index.world.now)
     }
 
     /// Healthy, and still worse than what was before: the proxies tell.

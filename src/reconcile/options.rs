@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{fleet_file::FleetFile, lease::LeaseTimes};
 use crate::{
     engine::ObserveOptions,
@@ -23,6 +25,9 @@ pub struct Options {
     /// The file that the fleet comes from. When it says something else, the reconciler ends, to be run with the new
     /// fleet: it must not judge places on hosts that it does not know.
     pub fleet_file: Option<FleetFile>,
+    /// Cancelled when the machine's clock was set. The reconciler then ends, to be run with a clock that is right: what
+    /// it remembers is of another time. Its own clock must be one that runs by itself.
+    pub clock_set: Option<CancellationToken>,
     /// How the hosts are watched.
     pub observe: ObserveOptions,
     /// What says what to do next.
@@ -35,7 +40,16 @@ impl Options {
     /// All regions, for good, with the times of the design.
     pub fn new(holder: Text) -> Self {
         let (observe, lease) = (ObserveOptions::default(), LeaseTimes::default());
-        Self { regions: None, until_idle: false, holder, fleet_file: None, observe, planner: Planner::default(), lease }
+        Self {
+            regions: None,
+            until_idle: false,
+            holder,
+            fleet_file: None,
+            clock_set: None,
+            observe,
+            planner: Planner::default(),
+            lease,
+        }
     }
 }
 

@@ -106,11 +106,11 @@ pub(super) struct Failed {
 }
 
 impl Region {
-    pub(super) fn new(fence: Fence) -> Self {
+    pub(super) fn new(fence: Fence, now: Timestamp) -> Self {
         let held = CancellationToken::new();
         Self {
             fence,
-            memory: Memory::default(),
+            memory: Memory { since: Some(now), ..Memory::default() },
             keepers: Keepers::default(),
             tally: Tally::default(),
             reported: BTreeMap::new(),

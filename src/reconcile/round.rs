@@ -103,8 +103,15 @@ pub async fn run(
     };
     // Asked to look after regions by name: they are ours even while no operation is open.
     let named = options.regions.is_some();
-    let mut turn =
-        Turn { updates, percents, mine, named, until_idle: options.until_idle, fleet_file: options.fleet_file };
+    let mut turn = Turn {
+        updates,
+        percents,
+        mine,
+        named,
+        until_idle: options.until_idle,
+        fleet_file: options.fleet_file,
+        clock_set: options.clock_set,
+    };
     loop {
         let leases_stop = CancellationToken::new();
         let (wanted, wanted_rx) = watch::channel(BTreeSet::new());
@@ -119,7 +126,8 @@ pub async fn run(
         let _ = lease_task.await;
         this.regions.clear();
         // Who accepted a command while we still held the lease relied on us: nothing is left behind.
-        let is_stale = turn.fleet_file.as_ref().is_some_and(FleetFile::has_changed);
+        let is_stale = turn.fleet_file.as_ref().is_some_and(FleetFile::has_changed)
+            || turn.clock_set.as_ref().is_some_and(CancellationToken::is_cancelled);
         if result.is_err() || is_stale || stop.is_cancelled() || !this.is_asked(&turn.mine).await {
             return result;
         }
@@ -134,6 +142,7 @@ struct Turn {
     named: bool,
     until_idle: bool,
     fleet_file: Option<FleetFile>,
+    clock_set: Option<CancellationToken>,
 }
 
 pub(super) struct Reconciler {
@@ -172,7 +181,7 @@ impl Reconciler {
         wanted: &watch::Sender<BTreeSet<RegionName>>,
         stop: &CancellationToken,
     ) -> Result<(), ReconcileError> {
-        let Turn { updates, percents, mine, named, until_idle, fleet_file } = turn;
+        let Turn { updates, percents, mine, named, until_idle, fleet_file, clock_set } = turn;
         let (named, until_idle) = (*named, *until_idle);
         let mut poll = tokio::time::interval(STORE_POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -208,6 +217,11 @@ impl Reconciler {
                     self.take_leases(&held.borrow_and_update().clone());
                 }
                 _ = poll.tick() => {
+                    if let Some(set) = clock_set.as_ref().filter(|_| self.clock.is_off()) {
+                        tracing::warn!("the machine's clock was set, or it slept; looking at everything anew");
+                        set.cancel();
+                        return Ok(());
+                    }
                     match self.poll_store(&mut seen_version).await {
                         Ok(changed) => {
                             // Before a change is judged: it may be about a host that was just added to the file.

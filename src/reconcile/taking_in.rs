@@ -83,10 +83,11 @@ impl Reconciler {
 
     pub(super) fn take_leases(&mut self, held: &lease::Held) {
         self.regions.retain(|name, region| held.get(name).is_some_and(|hold| hold.epoch == region.fence.epoch));
+        let now = self.clock.now();
         for (name, hold) in held {
             self.regions
                 .entry(name.clone())
-                .or_insert_with(|| Region::new(Fence { region: name.clone(), epoch: hold.epoch }));
+                .or_insert_with(|| Region::new(Fence { region: name.clone(), epoch: hold.epoch }, now));
         }
     }
 

@@ -107,6 +107,10 @@ impl Case {
                 let action = self.action(&mut words);
                 self.fake.memory.in_flight.insert(action);
             }
+            // So long has this reconciler looked after the region.
+            "here" => {
+                self.fake.memory.since = Some(self.fake.ago(words.next().unwrap().parse().unwrap()));
+            }
             "landed" => self.fake.memory.in_flight.clear(),
             "failed" => {
                 let action = self.action(&mut words);
