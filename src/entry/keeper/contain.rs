@@ -110,7 +110,14 @@ impl<P: Place + Sync> Work<P> {
             None => self.place.create(berth, &spec.image).await?,
         };
         self.place.put(&id, files).await?;
-        self.place.start(&id).await?;
+        if let Err(trouble) = self.place.start(&id).await {
+            // An engine that was restarted may have lost track of how one ended, and then never starts it again ("task …
+            // already exists"). It serves nobody: the next try makes another.
+            if there.is_some() {
+                self.place.remove(&id).await?;
+            }
+            return Err(trouble);
+        }
         let mut new = Proxy { id, berth, image: Text::new(&spec.image), session: None };
         match self.wait_for(&mut new, &spec.structure.digest()).await {
             Ok(()) => {}

@@ -13,7 +13,7 @@ use crate::{
     engine::{MemoryDial, open_memory},
     entry::{Keeper, Watch},
     model::{Bind, FleetName, HostName, RegionName},
-    sim::Engine,
+    sim::{Engine, Fault, Rule},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +56,28 @@ async fn a_simulated_proxy_is_kept_like_a_real_one() {
     kept.until_listed(&[]).await;
     assert_eq!(kept.last.as_ref().unwrap().problem, "");
     kept.gone().await;
+}
+
+/// Docker 20.10 may, when its daemon was restarted, refuse for ever to start a container whose end it has missed.
+#[tokio::test(start_paused = true)]
+async fn one_that_its_engine_does_not_start_again_is_made_anew() {
+    let simulated = crate::sim::Fleet::in_memory(1, Clock::running(), 1);
+    let engine = simulated.hosts()[0].engine.clone();
+    let (fleet, host) = (FleetName::new("simmed").unwrap(), HostName::new("h1").unwrap());
+    let near: Arc<Engine> = engine.clone();
+    let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
+    let (sender, receiver) = watch::channel(Some(spec(8080, &[(1, 32768)])));
+    let (tell, told) = mpsc::channel(100);
+    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle.clone(), tell, receiver);
+    let mut kept = Kept::of(sender, told, keeper);
+    kept.until_listed(&[1]).await;
+    let first = kept.last.clone().unwrap().container;
+    let stuck = Fault::Fail(500, format!("task {}: already exists", first.0));
+    engine.script(|script| script.rule(Rule::on(&format!("/containers/{}/start", first.0), stuck)));
+    handle.signal(&first, "SIGKILL").await.unwrap();
+    kept.until("another container", |view| view.container != first && view.problem == "").await;
+    kept.until_listed(&[1]).await;
+    assert_eq!(handle.reader().proxies().await.unwrap().len(), 1, "the first is gone");
 }
 
 /// Whoever counts only looks that began after a wish of theirs may have noted it a moment after the first such look began.
