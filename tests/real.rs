@@ -37,6 +37,8 @@ mod life;
 mod load;
 #[path = "real/losing.rs"]
 mod losing;
+#[path = "real/matrix.rs"]
+mod matrix;
 #[path = "real/proxy.rs"]
 mod proxy;
 #[path = "support/pty.rs"]

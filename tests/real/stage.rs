@@ -121,14 +121,26 @@ impl Stage {
 
     /// Starts a reconciler that runs for good, as a fleet in earnest has one.
     pub fn man(&mut self) {
+        self.man_with(&[]);
+    }
+
+    /// The same with more in its environment.
+    pub fn man_with(&mut self, env: &[(&str, &str)]) {
         let log =
             fs::File::options().create(true).append(true).open(self.fleet.store().with_extension("reconcile.log"));
-        let child = self.fleet.command(&["reconcile"]).stdout(Stdio::null()).stderr(log.unwrap()).spawn().unwrap();
+        let mut command = self.fleet.command(&["reconcile"]);
+        command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(log.unwrap());
+        let child = command.spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         if let Some(mut old) = self.keeper.replace(child) {
             let _ = old.wait();
         }
         self.fleet.wait("it holds the lease", || self.fleet.reconciler() == Some(pid));
+    }
+
+    /// How the reconciler that runs for good ended; none while it runs.
+    pub fn left(&mut self) -> Option<std::process::ExitStatus> {
+        self.keeper.as_mut().and_then(|keeper| keeper.try_wait().unwrap())
     }
 
     /// Ends the reconciler that runs for good.
@@ -232,19 +244,25 @@ impl Stage {
 
     /// Where a service's entry is, on these hosts.
     pub fn edges(&self, hosts: &[&str], port: u16) -> Vec<SocketAddr> {
-        let address = |host: &&str| self.fleet.world.var(&format!("{}_ADDRESS", host.to_uppercase())).to_owned();
-        hosts.iter().map(|host| format!("{}:{port}", address(host)).parse().unwrap()).collect()
+        hosts.iter().map(|host| format!("{}:{port}", self.address(host)).parse().unwrap()).collect()
+    }
+
+    pub fn address(&self, host: &str) -> String {
+        self.fleet.world.var(&format!("{}_ADDRESS", host.to_uppercase())).to_owned()
     }
 
     /// The usual load, at the edge of these hosts and over the inner link.
     pub fn load(&self, hosts: &[&str]) -> Loaded {
+        self.load_at(hosts, RATE)
+    }
+
+    /// The same at another rate.
+    pub fn load_at(&self, hosts: &[&str], rate: u32) -> Loaded {
         let edges = self.edges(hosts, EDGE);
-        let edge = [
-            Stream::new("edge", &edges, "/", RATE),
-            Stream::new("chain", &edges, "/fetch?u=http://api:8080/", RATE / 25),
-        ];
+        let edge =
+            [Stream::new("edge", &edges, "/", rate), Stream::new("chain", &edges, "/fetch?u=http://api:8080/", 10)];
         let (pid, api) = self.inside();
-        let inner = [Stream::new("link", &[SocketAddr::new(api, 8080)], "/", RATE)];
+        let inner = [Stream::new("link", &[SocketAddr::new(api, 8080)], "/", rate)];
         Loaded(vec![Load::start(&edge, None), Load::start(&inner, Some(pid))])
     }
 
@@ -274,7 +292,14 @@ impl Stage {
         told.trim().to_owned()
     }
 
-    fn socket(&self, host: &str) -> String {
+    /// What lists the containers of a service on a host, for a thread of its own.
+    pub fn lister(&self, host: &str, service: &str) -> impl Fn() -> Vec<Listed> + Send + 'static {
+        let (socket, fleet, service) = (self.socket(host), self.fleet.name.clone(), service.to_owned());
+        move || list(&socket, &fleet, Some(&service)).unwrap_or_default()
+    }
+
+    /// Its engine's own socket, by which it can be asked whatever is broken between hosts.
+    pub fn socket(&self, host: &str) -> String {
         self.fleet.world.var(&format!("{}_SOCKET", host.to_uppercase())).to_owned()
     }
 
@@ -437,6 +462,19 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// One row of an engine's list.
+    pub fn read(one: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Self {
+            id: text(&one["Id"]),
+            name: text(&one["Names"][0]),
+            state: text(&one["State"]),
+            status: text(&one["Status"]),
+            image: text(&one["Image"]),
+            is_proxy: !one["Labels"]["wharf.proxy"].is_null(),
+        }
+    }
+
     pub fn is_running(&self) -> bool {
         self.state == "running"
     }
@@ -452,16 +490,7 @@ fn list(socket: &str, fleet: &str, service: Option<&str>) -> Result<Vec<Listed>,
     let filters = format!("%7B%22label%22:[%22wharf.fleet={fleet}%22{service}]%7D");
     let path = format!("/containers/json?all=1&filters={filters}");
     let all = by_hand::ask(socket, "GET", &path, &Value::Null, Duration::from_secs(2))?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let listed = |one: &Value| Listed {
-        id: text(&one["Id"]),
-        name: text(&one["Names"][0]),
-        state: text(&one["State"]),
-        status: text(&one["Status"]),
-        image: text(&one["Image"]),
-        is_proxy: !one["Labels"]["wharf.proxy"].is_null(),
-    };
-    Ok(all.as_array().into_iter().flatten().map(listed).collect())
+    Ok(all.as_array().into_iter().flatten().map(Listed::read).collect())
 }
 
 /// Watches a service's number of healthy containers until it goes out of scope.

@@ -31,7 +31,7 @@ const KEPT: usize = 16;
 /// Requests under way at once, per stream. More than this is a failure by itself.
 const UNDER_WAY: usize = 4000;
 /// Failures told with time and words.
-const TOLD: usize = 200;
+const TOLD: usize = 2000;
 /// Nothing is loaded for longer than this, whatever becomes of the test.
 const LONGEST: Duration = Duration::from_secs(900);
 
