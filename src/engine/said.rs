@@ -52,6 +52,13 @@ fn sort(status: u16, message: &str) -> (ErrorKind, &'static str) {
     if has(&["sent an http request to an https server"]) {
         return (ErrorKind::Setup, "it wants TLS: set `tls` of this host in the fleet file");
     }
+    // What a dockerd that was restarted may say for a while, under the status of what is forbidden.
+    if has(&["endpoint with name"]) && has(&["already exists in network"]) {
+        return (
+            ErrorKind::Failed,
+            "the engine has kept it from before it was restarted: `docker network disconnect -f` with both names frees it",
+        );
+    }
     match status {
         404 => (ErrorKind::NotFound, ""),
         409 => (ErrorKind::Conflict, ""),
@@ -97,6 +104,7 @@ mod tests {
             (400, "invalid mount config", ErrorKind::Invalid),
             (400, "Client sent an HTTP request to an HTTPS server.", ErrorKind::Setup),
             (403, "authorization denied by plugin", ErrorKind::Refused),
+            (403, "endpoint with name shop-web-4-r2 already exists in network shop_default", ErrorKind::Failed),
             (500, "", ErrorKind::Failed),
         ] {
             assert_eq!(fault(status, message).kind, kind, "{message}");
