@@ -217,7 +217,7 @@ mod tests {
         publish.send_replace(lasts(clock));
         let begun = clock.uptime();
         assert_eq!(leases.clone().while_sure(&ours, std::future::pending::<()>()).await, None);
-        assert_eq!((clock.uptime() - begun).as_secs(), 12);
+        assert_eq!(clock.uptime().saturating_sub(begun).as_secs(), 12);
         // Lost to another.
         publish.send_replace(lasts(clock));
         let lose = async { publish.send_replace(Held::new()) };

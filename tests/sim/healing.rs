@@ -98,8 +98,9 @@ async fn one_that_cannot_be_started_is_tried_more_and_more_rarely() {
     let begun = Instant::now();
     assert!(sim.engine(&host).remove_by_hand(&victim.id));
     sim.until("six tries", || sim.asked("/start") >= before + 6).await;
-    // 50 + 100 + 200 + 400 ms at the least, whoever counts the first one how.
-    assert!(begun.elapsed() >= Duration::from_millis(750), "six tries in {:?}", begun.elapsed());
+    // 50 + 100 + 200 + 400 ms, but on a machine so busy that the lease is lost once, counting begins anew: without any pause
+    // these were some 10 ms.
+    assert!(begun.elapsed() >= Duration::from_millis(350), "six tries in {:?}", begun.elapsed());
     assert_eq!(sim.of("shop/web").len(), 6, "one container, however many tries");
     sim.engine(&host).script(wharf::sim::Script::clear_rules);
     sim.restored().await;

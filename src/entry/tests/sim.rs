@@ -68,14 +68,14 @@ async fn one_that_its_engine_does_not_start_again_is_made_anew() {
     let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
     let (sender, receiver) = watch::channel(Some(spec(8080, &[(1, 32768)])));
     let (tell, told) = mpsc::channel(100);
-    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle.clone(), tell, receiver);
+    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle.clone(), tell, receiver, |work| work);
     let mut kept = Kept::of(sender, told, keeper);
     kept.until_listed(&[1]).await;
     let first = kept.last.clone().unwrap().container;
     let stuck = Fault::Fail(500, format!("task {}: already exists", first.0));
     engine.script(|script| script.rule(Rule::on(&format!("/containers/{}/start", first.0), stuck)));
     handle.signal(&first, "SIGKILL").await.unwrap();
-    kept.until("another container", |view| view.container != first && view.problem == "").await;
+    kept.until("another container", |view| view.container != first && view.problem.is_empty()).await;
     kept.until_listed(&[1]).await;
     assert_eq!(handle.reader().proxies().await.unwrap().len(), 1, "the first is gone");
 }
