@@ -94,10 +94,14 @@ impl Mutant {
             Self::BelievesForEver => {
                 story.reconcilers = 2;
                 story.steps.truncate(1);
+                // It goes on a moment after something is amiss, and the store does not answer it at first.
                 for round in 0..8 {
-                    let stop = What::Stop { reconciler: round, seconds: 16 };
-                    let command = What::Command { command: Command::Scale { to: 2 + 3 * (round % 2) }, late: false };
-                    story.steps.extend([Step { after: 5_000, what: stop }, Step { after: 15_900, what: command }]);
+                    let reconciler = round % 2;
+                    let stop = What::Stop { reconciler, seconds: 16 };
+                    let deaf = What::Store { reconciler, lost: false, times: 4 };
+                    let gone = What::Remove { container: round };
+                    let steps = [(5_000, stop), (15_985, deaf), (1, gone)];
+                    story.steps.extend(steps.map(|(after, what)| Step { after, what }));
                 }
             }
             Self::NeverGivesUp => {
