@@ -65,14 +65,15 @@ impl Leases {
     }
 
     /// How long the lease of a fence surely lasts; none when that is over.
-    fn lasts(&self, held: &Held, fence: &Fence) -> Option<Duration> {
+    fn lasts(&self, fence: &Fence) -> Option<Duration> {
+        let held = self.held.borrow();
         let hold = held.get(&fence.region).filter(|hold| hold.epoch == fence.epoch)?;
         hold.until.checked_sub(self.clock.uptime()).filter(|left| !left.is_zero())
     }
 
     /// True while the lease of a fence surely lasts.
     pub(super) fn is_sure(&self, fence: &Fence) -> bool {
-        self.lasts(&self.held.borrow(), fence).is_some()
+        self.lasts(fence).is_some()
     }
 
     /// Ends work when the lease does not surely last any more.
@@ -86,28 +87,23 @@ impl Leases {
 
     /// Does `work` while the lease surely lasts; none when it did not last so long. The time is looked at each time before
     /// the work goes on: a process that was stopped must not do one thing more than it had begun.
-    pub(super) async fn while_sure<T>(mut self, fence: &Fence, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn while_sure<T>(self, fence: &Fence, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
-        loop {
-            let left = {
-                let held = self.held.borrow_and_update().clone();
-                self.lasts(&held, fence)?
-            };
-            let until = self.clock.uptime() + left;
-            let clock = self.clock;
+        // Nobody waits for news of leases here: who waits for the same is woken in any order.
+        while let Some(left) = self.lasts(fence) {
             let go_on =
                 poll_fn(
                     |context| {
-                        if clock.uptime() < until { work.as_mut().poll(context).map(Some) } else { Poll::Ready(None) }
+                        if self.is_sure(fence) { work.as_mut().poll(context).map(Some) } else { Poll::Ready(None) }
                     },
                 );
             tokio::select! {
                 biased;
-                changed = self.held.changed() => if changed.is_err() { return None },
-                done = go_on => if done.is_some() { return done },
+                done = go_on => return done,
                 () = tokio::time::sleep(left) => {}
             }
         }
+        None
     }
 }
 
@@ -217,11 +213,15 @@ mod tests {
         publish.send_replace(lasts(clock));
         let begun = clock.uptime();
         assert_eq!(leases.clone().while_sure(&ours, std::future::pending::<()>()).await, None);
-        assert_eq!(clock.uptime().saturating_sub(begun).as_secs(), 12);
-        // Lost to another.
+        assert_eq!(clock.uptime(), begun + Duration::from_secs(12));
+        // Lost to another: it does not go on, whenever it could.
         publish.send_replace(lasts(clock));
         let lose = async { publish.send_replace(Held::new()) };
-        let (done, _) = tokio::join!(leases.clone().while_sure(&ours, std::future::pending::<()>()), lose);
+        let work = async {
+            tokio::task::yield_now().await;
+            panic!("it went on")
+        };
+        let (done, _): (Option<()>, _) = tokio::join!(leases.clone().while_sure(&ours, work), lose);
         assert_eq!(done, None);
         // Never held.
         publish.send_replace(lasts(clock));
