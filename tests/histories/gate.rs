@@ -1,35 +1,47 @@
 //! A process that stands still while time goes on, as after SIGSTOP, or on a machine that swaps: what comes to it waits, what
 //! it asks the store for is not asked yet, and it believes what it believed. What it had sent is sent.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split},
-    sync::watch,
+    sync::Notify,
 };
 
 /// Bytes that a socket holds for a process that does not read.
 const BUFFER: usize = 64 << 10;
 
 /// Where everything that comes to one process has to pass.
-#[derive(Clone)]
-pub struct Gate(Arc<watch::Sender<bool>>);
+#[derive(Clone, Default)]
+pub struct Gate(Arc<State>);
+
+/// Who waits is let through in the order of coming, so that a seed stays one history.
+#[derive(Default)]
+struct State {
+    is_closed: AtomicBool,
+    opened: Notify,
+}
 
 impl Gate {
     /// An open one.
     pub fn open() -> Self {
-        Self(Arc::new(watch::Sender::new(true)))
+        Self::default()
     }
 
     pub fn set(&self, is_open: bool) {
-        self.0.send_replace(is_open);
+        self.0.is_closed.store(!is_open, Ordering::SeqCst);
+        if is_open {
+            self.0.opened.notify_waiters();
+        }
     }
 
     /// Waits until it is open.
     pub async fn pass(&self) {
-        if !*self.0.borrow() {
-            // Its sender is here.
-            let _ = self.0.subscribe().wait_for(|is_open| *is_open).await;
+        while self.0.is_closed.load(Ordering::SeqCst) {
+            self.0.opened.notified().await;
         }
     }
 
