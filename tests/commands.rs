@@ -361,3 +361,28 @@ fn the_wall_is_printed_once_in_pages_or_as_a_document() {
         assert!(wall[list].is_array(), "{list}: {wall}");
     }
 }
+
+/// The log of a reconciler that was started on demand lies beside the store: what it cannot write there must not end it.
+#[test]
+fn a_reconciler_goes_on_where_its_log_has_no_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, store, socket) =
+        (dir.path().join("fleet.toml"), dir.path().join("wharf.db"), dir.path().join("none.sock"));
+    let text = format!(
+        "fleet = \"full\"\nstore = \"{}\"\n[[region]]\nname = \"east\"\n[[region.host]]\nname = \"h1\"\nconnect = \"unix://{}\"\naddress = \"10.0.0.1\"\n",
+        store.display(),
+        socket.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_wharf"))
+        .arg("--fleet")
+        .arg(&file)
+        .args(["reconcile", "--until-idle", "--region", "east"])
+        // That the host is not there is told at once.
+        .env("WHARF_LOG", "trace")
+        .stdin(Stdio::null())
+        .stderr(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", out.status);
+}

@@ -103,6 +103,21 @@ fn listen(stop: &CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Standard error, where what does not fit is dropped: a disk that is full must not end who works.
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // All of a line or nothing: the rest of one would look like another.
+        let _ = std::io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The log goes to standard error: a file for one started on demand, the journal under systemd. Other crates are
 /// kept at warnings: at debug they would print request bodies with secrets.
 pub(super) fn log_to_stderr() {
@@ -111,5 +126,5 @@ pub(super) fn log_to_stderr() {
         "warn,wharf={}",
         std::env::var("WHARF_LOG").ok().filter(|level| level.chars().all(char::is_alphabetic)).unwrap_or("info".into())
     ));
-    let _ = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let _ = fmt().with_env_filter(filter).with_writer(|| Log).with_ansi(false).try_init();
 }

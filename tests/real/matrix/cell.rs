@@ -244,6 +244,7 @@ impl Row {
         if let Some(status) = self.stage.left() {
             let log = self.stage.fleet.reconciler_log();
             let last = log.lines().last().unwrap_or_default();
+            assert!(status.code().is_some(), "the reconciler was ended ({status}): {}", self.stage.told());
             println!("the reconciler has left ({status}), and is started again; its last line: {last}");
             self.stage.man();
         }
