@@ -32,6 +32,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "clock",
             "compose",
             "config",
             "engine",
