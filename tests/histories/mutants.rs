@@ -119,6 +119,10 @@ impl Mutant {
             let mut story = Story::by_chance(seed);
             self.tempt(&mut story);
             if let Err(broke) = play(&story, Some(self)) {
+                // What is tried on and on for want of its image breaks that law, too.
+                if self == Self::SkipsPulls && broke.law == Law::Oscillation {
+                    continue;
+                }
                 assert!(by.contains(&broke.law), "{self:?} should break {by:?}; seed {seed} breaks {broke}");
                 println!("{self:?}: caught by history {seed}: {broke}");
                 return;

@@ -52,7 +52,9 @@ fn attached_to_a_replica_and_away_again() {
     let served = Served::start();
     let (mut pty, _home) = served.dashboard();
     pty.type_bytes(b"5/shop/web.1\r");
-    pty.wait("one replica in each region", |screen| screen.contents().contains("3 of 85"));
+    pty.wait("one replica in each region", |screen| {
+        screen.contents().contains("3 of 85") && screen.contents().contains("healthy")
+    });
     pty.type_bytes(b"a");
     pty.wait("the attachment on the first screen", |screen| {
         screen.contents().contains("wharf: an attachment in shop-web-1")
@@ -96,7 +98,9 @@ fn an_image_without_a_shell_is_told_of_in_words() {
     let (mut pty, _home) = served.dashboard();
     pty.type_bytes(b"5/bare/app\r");
     pty.wait("its only replica", |screen| {
-        screen.contents().contains("bare/app") && screen.contents().contains("1 of 86")
+        let text = screen.contents();
+        // Wanted is not yet seen.
+        text.contains("bare/app") && text.contains("1 of 86") && text.contains("running")
     });
     pty.type_bytes(b"E");
     pty.wait("the dashboard, and why", |screen| {
