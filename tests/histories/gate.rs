@@ -22,6 +22,8 @@ pub struct Gate(Arc<State>);
 #[derive(Default)]
 struct State {
     is_closed: AtomicBool,
+    /// Its process was killed where it stood.
+    is_dead: AtomicBool,
     opened: Notify,
 }
 
@@ -32,10 +34,19 @@ impl Gate {
     }
 
     pub fn set(&self, is_open: bool) {
+        if self.0.is_dead.load(Ordering::SeqCst) {
+            return;
+        }
         self.0.is_closed.store(!is_open, Ordering::SeqCst);
         if is_open {
             self.0.opened.notify_waiters();
         }
+    }
+
+    /// Nothing passes any more: of a process that was killed, what had begun must not go on.
+    pub fn end(&self) {
+        self.0.is_dead.store(true, Ordering::SeqCst);
+        self.0.is_closed.store(true, Ordering::SeqCst);
     }
 
     /// Waits until it is open.

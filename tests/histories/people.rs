@@ -107,6 +107,7 @@ impl Reconciler {
     /// As `kill -9`, wherever it is: nothing is finished, nothing released.
     pub fn kill(self) {
         self.laws.gone(Some(&self.name));
+        self.gate.iter().for_each(Gate::end);
         self.task.abort();
     }
 
