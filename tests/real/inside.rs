@@ -137,7 +137,8 @@ fn the_page_lives_and_says_when_it_does_not() {
     screen.type_bytes(b"i/processes\r");
     screen.wait("the page of the replica", |screen| {
         let text = screen.contents();
-        text.contains(&format!("INSPECT  {name}")) && text.contains("running")
+        // What has not come yet cannot be opened.
+        text.contains(&format!("INSPECT  {name}")) && text.contains("running") && text.contains("▸ processes")
     });
     screen.type_bytes(b"l");
     screen.wait_text("PID");
