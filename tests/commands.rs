@@ -9,35 +9,19 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/served.rs"]
+mod served;
+
 use std::{
-    io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-
-/// The demo's engines, served until it is dropped.
-struct Demo {
-    child: Child,
-    file: PathBuf,
-}
+use served::Served as Demo;
 
 impl Demo {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wharf"))
-            .args(["demo", "--serve"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, file: line.trim().into() }
-    }
-
     fn wharf(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
         command.arg("--fleet").arg(&self.file).args(args).stdin(Stdio::null()).output().unwrap()
@@ -63,15 +47,6 @@ impl Demo {
         let hosts = self.json(0, &["hosts", "--json"]);
         let row = hosts.as_array().unwrap().iter().find(|row| row["name"] == host).unwrap();
         row["intent"].as_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // Asked to leave, it takes its directory with it.
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
     }
 }
 

@@ -6,6 +6,8 @@
 
 #[path = "pty/own.rs"]
 mod own;
+#[path = "support/served.rs"]
+mod served;
 mod support;
 #[path = "pty/visits.rs"]
 mod visits;

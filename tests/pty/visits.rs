@@ -1,49 +1,19 @@
 //! Shells and attachments, on a fleet that a process of its own serves.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
-use super::*;
-
-/// A demo fleet's engines, until it is dropped.
-struct Served {
-    child: Child,
-    file: String,
-}
+use super::{served::Served, *};
 
 impl Served {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wharf"))
-            .args(["demo", "--serve"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, file: line.trim().to_owned() }
-    }
-
     /// The dashboard on it, with a home of its own.
     fn dashboard(&self) -> (Pty, tempfile::TempDir) {
         let home = tempfile::tempdir().unwrap();
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_wharf"));
         let env = [("HOME", home.path().to_str().unwrap())];
-        let mut pty = Pty::start(program, &["--fleet", &self.file], &env, 30, 130);
+        let mut pty = Pty::start(program, &["--fleet", self.file.to_str().unwrap()], &env, 30, 130);
         pty.type_bytes(b"4");
         wait_for_the_store(&pty);
         (pty, home)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, Signal::TERM);
-        let _ = self.child.wait();
     }
 }
 
@@ -89,7 +59,7 @@ fn an_image_without_a_shell_is_told_of_in_words() {
     )
     .unwrap();
     let out = Command::new(env!("CARGO_BIN_EXE_wharf"))
-        .args(["--fleet", &served.file, "deploy", "--yes", "-f", file.to_str().unwrap()])
+        .args(["--fleet", served.file.to_str().unwrap(), "deploy", "--yes", "-f", file.to_str().unwrap()])
         .env("HOME", directory.path())
         .stdin(Stdio::null())
         .output()
