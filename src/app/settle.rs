@@ -34,39 +34,53 @@ impl State {
     /// Brings everything up to date that depends on what changed. Cheap when nothing did.
     pub fn settle(&mut self) -> Vec<Effect> {
         self.flows.settle(self.now);
-        let mut effects = self.count();
+        self.count();
+        let mut effects = self.find_faults();
         self.record();
         effects.extend(self.settle_view());
         effects
     }
 
-    /// [`State::settle`] ahead of the next frame of data, when much has changed: a key that comes while it is counted waits,
-    /// and must not wait for all that a tenth of a second brings. None where there is no need, or too little time.
+    /// Counts ahead of the next frame of data, when much has changed: a key that comes while it is counted waits, and must
+    /// not wait for all that a tenth of a second brings. What is wrong is found with the frame. None where there is no need,
+    /// or too little time.
     pub fn keep_up(&mut self) -> Option<Vec<Effect>> {
         // Of a picture held still nothing of this is counted.
         let much = self.dirty.index && self.frozen.is_none() && self.changed.count() >= SLICE;
-        (much && self.has_rested(SLICES_SHARE - 1)).then(|| self.settle())
+        (much && self.has_rested(SLICES_SHARE - 1)).then(|| {
+            self.flows.settle(self.now);
+            self.count();
+            self.settle_view()
+        })
     }
 
     /// Counts everything anew when what is seen or wanted changed. In a large fleet this is the dear part, so an
     /// answer to a key does not wait for it: the data comes with its own next frame.
-    fn count(&mut self) -> Vec<Effect> {
-        if !self.is_stale() {
-            return Vec::new();
+    fn count(&mut self) {
+        if !self.is_uncounted() {
+            return;
         }
         (self.dirty.index, self.dirty.usage) = (false, false);
         self.counted = self.now;
         self.recount();
-        self.faults = faults::faults(self);
-        self.fault_cells = faults::cells(&self.faults);
-        super::balance::look(self);
         if self.screen().view == View::Storage {
             self.stock();
         }
+        self.dirty.faults = true;
         self.dirty.rows = true;
         self.dirty.news = true;
         self.dirty.logs = true;
         self.dirty.graph = true;
+    }
+
+    /// Says what is wrong by what was counted. With thousands of things wrong this is as dear as counting.
+    fn find_faults(&mut self) -> Vec<Effect> {
+        if !std::mem::take(&mut self.dirty.faults) {
+            return Vec::new();
+        }
+        self.faults = faults::faults(self);
+        self.fault_cells = faults::cells(&self.faults);
+        super::balance::look(self);
         self.alert()
     }
 
@@ -84,8 +98,12 @@ impl State {
         vec![Effect::Alert(new.iter().map(words).collect())]
     }
 
-    /// True when counting is due.
+    /// True when the next frame of data will differ.
     pub fn is_stale(&self) -> bool {
+        self.dirty.faults || self.is_uncounted()
+    }
+
+    fn is_uncounted(&self) -> bool {
         self.dirty.index || (self.dirty.usage && self.may_count_loads())
     }
 

@@ -96,6 +96,8 @@ pub(super) struct Dirty {
     pub index: bool,
     /// Only loads changed: counted anew when it is worth what counting takes.
     pub usage: bool,
+    /// Something was counted since it was last said what is wrong.
+    pub faults: bool,
     pub rows: bool,
     pub news: bool,
     pub plan: bool,

@@ -32,7 +32,7 @@ use memory::memory_of;
 use support::{fleet::World, screen::type_keys};
 use wharf::{
     app::{Mode, Msg, State, key::Key, update},
-    model::{Condition, Container, ContainerState, Dependency, HostChange, HostUpdate, Link},
+    model::{Condition, Container, ContainerState, Dependency, HostChange, HostUpdate, Link, Usage},
     tui::{Frames, Theme},
 };
 
@@ -49,14 +49,12 @@ const LIVE: Duration = Duration::from_secs(20);
 
 fn main() {
     let before = memory_of(std::process::id());
-    let world = world();
-    let events = events(&world);
-    let mut state = world.state(Mode::Normal, SIZE);
-    drop(world);
+    let mut state = world().state(Mode::Normal, SIZE);
     let about = |what: &str| format!("1,000 hosts × 50 containers: {what}");
     let weighs = memory_of(std::process::id()) - before;
     row(&about("the state, resident"), format!("{weighs:.0} MB"), "≤ 250 MB", Some(weighs / 250.0));
 
+    let events = events(&world());
     let mut next = events.iter().cycle();
     for (what, open) in [("services", "4"), ("replicas", "5"), ("hosts", "2"), ("overview", "1"), ("wall", "0")] {
         type_keys(&mut state, open);
@@ -236,22 +234,26 @@ fn lost() -> HostChange {
     HostChange::Link(Link::Unknown { since: support::fleet::now(), reason: "no route".into() })
 }
 
-/// Batches of 60 events: containers that die and start on hosts all over the fleet, each with its usage.
+/// Batches of 60 events: containers that die and start on hosts all over the fleet, a third of them as news of their usage.
+/// Two laps over all, so that each event finds its container in another state than it tells, however often they come round.
 fn events(world: &World) -> Vec<Msg> {
     let mut all: Vec<(&String, &Container)> =
         world.containers.iter().flat_map(|(host, all)| all.iter().map(move |it| (host, it))).collect();
     fastrand::Rng::with_seed(7).shuffle(&mut all);
-    let batch = |chunk: &[(&String, &Container)]| {
+    let batch = |lap: usize, chunk: &[(&String, &Container)]| {
         let change = |(at, (host, container)): (usize, &(&String, &Container))| {
             let host = host.parse().unwrap();
-            let state = if at % 2 == 0 { ContainerState::Running } else { ContainerState::Restarting };
+            let state = if (at + lap) % 2 == 0 { ContainerState::Running } else { ContainerState::Restarting };
             let change = match container.usage.filter(|_| at % 3 == 0) {
-                Some(usage) => HostChange::Usage(vec![(container.id.clone(), usage)]),
+                Some(usage) => {
+                    let usage = Usage { cpu_percent: usage.cpu_percent + lap as f64, ..usage };
+                    HostChange::Usage(vec![(container.id.clone(), usage)])
+                }
                 None => HostChange::Container(Box::new(Container { state, ..(*container).clone() })),
             };
             HostUpdate { host, change }
         };
         Msg::Hosts(chunk.iter().enumerate().map(change).collect())
     };
-    all.chunks(BATCH).map(batch).collect()
+    (0..2).flat_map(|lap| all.chunks(BATCH).map(move |chunk| batch(lap, chunk))).collect()
 }
