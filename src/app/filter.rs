@@ -1,5 +1,7 @@
 //! Which rows a filter lets through.
 
+use std::cell::Cell;
+
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{CaseMatching, Normalization, Pattern},
@@ -18,8 +20,63 @@ pub struct Filter {
     words: Vec<Word>,
     typed: Vec<(bool, Term)>,
     fuzzy: Option<Pattern>,
+    number: u32,
     /// What is wrong with the filter, in words.
     pub error: Option<String>,
+}
+
+/// Rows as a filter looks at them.
+pub trait Look<Row> {
+    /// Writes what words are looked for in.
+    fn write(&self, row: &Row, text: &mut String);
+
+    /// What a row has under a name.
+    fn value(&self, row: &Row, name: &str) -> Value;
+
+    /// Where it is noted how a row fits, for rows that are looked at again and again.
+    fn verdict(&self, _: &Row) -> Option<&Verdict> {
+        None
+    }
+}
+
+/// How a row fits the words of a filter, as long as neither changes. Rows are alike whatever is noted there.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict(Cell<Known>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// The number of the filter; none has 0.
+    of: u32,
+    has_words: bool,
+    is_like: Option<bool>,
+}
+
+impl PartialEq for Verdict {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// Numbers the filters of one list.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    text: String,
+    number: u32,
+}
+
+impl Numbers {
+    /// The filter is this one now.
+    pub fn turn(&mut self, text: &str) {
+        if self.number == 0 || self.text != text {
+            text.clone_into(&mut self.text);
+            self.number = self.number.wrapping_add(1).max(1);
+        }
+    }
+
+    /// The number of the last one.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
 }
 
 enum Word {
@@ -33,7 +90,7 @@ impl Filter {
     /// Reads a filter; `is_field` tells names that can be compared from other words. What is wrong becomes
     /// [`Filter::error`] and lets everything through.
     pub fn new(text: &str, is_field: impl Fn(&str) -> bool) -> Self {
-        let mut filter = Self { words: Vec::new(), typed: Vec::new(), fuzzy: None, error: None };
+        let mut filter = Self { words: Vec::new(), typed: Vec::new(), fuzzy: None, number: 0, error: None };
         let mut plain = Vec::new();
         for word in text.split_whitespace() {
             let (not, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
@@ -63,6 +120,12 @@ impl Filter {
         filter
     }
 
+    /// Its number among those that verdicts are noted of; another text needs another.
+    #[must_use]
+    pub fn numbered(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
+
     /// True when it lets everything through.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty() && self.typed.is_empty()
@@ -73,8 +136,8 @@ impl Filter {
         self.typed.iter().map(|(_, term)| term.field.as_str())
     }
 
-    fn matches(&self, row: &str) -> bool {
-        let lower = row.to_lowercase();
+    /// `lower` is the row in small letters.
+    fn has_words(&self, row: &str, lower: &str) -> bool {
         self.words.iter().all(|term| match term {
             Word::Has(word) => lower.contains(word),
             Word::HasNot(word) => !lower.contains(word),
@@ -83,41 +146,56 @@ impl Filter {
         })
     }
 
-    /// Keeps the rows that match, in their order. `value` gives what a row has under a name.
-    pub fn keep<T>(
-        &self,
-        mut rows: Vec<T>,
-        mut text: impl FnMut(&T) -> String,
-        mut value: impl FnMut(&T, &str) -> Value,
-    ) -> Vec<T> {
-        if self.is_empty() {
-            return rows;
-        }
+    /// The same for rows that have the letters of the words.
+    fn has_others(&self, row: &str, lower: &str) -> bool {
+        self.words.iter().all(|term| match term {
+            Word::Has(_) => true,
+            Word::HasNot(word) => !lower.contains(word),
+            Word::Like(regex) => regex.is_match(row),
+            Word::Unlike(regex) => !regex.is_match(row),
+        })
+    }
+
+    /// Keeps the rows that match, in their order.
+    pub fn keep<Row>(&self, mut rows: Vec<Row>, look: &impl Look<Row>) -> Vec<Row> {
         if !self.typed.is_empty() {
-            rows.retain(|row| self.typed.iter().all(|(not, term)| term.fits(&value(row, &term.field)) != *not));
+            rows.retain(|row| self.typed.iter().all(|(not, term)| term.fits(&look.value(row, &term.field)) != *not));
         }
         if self.words.is_empty() {
             return rows;
         }
-        let texts: Vec<String> = rows.iter().map(&mut text).collect();
-        let mut hits: Vec<bool> = texts.iter().map(|text| self.matches(text)).collect();
-        if let (Some(fuzzy), false) = (&self.fuzzy, hits.contains(&true)) {
+        let mut text = Page::default();
+        let mut known: Vec<Known> = rows.iter().map(|row| self.known(row, look, &mut text)).collect();
+        let mut fits: fn(&Known) -> bool = |known| known.has_words;
+        if let (Some(fuzzy), false) = (&self.fuzzy, known.iter().any(fits)) {
             let mut matcher = Matcher::new(Config::DEFAULT);
             let mut buffer = Vec::new();
-            let strict = |text: &str| {
-                self.words.iter().all(|term| match term {
-                    Word::Has(_) => true,
-                    Word::HasNot(word) => !text.to_lowercase().contains(word),
-                    Word::Like(regex) => regex.is_match(text),
-                    Word::Unlike(regex) => !regex.is_match(text),
-                })
-            };
-            hits = texts
-                .iter()
-                .map(|text| fuzzy.score(Utf32Str::new(text, &mut buffer), &mut matcher).is_some() && strict(text))
-                .collect();
+            for (row, known) in rows.iter().zip(&mut known).filter(|(_, known)| known.is_like.is_none()) {
+                text.fill(row, look);
+                let score = fuzzy.score(Utf32Str::new(&text.row, &mut buffer), &mut matcher);
+                known.is_like = Some(score.is_some() && self.has_others(&text.row, &text.lower));
+                self.note(row, look, *known);
+            }
+            fits = |known| known.is_like == Some(true);
         }
-        rows.into_iter().zip(hits).filter_map(|(row, hit)| hit.then_some(row)).collect()
+        rows.into_iter().zip(known).filter_map(|(row, known)| fits(&known).then_some(row)).collect()
+    }
+
+    fn known<Row>(&self, row: &Row, look: &impl Look<Row>, text: &mut Page) -> Known {
+        let noted = look.verdict(row).map(|verdict| verdict.0.get());
+        noted.filter(|known| known.of == self.number && self.number != 0).unwrap_or_else(|| {
+            text.fill(row, look);
+            let has_words = self.has_words(&text.row, &text.lower);
+            let known = Known { of: self.number, has_words, is_like: None };
+            self.note(row, look, known);
+            known
+        })
+    }
+
+    fn note<Row>(&self, row: &Row, look: &impl Look<Row>, known: Known) {
+        if let Some(verdict) = look.verdict(row).filter(|_| self.number != 0) {
+            verdict.0.set(known);
+        }
     }
 
     /// The words to show as matched.
@@ -126,6 +204,27 @@ impl Filter {
             Word::Has(word) => Some(word.as_str()),
             _ => None,
         })
+    }
+}
+
+/// A row's text, and the same in small letters; written again for each row.
+#[derive(Default)]
+struct Page {
+    row: String,
+    lower: String,
+}
+
+impl Page {
+    fn fill<Row>(&mut self, row: &Row, look: &impl Look<Row>) {
+        self.row.clear();
+        look.write(row, &mut self.row);
+        self.lower.clear();
+        if self.row.is_ascii() {
+            self.lower.push_str(&self.row);
+            self.lower.make_ascii_lowercase();
+        } else {
+            self.lower.extend(self.row.chars().flat_map(char::to_lowercase));
+        }
     }
 }
 
@@ -153,10 +252,38 @@ pub fn rank<T: Clone>(entries: &[T], typed: &str, mut text: impl FnMut(&T) -> St
 mod tests {
     use super::*;
 
+    /// Rows by their numbers.
+    struct Shelf<'a>(&'a [&'a str], Vec<Verdict>, Cell<usize>);
+
+    impl<'a> Shelf<'a> {
+        fn new(rows: &'a [&'a str]) -> Self {
+            Self(rows, vec![Verdict::default(); rows.len()], Cell::default())
+        }
+
+        fn keep(&self, filter: &Filter) -> Vec<usize> {
+            filter.keep((0..self.0.len()).collect(), self)
+        }
+    }
+
+    impl Look<usize> for Shelf<'_> {
+        fn write(&self, row: &usize, text: &mut String) {
+            self.2.set(self.2.get() + 1);
+            text.push_str(self.0[*row]);
+        }
+
+        fn value(&self, row: &usize, _: &str) -> Value {
+            Value::Number(*row as f64)
+        }
+
+        fn verdict(&self, row: &usize) -> Option<&Verdict> {
+            self.1.get(*row)
+        }
+    }
+
     #[test]
     fn filters_keep_what_they_say() {
         let rows = ["payments/api west", "payments/worker east", "shop/web east", "検索/index west"];
-        for (filter, kept) in [
+        for (text, kept) in [
             ("", vec![0, 1, 2, 3]),
             ("pay", vec![0, 1]),
             ("PAY west", vec![0]),
@@ -174,19 +301,33 @@ mod tests {
             ("size>1 shpweb", vec![2]),
             ("weight>1", vec![]),
         ] {
-            let got = Filter::new(filter, |name| name == "size").keep(
-                (0..rows.len()).collect(),
-                |at| rows[*at].to_owned(),
-                |at, _| Value::Number(*at as f64),
-            );
-            assert_eq!(got, kept, "{filter}");
+            let shelf = Shelf::new(&rows);
+            let filter = Filter::new(text, |name| name == "size");
+            assert_eq!(shelf.keep(&filter), kept, "{text}");
+            let filter = filter.numbered(1);
+            assert_eq!(shelf.keep(&filter), kept, "noted: {text}");
+            shelf.2.set(0);
+            assert_eq!((shelf.keep(&filter), shelf.2.get()), (kept, 0), "known: {text}");
         }
+    }
+
+    #[test]
+    fn what_is_known_of_one_filter_says_nothing_of_another() {
+        let shelf = Shelf::new(&["shop/web", "shop/api"]);
+        let mut numbers = Numbers::default();
+        for (text, kept) in [("web", vec![0]), ("web", vec![0]), ("api", vec![1]), ("", vec![0, 1]), ("web", vec![0])] {
+            numbers.turn(text);
+            assert_eq!(shelf.keep(&Filter::new(text, |_| false).numbered(numbers.number())), kept);
+        }
+        assert_eq!(numbers.number(), 4);
+        let (a, b) = (shelf.1[0].clone(), Verdict::default());
+        assert_eq!(a, b, "rows are alike, whatever is known of them");
     }
 
     #[test]
     fn a_bad_pattern_is_said_and_hides_nothing() {
         let filter = Filter::new("~(", |_| false);
         assert!(filter.error.is_some());
-        assert_eq!(filter.keep(vec!["a"], |row| (*row).to_owned(), |_, _| Value::Nothing), ["a"]);
+        assert_eq!(Shelf::new(&["a"]).keep(&filter), [0]);
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    filter::Verdict,
     ids::{ReplicaId, ServiceId, StackId},
     line::Mark,
     pace::Pace,
@@ -184,6 +185,8 @@ pub struct ReplicaRow {
     pub mark: Mark,
     /// False when nothing wants it any more.
     pub wanted: bool,
+    /// How it fits the filter. All that a filter looks at stays the same as long as the row does.
+    pub verdict: Verdict,
 }
 
 /// A host.

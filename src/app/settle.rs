@@ -148,6 +148,9 @@ impl State {
 
     /// Makes the rows again; between two settings in order they keep their places.
     fn order_rows(&mut self) {
+        if self.way.here().view == View::Replicas {
+            self.filters.turn(&self.way.here().filter);
+        }
         let screen = self.screen();
         let restless =
             matches!(screen.sort, Some(Col::Cpu | Col::Memory | Col::Network | Col::CpuPast | Col::RequestsPast))

@@ -15,6 +15,7 @@ use super::{
     command::{Command, Scope},
     draft::{Changes, Draft},
     faults::Fault,
+    filter,
     flow::{Flows, Sums},
     graph::{Graph, Kind},
     history::History,
@@ -151,6 +152,8 @@ pub struct State {
     pub faults: Vec<Fault>,
     /// Cells that the longest name and the longest place in there take.
     pub(super) fault_cells: (usize, usize),
+    /// Of the replicas: many enough that how each fits is noted.
+    pub(super) filters: filter::Numbers,
     /// Since when.
     pub alarms: Alarms,
     pub(super) history: History,
@@ -236,6 +239,7 @@ impl State {
             pace: Pace::default(),
             faults: Vec::new(),
             fault_cells: (0, 0),
+            filters: filter::Numbers::default(),
             alarms: Alarms::default(),
             history: History::default(),
             largest: Largest::default(),

@@ -4,6 +4,7 @@
 //! never replays stored steps. Killed at any moment and started again, it goes on from what it sees. A region is acted
 //! on only under its lease; every write to the store carries the lease's epoch.
 
+mod awake;
 mod begin;
 mod deaths;
 mod exec;

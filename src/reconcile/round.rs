@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    awake::Awake,
     begin::Wanted,
     deaths,
     fleet_file::FleetFile,
@@ -94,6 +95,7 @@ pub async fn run(
         open: Vec::new(),
         regions: BTreeMap::new(),
         leases: lease::Leases::new(watch::Sender::default().subscribe(), clock),
+        awake: Awake::new(clock),
         observer,
         tell: tx,
         is_loaded: false,
@@ -158,6 +160,8 @@ pub(super) struct Reconciler {
     pub(super) regions: BTreeMap<RegionName, Region>,
     /// How long each region is surely ours.
     pub(super) leases: lease::Leases,
+    /// Whether we could hear what there was to hear.
+    pub(super) awake: Awake,
     pub(super) observer: Observer<Acting>,
     /// Where keepers of proxies tell what they see.
     pub(super) tell: mpsc::Sender<HostUpdate>,
@@ -261,6 +265,7 @@ impl Reconciler {
             if let Err(error) = self.round().await {
                 store_fails(&mut store_gone_since, error)?;
             }
+            self.awake.rest();
             let is_asked =
                 self.open.iter().any(|operation| operation.regions().iter().any(|region| mine.contains(region)));
             if is_asked {
@@ -278,6 +283,7 @@ impl Reconciler {
 
     /// Plans the held regions of which something changed, starts what can start, tells how far it is.
     async fn round(&mut self) -> Result<(), StoreError> {
+        self.wake();
         let now = self.clock.now();
         // Who does not know what is wanted would take everything for unwanted.
         if !self.is_loaded {

@@ -20,10 +20,26 @@ use crate::{
 const STORE_GONE: Duration = Duration::from_secs(10);
 
 impl Reconciler {
+    /// Hosts that are silent after we stood still may have been heard meanwhile: their silence counts from now.
+    pub(super) fn wake(&mut self) {
+        if !self.awake.turn() {
+            return;
+        }
+        self.observed.hosts.values_mut().for_each(|host| self.awake.limit_link(&mut host.link));
+        for region in self.regions.values_mut() {
+            region.memory.silent_since.values_mut().for_each(|since| self.awake.limit(since));
+            region.is_dirty = true;
+        }
+    }
+
     /// Takes in what an observer tells.
     pub(super) fn see(&mut self, mut update: HostUpdate) {
         let now = self.clock.now();
+        self.wake();
         self.observed.resolve(&mut update);
+        if let HostChange::Link(link) = &mut update.change {
+            self.awake.limit_link(link);
+        }
         if let HostChange::Container(after) = &update.change {
             let host = self.observed.hosts.get(&update.host);
             let before = host.and_then(|host| host.containers.get(&after.id));

@@ -56,7 +56,14 @@ fn main() {
 
     let events = events(&world());
     let mut next = events.iter().cycle();
-    for (what, open) in [("services", "4"), ("replicas", "5"), ("hosts", "2"), ("overview", "1"), ("wall", "0")] {
+    for (what, open) in [
+        ("services", "4"),
+        ("replicas", "5"),
+        ("replicas of a filter", "5/service-3<enter>"),
+        ("hosts", "<esc>2"),
+        ("overview", "1"),
+        ("wall", "0"),
+    ] {
         type_keys(&mut state, open);
         let figures = look(&mut state, &mut next);
         figures.tell(&about(what));
@@ -243,7 +250,7 @@ fn events(world: &World) -> Vec<Msg> {
     let batch = |lap: usize, chunk: &[(&String, &Container)]| {
         let change = |(at, (host, container)): (usize, &(&String, &Container))| {
             let host = host.parse().unwrap();
-            let state = if (at + lap) % 2 == 0 { ContainerState::Running } else { ContainerState::Restarting };
+            let state = if (at + lap).is_multiple_of(2) { ContainerState::Running } else { ContainerState::Restarting };
             let change = match container.usage.filter(|_| at % 3 == 0) {
                 Some(usage) => {
                     let usage = Usage { cpu_percent: usage.cpu_percent + lap as f64, ..usage };

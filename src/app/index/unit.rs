@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Basis;
 use crate::{
     app::{
+        filter::Verdict,
         ids::{ReplicaId, ServiceId, is_seen},
         line::Mark,
         rows::{Load, ReplicaRow, Tally},
@@ -145,6 +146,7 @@ impl<'a> Counter<'a> {
             revision: None,
             mark,
             wanted: true,
+            verdict: Verdict::default(),
         });
     }
 
@@ -206,6 +208,7 @@ impl<'a> Counter<'a> {
             revision: Some(filled.and_then(|(_, c)| c.replica()).map_or(place.revision, |of| of.revision)),
             mark,
             wanted: true,
+            verdict: Verdict::default(),
             id: ReplicaId::Slot(key),
         });
     }
@@ -230,6 +233,7 @@ impl<'a> Counter<'a> {
             revision: Some(of.revision),
             mark,
             wanted: false,
+            verdict: Verdict::default(),
         });
     }
 

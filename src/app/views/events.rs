@@ -1,5 +1,7 @@
 //! Events of the engines and lines of the journal, newest first.
 
+use std::fmt::Write as _;
+
 use crate::app::{
     line::{Line, Mark, Role},
     news::News,
@@ -62,9 +64,9 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     matches!(col, Col::Age | Col::Time).then(|| SortKey::Number(news.at.as_second() as f64))
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let news = state.news.get(row)?;
-    Some(format!("{} {} {}", source(news), news.about, news.what))
+    write!(text, "{} {} {}", source(news), news.about, news.what).ok()
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {

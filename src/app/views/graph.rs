@@ -1,5 +1,7 @@
 //! The graph's nodes as rows: each kind borrows the cells of its own view.
 
+use std::fmt::Write as _;
+
 use super::{common, hosts, replicas, services, stacks};
 use crate::{
     app::{
@@ -139,14 +141,14 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     }
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let Node { kind, at } = Node::of(row);
     match kind {
-        Kind::Stack => stacks::haystack(state, at),
-        Kind::Service => services::haystack(state, at),
-        Kind::Replica => replicas::haystack(state, at),
-        Kind::Host => hosts::haystack(state, at),
-        Kind::Region => Some(state.index.regions.get(at)?.to_string()),
+        Kind::Stack => stacks::haystack(state, at, text),
+        Kind::Service => services::haystack(state, at, text),
+        Kind::Replica => replicas::haystack(state, at, text),
+        Kind::Host => hosts::haystack(state, at, text),
+        Kind::Region => write!(text, "{}", state.index.regions.get(at)?).ok(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hosts: one row per host, with its link, what it runs and its engine.
 
+use std::fmt::Write as _;
+
 use super::common::{health, memory, nothing, past_cell, past_column, past_key, stale};
 use crate::{
     app::{
@@ -179,11 +181,12 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     }
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let counts = state.index.hosts.get(row)?;
     let host = view(state, row)?;
     let labels: Vec<String> = host.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    Some(format!(
+    write!(
+        text,
         "{} {} {} {} {} {}",
         counts.name,
         counts.region,
@@ -191,7 +194,8 @@ pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
         host.link.reason(),
         labels.join(" "),
         host.connect
-    ))
+    )
+    .ok()
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {

@@ -12,11 +12,12 @@ mod stacks;
 mod storage;
 
 use super::{
-    filter::Filter,
+    filter::{self, Filter, Verdict},
     ids::Id,
     screen::View,
     state::State,
     table::{Cell, Col, Column, Rows, SortKey},
+    term::Value,
 };
 use crate::text::width;
 
@@ -43,17 +44,13 @@ pub fn rows(state: &State, kept: Option<&[usize]>) -> Rows {
         View::Operation | View::Logs | View::Charts | View::Wall => Vec::new(),
     };
     let of = all.len();
-    let filter = Filter::new(&screen.filter, fields::is_field);
+    let filter = Filter::new(&screen.filter, fields::is_field).numbered(state.filters.number());
     let stranger = filter.fields().find(|name| !fields::is_known(state, name));
     let filter_error = filter.error.clone().or_else(|| {
         stranger.map(|name| format!("`{name}` is not known here; {} are", fields::names(state).join(", ")))
     });
     // A filter that means nothing here hides nothing.
-    let mut rows = if stranger.is_some() {
-        all
-    } else {
-        filter.keep(all, |row| haystack(state, *row), |row, name| fields::value(state, *row, name))
-    };
+    let mut rows = if stranger.is_some() { all } else { filter.keep(all, &Look(state)) };
     if screen.faults {
         rows.retain(|row| is_fault(state, *row));
     }
@@ -167,20 +164,39 @@ fn sort_key(state: &State, row: usize, col: Col) -> SortKey {
     special.unwrap_or_else(|| SortKey::Text(cell(state, row, col).text()))
 }
 
-/// The text that filters look at.
-fn haystack(state: &State, row: usize) -> String {
+/// The rows of the screen on top, for filters.
+struct Look<'a>(&'a State);
+
+impl filter::Look<usize> for Look<'_> {
+    fn write(&self, row: &usize, text: &mut String) {
+        // Writing into a string cannot fail; a row that is gone has no text.
+        let _ = write_haystack(self.0, *row, text);
+    }
+
+    fn value(&self, row: &usize, name: &str) -> Value {
+        fields::value(self.0, *row, name)
+    }
+
+    fn verdict(&self, row: &usize) -> Option<&Verdict> {
+        match self.0.screen().view {
+            View::Replicas => Some(&self.0.index.replicas.get(*row)?.verdict),
+            _ => None,
+        }
+    }
+}
+
+fn write_haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     match state.screen().view {
-        View::Overview | View::Stacks => stacks::haystack(state, row),
-        View::Hosts => hosts::haystack(state, row),
-        View::Services => services::haystack(state, row),
-        View::Replicas => replicas::haystack(state, row),
-        View::Graph => graph::haystack(state, row),
-        View::Events => events::haystack(state, row),
-        View::Operations => operations::haystack(state, row),
-        View::Storage => storage::haystack(state, row),
+        View::Overview | View::Stacks => stacks::haystack(state, row, text),
+        View::Hosts => hosts::haystack(state, row, text),
+        View::Services => services::haystack(state, row, text),
+        View::Replicas => replicas::haystack(state, row, text),
+        View::Graph => graph::haystack(state, row, text),
+        View::Events => events::haystack(state, row, text),
+        View::Operations => operations::haystack(state, row, text),
+        View::Storage => storage::haystack(state, row, text),
         View::Operation | View::Logs | View::Charts | View::Wall => None,
     }
-    .unwrap_or_default()
 }
 
 fn is_fault(state: &State, row: usize) -> bool {

@@ -1,5 +1,7 @@
 //! Operations: what was asked for, and how far it is.
 
+use std::fmt::Write as _;
+
 use super::common::nothing;
 use crate::{
     app::{
@@ -93,10 +95,11 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     }
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let op = state.operations().get(row)?;
     let regions: Vec<String> = op.regions().iter().map(ToString::to_string).collect();
-    Some(format!(
+    write!(
+        text,
         "{} {} {} {} {} {}",
         op.intent.summary(),
         op.word(),
@@ -104,7 +107,8 @@ pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
         op.id.short(),
         regions.join(" "),
         operation_note(state, op).text()
-    ))
+    )
+    .ok()
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {

@@ -1,6 +1,6 @@
 //! Replicas: one row per wanted slot, and one per container that fills none.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use super::common::{
     cpu, load_key, memory, name_role, nothing, past_cell, past_column, past_key, replica_name, stale, traffic,
@@ -160,10 +160,11 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     }
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let row = state.index.replicas.get(row)?;
     let container = state.container(row);
-    Some(format!(
+    write!(
+        text,
         "{}.{} {} {} {} {} {}",
         row.service,
         row.slot.unwrap_or(0),
@@ -172,7 +173,8 @@ pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
         word(state, row),
         container.map_or("", |c| c.name.as_str()),
         container.map_or("", |c| c.image.as_str()),
-    ))
+    )
+    .ok()
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {

@@ -1,5 +1,7 @@
 //! Services: one row per service, one column per region.
 
+use std::fmt::Write as _;
+
 use super::common::{
     cpu, health, load_key, memory, name_role, nothing, past_cell, past_column, past_key, region, region_columns,
     region_key, requests_past, target, traffic, traffic_columns, traffic_key,
@@ -109,9 +111,9 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     }
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let service = state.index.services.get(row)?;
-    Some(format!("{} {} {} {}", service.id, service.image, service.id.stack.tool(), service.total.mark().word()))
+    write!(text, "{} {} {} {}", service.id, service.image, service.id.stack.tool(), service.total.mark().word()).ok()
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {

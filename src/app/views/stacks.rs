@@ -1,5 +1,7 @@
 //! Overview and stacks: one row per stack.
 
+use std::fmt::Write as _;
+
 use super::common::{
     cpu, health, load_key, memory, name_role, nothing, past_cell, past_column, past_key, region, region_columns,
     region_key, requests_past, traffic, traffic_columns, traffic_key,
@@ -131,9 +133,9 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     }
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let stack = state.index.stacks.get(row)?;
-    Some(format!("{} {} {}", stack.id.name(), stack.id.tool(), stack.total.mark().word()))
+    write!(text, "{} {} {}", stack.id.name(), stack.id.tool(), stack.total.mark().word()).ok()
 }
 
 pub(super) fn is_fault(state: &State, row: usize) -> bool {

@@ -1,5 +1,7 @@
 //! Images, volumes and networks: one row per thing, below a row for its host.
 
+use std::fmt::Write as _;
+
 use super::common::nothing;
 use crate::{
     app::{
@@ -160,12 +162,12 @@ pub(super) fn sort_key(state: &State, row: usize, col: Col) -> Option<SortKey> {
     }
 }
 
-pub(super) fn haystack(state: &State, row: usize) -> Option<String> {
+pub(super) fn haystack(state: &State, row: usize, text: &mut String) -> Option<()> {
     let row = state.stores.rows.get(row)?;
-    let Some(thing) = &row.thing else { return Some(format!("{} host", row.host)) };
+    let Some(thing) = &row.thing else { return write!(text, "{} host", row.host).ok() };
     let more: Vec<&str> = thing.more.iter().map(crate::text::Text::as_str).collect();
     let (name, kind, users) = (thing.title(), thing.kind.word(), need(state, row).text());
-    Some(format!("{name} {kind} {} {} {users} {} {}", row.host, row.region, thing.id, more.join(" ")))
+    write!(text, "{name} {kind} {} {} {users} {} {}", row.host, row.region, thing.id, more.join(" ")).ok()
 }
 
 /// A host that does not say what it keeps.

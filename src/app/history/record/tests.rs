@@ -3,6 +3,7 @@ use jiff::ToSpan;
 use super::*;
 use crate::{
     app::{
+        filter::Verdict,
         history::{MOST, MOST_REPLICAS, Measure},
         ids::ServiceId,
         line::Mark,
@@ -74,6 +75,7 @@ fn fleet(hosts: usize, services: usize, replicas: usize, age: usize) -> Index {
             revision: None,
             mark: Mark::Ok,
             wanted: true,
+            verdict: Verdict::default(),
         }));
         index.services.push(ServiceRow {
             id,
