@@ -17,31 +17,54 @@ use crate::{
 /// Adds `right` at the right edge; the left gives way.
 pub(super) fn both(mut left: Line, right: Line, cells: usize) -> Line {
     let room = cells.saturating_sub(right.width());
-    while left.width() + 1 > room {
-        let over = left.width() + 1 - room;
+    let mut is_cut = false;
+    while left.width() + 1 + usize::from(is_cut) > room {
+        let over = left.width() + 1 + usize::from(is_cut) - room;
         let Some(last) = left.spans.last_mut() else { break };
         let keep = width(&last.text).saturating_sub(over);
-        if keep < 2 {
+        is_cut = keep < 2;
+        if is_cut {
             left.spans.pop();
         } else {
             last.text = fit(&last.text, keep);
             break;
         }
     }
+    if is_cut && !left.spans.is_empty() {
+        left.push(Role::Dim, "…");
+    }
     left.pad_to(room);
     left.extend(right);
     left
 }
 
-/// Who, where, when: one line.
+/// From so many cells on, the header has room for everything …
+const WIDE: usize = 100;
+/// … and from so many for who one is and whether a reconciler is alive.
+const NARROW: usize = 72;
+
+/// Who, where, when: one line. Of the way here, the first parts give way.
 pub fn header(state: &State, cells: usize) -> Line {
+    let right = header_right(state, cells);
+    let room = cells.saturating_sub(right.width() + 1);
+    let steps = state.way.screens().count().max(1);
+    let ways = (0..steps).map(|skip| header_left(state, cells, skip));
+    let left = ways.reduce(|long, short| if long.width() <= room { long } else { short });
+    both(left.unwrap_or_default(), right, cells)
+}
+
+/// What is shown, without so many of the screens that led here.
+fn header_left(state: &State, cells: usize, skip: usize) -> Line {
     let mut left = Line::of(Role::Accent, " wharf");
     left.push(Role::Plain, "  ");
     left.push(Role::Strong, state.fleet.name.as_str());
     let screens: Vec<_> = state.way.screens().collect();
     let is_first = matches!(state.screen().view, View::Overview | View::Wall);
     if screens.len() > 1 || !is_first || state.screen().within != Within::All {
-        for screen in &screens {
+        if skip > 0 {
+            left.push(Role::Dim, " › …");
+        }
+        for screen in screens.iter().skip(skip) {
             left.push(Role::Dim, " › ");
             if let Some(name) = screen.within.name() {
                 left.push(Role::Strong, name);
@@ -72,14 +95,18 @@ pub fn header(state: &State, cells: usize) -> Line {
         let plural = |n: usize, one: &str| format!("{} {one}{}", count(n as u64), if n == 1 { "" } else { "s" });
         let hosts = state.fleet.hosts().count();
         let facts = [
-            plural(state.fleet.regions.len(), "region"),
-            plural(hosts, "host"),
-            plural(state.index.stacks.len(), "stack"),
-            plural(state.index.replicas.len(), if state.index.total.wanted == 0 { "container" } else { "replica" }),
+            (WIDE, plural(state.fleet.regions.len(), "region")),
+            (0, plural(hosts, "host")),
+            (WIDE, plural(state.index.stacks.len(), "stack")),
+            (
+                0,
+                plural(state.index.replicas.len(), if state.index.total.wanted == 0 { "container" } else { "replica" }),
+            ),
         ];
+        let facts: Vec<String> = facts.into_iter().filter(|(from, _)| cells >= *from).map(|(_, fact)| fact).collect();
         left.push(Role::Plain, format!("  {}", facts.join(" · ")));
     }
-    both(left, header_right(state, cells), cells)
+    left
 }
 
 fn header_right(state: &State, cells: usize) -> Line {
@@ -99,9 +126,10 @@ fn header_right(state: &State, cells: usize) -> Line {
         Mode::Demo => right.push(Role::Draft, "demo  "),
         Mode::Normal => {}
     }
-    if cells >= 100 {
-        right.push(Role::Dim, format!("{}  ", fit(&state.who, 24)));
-        right.extend(reconcilers(state));
+    if cells >= NARROW {
+        let is_wide = cells >= WIDE;
+        right.push(Role::Dim, format!("{}  ", fit(&state.who, if is_wide { 24 } else { 14 })));
+        right.extend(reconcilers(state, is_wide));
     }
     if cells >= 30 {
         // Seconds only where each second is drawn anyway.
@@ -112,7 +140,8 @@ fn header_right(state: &State, cells: usize) -> Line {
     right
 }
 
-fn reconcilers(state: &State) -> Line {
+/// Whether they are alive; `is_wide` says which, too.
+fn reconcilers(state: &State, is_wide: bool) -> Line {
     let mut line = Line::new();
     if !state.store_read {
         return line;
@@ -134,6 +163,7 @@ fn reconcilers(state: &State) -> Line {
         Role::Dim,
         match up {
             0 if needed => " none  ".to_owned(),
+            _ if !is_wide => "  ".to_owned(),
             // It starts by itself when there is something to do.
             0 => " at rest  ".to_owned(),
             n if n == regions.len() && n <= 3 => {
