@@ -30,6 +30,21 @@ const SLICES_SHARE: u32 = 3;
 /// Most containers that are sampled fast.
 const SAMPLED: usize = 200;
 
+/// What must be worked out again before the next frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Dirty {
+    pub index: bool,
+    /// Only loads changed: counted anew when it is worth what counting takes.
+    pub usage: bool,
+    /// Something was counted since it was last said what is wrong.
+    pub faults: bool,
+    pub rows: bool,
+    pub news: bool,
+    pub plan: bool,
+    pub logs: bool,
+    pub graph: bool,
+}
+
 impl State {
     /// Brings everything up to date that depends on what changed. Cheap when nothing did.
     pub fn settle(&mut self) -> Vec<Effect> {

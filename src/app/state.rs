@@ -32,6 +32,7 @@ use super::{
     prefs::Prefs,
     rows::ReplicaRow,
     screen::{Screen, View, Way},
+    settle::Dirty,
     storage::Stores,
     table::Rows,
     tour::Tour,
@@ -89,21 +90,6 @@ pub struct Frozen {
     pub history: Box<History>,
     /// What is counted on of what is seen now.
     pub(super) beneath: Box<Index>,
-}
-
-/// What must be worked out again before the next frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Dirty {
-    pub index: bool,
-    /// Only loads changed: counted anew when it is worth what counting takes.
-    pub usage: bool,
-    /// Something was counted since it was last said what is wrong.
-    pub faults: bool,
-    pub rows: bool,
-    pub news: bool,
-    pub plan: bool,
-    pub logs: bool,
-    pub graph: bool,
 }
 
 /// Everything that the screen is drawn from.

@@ -15,6 +15,7 @@ mod last_words;
 mod lease;
 mod options;
 mod region;
+mod replan;
 mod rights;
 mod round;
 mod taking_in;

@@ -7,7 +7,6 @@ use std::{
 };
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use jiff::Timestamp;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -18,9 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     awake::Awake,
     begin::Wanted,
-    deaths,
     fleet_file::FleetFile,
-    keepers, lease,
+    lease,
     options::{Options, Planner, ReconcileError},
     region::{Ended, Region},
     rights::Rights,
@@ -29,11 +27,8 @@ use super::{
 use crate::{
     clock::Clock,
     engine::{Acting, Observer},
-    entry::Keeper,
-    model::{CommandId, Desired, Fleet, HostName, HostUpdate, JournalEntry, Observed, Operation, Progress, RegionName},
-    plan::{self, World},
-    store::{OperationQuery, Store, StoreError},
-    text::Text,
+    model::{Desired, Fleet, HostName, HostUpdate, JournalEntry, Observed, Operation, RegionName},
+    store::{OperationQuery, Store},
 };
 
 /// How often the store is asked whether anyone committed. One `PRAGMA`: microseconds.
@@ -43,7 +38,7 @@ const STORE_POLL: Duration = Duration::from_millis(25);
 const FILE_LOOK: Duration = Duration::from_millis(500);
 
 /// Progress is told at most so often, unless an operation ends.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
+pub(super) const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// Actions at once on one host. An engine starts about as many containers at once as it has cores; a few more keep
 /// it busy while others wait for its disk.
@@ -58,9 +53,6 @@ const MEND_WITHIN: Duration = Duration::from_secs(10 * 60);
 
 /// On stop: running actions may go on for so long.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
-
-/// A region whose report the store did not take is planned anew after this.
-const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until `stop`, or until idle. On `stop` no new action begins, the running ones are finished, the leases
 /// released.
@@ -149,14 +141,14 @@ struct Turn {
 
 pub(super) struct Reconciler {
     pub(super) clock: Clock,
-    planner: Planner,
+    pub(super) planner: Planner,
     pub(super) fleet: Arc<Fleet>,
     pub(super) store: Arc<dyn Store>,
     pub(super) observed: Observed,
     pub(super) desired: Arc<Desired>,
     pub(super) open: Vec<Operation>,
     /// Who may have asked for it.
-    rights: Rights,
+    pub(super) rights: Rights,
     pub(super) regions: BTreeMap<RegionName, Region>,
     /// How long each region is surely ours.
     pub(super) leases: lease::Leases,
@@ -279,112 +271,6 @@ impl Reconciler {
                 return Ok(());
             }
         }
-    }
-
-    /// Plans the held regions of which something changed, starts what can start, tells how far it is.
-    async fn round(&mut self) -> Result<(), StoreError> {
-        self.wake();
-        let now = self.clock.now();
-        // Who does not know what is wanted would take everything for unwanted.
-        if !self.is_loaded {
-            return Ok(());
-        }
-        // A lease that may have run out meanwhile is renewed or let go first.
-        let is_due = |region: &Region| region.is_dirty && self.leases.is_sure(&region.fence);
-        let changed = self.regions.iter().filter(|(_, region)| is_due(region));
-        let names: Vec<RegionName> = changed.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            let outcome = self.round_of(&name, now).await;
-            match outcome {
-                Ok(()) => {}
-                Err(StoreError::LeaseLost { .. }) => {
-                    tracing::warn!(region = %name, "the lease is lost; leaving the region alone");
-                    self.regions.remove(&name);
-                }
-                Err(error) => {
-                    let again = now.checked_add(STORE_PAUSE).ok();
-                    self.regions.entry(name).and_modify(|region| region.look_again = again);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn round_of(&mut self, name: &RegionName, now: Timestamp) -> Result<(), StoreError> {
-        let Some(region) = self.regions.get_mut(name) else { return Ok(()) };
-        region.is_dirty = false;
-        for host in region.settle(&self.observed, now) {
-            self.observer.resync(&host);
-        }
-        deaths::forget(&mut region.memory, now);
-        region.memory.compared = region.tally.compared();
-        let world = World { fleet: &self.fleet, desired: &self.desired, observed: &self.observed, now };
-        let next = (self.planner.next)(&world, name, &region.memory, &self.open);
-        region.look_again = [next.look_again, region.settle_at()].into_iter().flatten().min();
-        // A store that is new or lost never knew a service, and so knows no proxy: what runs is left as it is.
-        let is_lost = self.desired.revisions.is_empty() && self.observed.replicas().next().is_some();
-        let (fleet, observer, tell) = (&self.fleet.name, &self.observer, &self.tell);
-        let (leases, fence) = (&self.leases, &region.fence);
-        region.keepers.want(name, &self.observed, &next.proxies, is_lost, |host, wanted| {
-            let (handle, within) = (observer.handle(host)?, leases.within(fence));
-            Some(Keeper::start(fleet.clone(), name.clone(), handle, tell.clone(), wanted, within))
-        });
-        region.note(&next, self.clock.now());
-        region.is_unsettled = next.look_again.is_some()
-            || !next.actions.is_empty()
-            || !next.moves.is_empty()
-            || !keepers::are_settled(name, &self.observed, &next.proxies);
-
-        self.wanted.send_if_modified(|wanted| {
-            let known = wanted.frozen.entry(name.clone()).or_default();
-            let changed = *known != next.frozen;
-            known.clone_from(&next.frozen);
-            changed
-        });
-        let mut progress: Vec<(CommandId, (Timestamp, Progress))> = Vec::new();
-        let mut ending = false;
-        for operation in self.open.iter().filter(|operation| operation.regions().contains(name)) {
-            let is_new = !region.reported.contains_key(&operation.id);
-            if let Some(why) = is_new.then(|| self.rights.refuses(operation, name)).flatten() {
-                let (fence, id) = (region.fence.clone(), operation.id);
-                self.store.fail(fence, id, Text::new(&why), now).await?;
-                return Ok(());
-            }
-            if let Some(verdict) = (self.planner.verdict)(&world, name, operation, &region.memory) {
-                let fence = region.fence.clone();
-                return self.give_up(fence, operation.clone(), verdict).await;
-            }
-            let mut part = plan::progress(&world, name, operation, &region.memory);
-            plan::explain_waits(&mut part, &next.waits);
-            part.traffic = region.tally.of(operation, name);
-            let before = region.reported.get(&operation.id).map(|(_, part)| part);
-            plan::date(&mut part, before.or_else(|| operation.progress.get(name)), world.now);
-            let told = (operation.since(), part);
-            if region.reported.get(&operation.id) != Some(&told) {
-                ending |= told.1.finished;
-                progress.push((operation.id, told));
-            }
-        }
-        region.report_due = !progress.is_empty() || self.journal.iter().any(|(region, _)| region == name);
-        if region.report_due && (ending || region.last_report.elapsed() >= REPORT_EVERY) {
-            let here = self.journal.iter().filter(|(region, _)| region == name);
-            let journal: Vec<JournalEntry> = here.map(|(_, entry)| entry.clone()).collect();
-            let parts = progress.iter().map(|(id, (_, part))| (*id, part.clone())).collect();
-            self.store.report(region.fence.clone(), parts, journal).await?;
-            self.journal.retain(|(region, _)| region != name);
-            region.reported.extend(progress);
-            region.last_report = Instant::now();
-            region.report_due = false;
-        }
-
-        for (replica, place, why) in next.moves {
-            self.store.replace(region.fence.clone(), replica, place, Text::new(&why)).await?;
-        }
-        for action in next.actions {
-            self.begin(name, action);
-        }
-        Ok(())
     }
 
     /// True when an operation of these regions is open. A store that does not tell asks for nothing.

@@ -1,5 +1,7 @@
 //! The loop: keys, messages and signals in, frames and effects out. Owns the terminal, and nothing else.
 
+mod effects;
+
 use std::{task::Poll, time::Duration};
 
 use futures::{FutureExt, StreamExt};
@@ -12,7 +14,6 @@ use tokio::{
 
 use super::{
     alert::Alerts,
-    clipboard, dump,
     frame::Frames,
     input,
     join::Joiner,
@@ -24,10 +25,7 @@ use super::{
     visit::{self, Visit},
     writer::Writer,
 };
-use crate::{
-    app::{Effect, Mode, Msg, Redraw, State, update},
-    text::Text,
-};
+use crate::app::{Effect, Mode, Msg, Redraw, State, update};
 
 /// How the screen was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,41 +248,6 @@ impl Loop {
         self.redraw = self.redraw.max(done.redraw);
         for effect in done.effects {
             self.effect(effect);
-        }
-    }
-
-    fn effect(&mut self, effect: Effect) {
-        match effect {
-            Effect::Quit => self.quit = true,
-            Effect::Suspend => self.suspend = true,
-            Effect::Repaint => self.repaint(),
-            Effect::Alert(alerts) => {
-                self.extra.extend(self.alerts.for_this_terminal(&alerts));
-                self.redraw = self.redraw.max(Redraw::Soon);
-                // Only a hook would like to know, and it is not worth a word that it does not.
-                let _ = self.outbox.put(Effect::Alert(alerts));
-            }
-            Effect::Copy(text) => match clipboard::for_this_terminal(&text) {
-                Some(sequence) => {
-                    self.extra.extend(sequence);
-                    self.redraw = Redraw::Now;
-                }
-                None => self.take(Msg::Failed(Text::new(
-                    "that is too long for a terminal's clipboard: ctrl-s writes it to a file",
-                ))),
-            },
-            Effect::Dump(text) => {
-                let msg = match dump::write(&text, self.state.now) {
-                    Ok(path) => Msg::Say(Text::new(&format!("written to {}", path.display()))),
-                    Err(error) => Msg::Failed(Text::new(&format!("the view could not be written to a file: {error}"))),
-                };
-                self.take(msg);
-            }
-            effect => {
-                if let Some(msg) = self.outbox.put(effect) {
-                    self.take(msg);
-                }
-            }
         }
     }
 
