@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     deaths, lease,
     options::ReconcileError,
-    region::{Ended, Region},
+    region::{Ended, Failed, Region},
     round::Reconciler,
     told::entry_of,
 };
@@ -93,6 +93,10 @@ impl Reconciler {
         else {
             return;
         };
+        if let Some(Err(Failed { lacks_image: true, .. })) = &ended.result {
+            // Its list of images may say otherwise.
+            self.observer.resync(ended.action.host());
+        }
         self.journal.extend(entry_of(&ended, now).map(|entry| (ended.fence.region.clone(), entry)));
         region.ended(ended, now);
     }

@@ -34,6 +34,8 @@ const GATHER: Duration = Duration::from_millis(20);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Images are listed so long after the first event about one: a pull makes several.
 const IMAGE_GATHER: Duration = Duration::from_millis(300);
+/// An engine that did not tell its images is asked again after this.
+const IMAGES_AGAIN: Duration = Duration::from_secs(3);
 /// Containers that started so lately are looked at for the exact moment: their health is counted from it.
 const YOUNG: Duration = Duration::from_secs(90);
 
@@ -242,7 +244,12 @@ impl Watch<'_> {
                 self.actor.outbox.put(HostChange::Images(images));
             }
             // They are asked for again with the next list.
-            Done::Facts(Err(error)) | Done::Images(Err(error)) => debug!(%error, "no answer"),
+            Done::Facts(Err(error)) => debug!(%error, "no answer"),
+            // What is not there any more would be taken for present until the next list.
+            Done::Images(Err(error)) => {
+                debug!(%error, "images");
+                self.images_due.get_or_insert_with(|| Instant::now() + IMAGES_AGAIN);
+            }
             Done::Listed(Ok(list)) => self.listed(list),
             Done::Listed(Err(error)) => {
                 return Err(Fault { kind: error.kind, why: error.why, next: error.next });
