@@ -439,6 +439,28 @@ fn demo(rows: u16) -> (Pty, tempfile::TempDir) {
     (pty, home)
 }
 
+/// Applies the plan that is opened, as a person does: once more where the fleet changed under it, which takes a key that
+/// was meant for another plan.
+fn apply(pty: &mut Pty, accepted: &str) {
+    pty.wait_text("STEPS");
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        pty.type_bytes(b"\r");
+        let next = Instant::now() + Duration::from_secs(2);
+        loop {
+            let screen = pty.contents();
+            if screen.contains(accepted) {
+                return;
+            }
+            assert!(Instant::now() < end, "{accepted} never came; the screen shows\n{screen}");
+            if Instant::now() >= next && screen.contains("STEPS") {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 #[test]
 fn the_mouse_is_listened_to_when_asked_for_and_given_back() {
     use vt100::MouseProtocolMode::{None, PressRelease};
@@ -475,9 +497,7 @@ fn the_demo_fleet_is_scaled_by_keyboard() {
     pty.type_bytes(b"++");
     pty.wait_text("+2 replicas");
     pty.type_bytes(b".");
-    pty.wait_text("STEPS");
-    pty.type_bytes(b"\r");
-    pty.wait_text("accepted: scale shop/web");
+    apply(&mut pty, "accepted: scale shop/web");
     pty.type_bytes(b"9");
     pty.wait("the operation, carried out", |screen| {
         screen.contents().lines().any(|line| line.contains("scale shop/web") && line.contains("converged"))
@@ -496,9 +516,7 @@ fn a_host_of_the_demo_fleet_is_emptied_by_keyboard() {
     pty.type_bytes(b"m");
     pty.wait_text("MIGRATE");
     pty.type_bytes(b"\r");
-    pty.wait_text("STEPS");
-    pty.type_bytes(b"\r");
-    pty.wait_text("accepted: migrate shop/web.1");
+    apply(&mut pty, "accepted: migrate shop/web.1");
     // Let it end: a plan that the fleet changes under a person's hands asks for the key once more.
     pty.type_bytes(b"9");
     pty.wait("the migration, carried out", |screen| {
@@ -506,8 +524,7 @@ fn a_host_of_the_demo_fleet_is_emptied_by_keyboard() {
     });
     pty.type_bytes(b"2/a-2\rD");
     pty.wait_text("drain: its replicas move away");
-    pty.type_bytes(b"\r");
-    pty.wait_text("accepted: drain a-2");
+    apply(&mut pty, "accepted: drain a-2");
     pty.wait_text("draining 9 of 9 left");
     pty.wait("its first replica gone", |screen| !screen.contents().contains("draining 9 of 9 left"));
     pty.wait("its last replica gone", |screen| screen.contents().contains("safe to switch off"));
