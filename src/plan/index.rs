@@ -1,14 +1,21 @@
 //! What is seen in one region, sorted by service once, so that planning never searches.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use super::{Action, Memory, World};
 use crate::model::{
     Container, ContainerId, Defaults, HostName, HostView, Link, Owner, RegionName, ReplicaOf, RevisionNo, ServiceKey,
-    since,
+    ServiceSpec, since,
 };
+
+/// A busy engine takes a request up late, and kills the container after the time that this has to end by itself. So long
+/// after that nothing comes of a request any more.
+const TAKEN_UP_WITHIN: Duration = Duration::from_secs(10);
 
 /// A container of this fleet with where it is.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +109,17 @@ impl<'a> Index<'a> {
     /// True while a container is being stopped by us.
     pub fn is_stopping(&self, seen: &Seen<'_>) -> bool {
         self.stopping.contains(&(&seen.host.name, &seen.container.id))
+    }
+
+    /// Until when a container that runs may yet end, because we asked for it and do not know what came of it.
+    pub fn may_end_until(&self, seen: &Seen<'_>, spec: Option<&ServiceSpec>) -> Option<Timestamp> {
+        let asked = &self.memory?.asked_to_stop;
+        if asked.is_empty() {
+            return None;
+        }
+        let failed = asked.get(&(seen.host.name.clone(), seen.container.id.clone()))?;
+        let grace = spec.and_then(|spec| spec.stop_grace_period).unwrap_or(self.defaults.stop_grace);
+        failed.checked_add(grace).ok()?.checked_add(TAKEN_UP_WITHIN).ok().filter(|until| *until > self.world.now)
     }
 }
 

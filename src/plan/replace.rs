@@ -158,6 +158,11 @@ fn keep(work: &mut Work<'_, '_>, view: &ServiceView<'_>, slot: &SlotView<'_>, co
         Standing::Dead => {
             work.act(stop(seen, "dead".into()), view.key, Some(key));
         }
+        Standing::Doubtful { until } => {
+            work.alarm(until);
+            let what = format!("{}: whether {key}, which was asked to end, does", seen.host.name);
+            work.wait(view.key, Some(key), what, None);
+        }
         Standing::Removing => work.wait(view.key, Some(key), format!("{}: {key} goes away", seen.host.name), None),
         Standing::Hidden => {}
     }

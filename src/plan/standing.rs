@@ -28,6 +28,8 @@ pub(crate) enum Standing {
     Ended { code: i64, oom: bool, at: Option<Timestamp>, again: bool },
     /// Could not be removed by its engine.
     Dead,
+    /// Runs, and was asked to end without a good answer: whether it does is known by then. Nothing may be built on it.
+    Doubtful { until: Timestamp },
     /// On its way out.
     Removing,
     /// Its host is not seen now, so nobody knows.
@@ -42,7 +44,15 @@ impl Standing {
 
     /// Its process runs, well or not.
     pub fn is_alive(self) -> bool {
-        matches!(self, Self::Healthy | Self::Starting { .. } | Self::Unhealthy | Self::Restarting | Self::Paused)
+        matches!(
+            self,
+            Self::Healthy
+                | Self::Starting { .. }
+                | Self::Unhealthy
+                | Self::Restarting
+                | Self::Paused
+                | Self::Doubtful { .. }
+        )
     }
 
     /// In words, as in `health of web.4 (starting)`.
@@ -57,6 +67,7 @@ impl Standing {
             Self::Completed => "completed".into(),
             Self::Ended { code, oom, .. } => exit_words(code, oom),
             Self::Dead => "dead".into(),
+            Self::Doubtful { .. } => "asked to end, without an answer".into(),
             Self::Removing => "being removed".into(),
             Self::Hidden => "not seen".into(),
         }
@@ -89,7 +100,11 @@ pub(crate) fn standing(index: &Index<'_>, seen: &Seen<'_>, spec: Option<&Service
     if index.is_stopping(seen) {
         return Standing::Removing;
     }
-    of_container(&index.defaults, index.world.now, seen, spec)
+    let it = of_container(&index.defaults, index.world.now, seen, spec);
+    match index.may_end_until(seen, spec) {
+        Some(until) if it.is_alive() => Standing::Doubtful { until },
+        _ => it,
+    }
 }
 
 pub(crate) fn of_container(

@@ -178,7 +178,7 @@ fn members_of(work: &Work<'_, '_>, backend: &BackendName) -> Members {
         let drains = work.next.drains.contains(&(seen.host.name.clone(), seen.container.id.clone()));
         // A host that is given up for lost has been replaced. When it returns, its containers do before their links.
         let is_lost = is_surplus && matches!(work.index.sight_of(seen.host), Sight::Down { .. });
-        if drains || is_lost || *standing == Standing::Removing {
+        if drains || is_lost || matches!(standing, Standing::Removing | Standing::Doubtful { .. }) {
             members.servers.insert(name, server);
         } else if is_well(seen, *standing) {
             server.duty = Duty::Serving;

@@ -348,6 +348,9 @@ pub struct Memory {
     pub compared: BTreeMap<(CommandId, ServiceKey), Compared>,
     /// Since when new replicas do their work in traffic (see [`Next::watched`]).
     pub watched: BTreeMap<(HostName, ContainerId), Timestamp>,
+    /// Containers whose end was asked for and whose engine gave no good answer, and when that was known: it may carry it out
+    /// yet. Put in when an [`Action::Stop`] fails; taken out when one succeeds, or an [`Action::Start`].
+    pub asked_to_stop: BTreeMap<(HostName, ContainerId), Timestamp>,
     /// Stacks whose networks were removed from a host since the last `Create` there: put in when an
     /// [`Action::Tidy`] succeeds, taken out when an [`Action::Create`] of the stack begins on the host. It saves
     /// repetitions while an operation stays open; without it they cost a call each.

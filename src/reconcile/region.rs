@@ -181,6 +181,9 @@ impl Region {
             None => drop(self.memory.in_flight.remove(&action)),
             Some(Ok(done)) => {
                 self.memory.failures.remove(&action);
+                if let Action::Stop { host, container, .. } | Action::Start { host, container, .. } = &action {
+                    self.memory.asked_to_stop.remove(&(host.clone(), container.clone()));
+                }
                 if let Action::Pull { host, image, .. } = &action {
                     self.memory.pulling.remove(&(host.clone(), image.clone()));
                     self.memory.pulled.insert((host.clone(), image.clone()));
@@ -211,6 +214,9 @@ impl Region {
                 if lacks_image {
                     self.memory.bare.insert(action.host().clone());
                 }
+                if let Action::Stop { host, container, .. } = &action {
+                    self.memory.asked_to_stop.insert((host.clone(), container.clone()), now);
+                }
                 if let Action::Create { host, .. } | Action::Test { host, .. } | Action::Learn { host, .. } = &action {
                     // Somebody may have removed the image since it was pulled: the host's list says so.
                     self.memory.pulled.retain(|(at, _)| at != host);
@@ -223,6 +229,10 @@ impl Region {
     /// Lets go of the actions whose effect is seen, or was not seen in time. Gives the hosts that are late to show one.
     pub(super) fn settle(&mut self, observed: &Observed, now: Timestamp) -> BTreeSet<HostName> {
         let memory = &mut self.memory;
+        let is_there = |(host, id): &(HostName, ContainerId)| {
+            observed.hosts.get(host).is_some_and(|view| view.containers.contains_key(id))
+        };
+        memory.asked_to_stop.retain(|place, _| is_there(place));
         let mut late = BTreeSet::new();
         self.settling.retain(|action, settling| {
             let host = observed.hosts.get(&settling.host);

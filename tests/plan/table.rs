@@ -132,6 +132,9 @@ impl Case {
                     }
                 }
                 failure.error = Text::new(&error);
+                if let Action::Stop { host, container, .. } = &action {
+                    self.fake.memory.asked_to_stop.insert((host.clone(), container.clone()), failure.at);
+                }
                 self.fake.memory.failures.insert(action, failure);
             }
             "deaths" => {
