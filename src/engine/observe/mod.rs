@@ -25,12 +25,12 @@ use super::{
     dial::MemoryDial,
     error::{ErrorKind, Fault},
     handle::Handle,
-    reader::{Current, Reader},
+    reader::{Current, LIST, Reader},
     session::{Way, way_of},
 };
 use crate::{
     clock::Clock,
-    model::{Fleet, FleetName, Host, HostName, HostUpdate},
+    model::{Defaults, Fleet, FleetName, Host, HostName, HostUpdate},
 };
 
 /// An observer that only looks: it has no way to change a host.
@@ -56,6 +56,9 @@ pub struct ObserveOptions {
     pub slow_after: Duration,
     /// A host that does not answer for so long when asked is unknown.
     pub silent_after: Duration,
+    /// The first list of a connection must be there by then, or another connection is tried. At most half the time after
+    /// which a silent host is given up for lost: one answer that does not come shall not cost all its replicas.
+    pub first_list: Duration,
     /// Containers are listed in full so often, whatever the events say.
     pub relist: Duration,
     /// What tells the time here.
@@ -69,6 +72,7 @@ impl Default for ObserveOptions {
             heartbeat: Duration::from_secs(5),
             slow_after: Duration::from_secs(1),
             silent_after: Duration::from_secs(5),
+            first_list: LIST,
             relist: Duration::from_secs(5 * 60),
             clock: Clock::machine(),
         }
@@ -148,8 +152,8 @@ impl<Mode> Observer<Mode> {
         let (sampling, _) = tokio::sync::watch::channel(Arc::default());
         let hosts = Mutex::default();
         let observer = Self { fleet: fleet.name.clone(), tell, options, hosts, sampling, mode: PhantomData };
-        for (_, host) in fleet.hosts() {
-            observer.add_host(host);
+        for (region, host) in fleet.hosts() {
+            observer.add_host(host, &region.defaults);
         }
         observer
     }
@@ -159,7 +163,8 @@ impl<Mode> Observer<Mode> {
     }
 
     /// Watches one more host; one of that name that is watched already is let go first.
-    pub fn add_host(&self, host: &Host) {
+    pub fn add_host(&self, host: &Host, defaults: &Defaults) {
+        let first_list = self.options.first_list.min(defaults.down_after / 2);
         let way = self.options.memory.get(&host.name).cloned().map_or_else(|| way_of(host), Way::Memory);
         let fault = Fault::new(ErrorKind::Unreachable, "not connected yet", "");
         let (current_tx, current) = tokio::sync::watch::channel(Err(fault));
@@ -169,7 +174,7 @@ impl<Mode> Observer<Mode> {
             self.fleet.clone(),
             host.name.clone(),
             way,
-            self.options.clone(),
+            ObserveOptions { first_list, ..self.options.clone() },
             current_tx,
             settled_tx,
             nudge.clone(),

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::{Answer, PATIENCE, fake, fleet, host, host_name};
 use crate::{
     engine::{MemoryDial, ObserveOptions, Observer, Sampling},
-    model::{ContainerId, ContainerState, HostUpdate, HostView, Observed},
+    model::{ContainerId, ContainerState, Defaults, HostUpdate, HostView, Observed},
 };
 
 /// Takes in what an observer tells until something is so.
@@ -207,7 +207,7 @@ async fn hosts_come_and_go_while_it_runs() {
     let (_, second) = fake(|_, _| None);
     let (observer, mut seen) = watch(&["h1"], options([("h1", first), ("h2", second)]));
     assert!(observer.reader(&host_name("h2")).is_none());
-    observer.add_host(&host("h2"));
+    observer.add_host(&host("h2"), &Defaults::default());
     let view = HostView::unseen(
         host_name("h2"),
         crate::model::RegionName::new("east").unwrap(),

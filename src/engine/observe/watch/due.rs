@@ -7,7 +7,11 @@ use tokio::time::Instant;
 
 use super::{Done, Listing, Watch};
 use crate::{
-    engine::{error::Fault, reader::Reader},
+    engine::{
+        error::Fault,
+        http::late,
+        reader::{LIST, Reader},
+    },
     model::ContainerId,
 };
 
@@ -38,7 +42,14 @@ impl Watch<'_> {
             self.listing = Some(Listing { since: now, touched: BTreeSet::new() });
             self.list_begun = Some(now);
             self.list_due = now + self.actor.options.relist.mul_f64(0.9 + fastrand::f64() / 5.0);
-            self.ask(|reader| async move { Done::Listed(reader.list().await) }.boxed());
+            let within = if self.listed_once { LIST } else { self.actor.options.first_list };
+            self.ask(move |reader| {
+                async move {
+                    let late = |_| Err(late(within).at(reader.host(), "list its containers"));
+                    Done::Listed(tokio::time::timeout(within, reader.list()).await.unwrap_or_else(late))
+                }
+                .boxed()
+            });
         }
         if self.images_due.is_some_and(|due| due <= now) {
             self.images_due = None;
@@ -65,7 +76,7 @@ impl Watch<'_> {
                     Done::Ping(match answer {
                         Ok(Ok(took)) => Ok(took),
                         Ok(Err(error)) => Err(Fault { kind: error.kind, why: error.why, next: error.next }),
-                        Err(_) => Err(crate::engine::http::late(limit)),
+                        Err(_) => Err(late(limit)),
                     })
                 }
                 .boxed()
