@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::{ids::ServiceId, line::Mark};
 use crate::{
-    model::{CommandId, EngineEvent, HostName, JournalEntry, Observed, RegionName},
-    text::Text,
+    model::{CommandId, EngineEvent, HostName, JournalEntry, Observed, RegionName, short_id},
 };
 
 /// Engine events that are kept.
@@ -74,8 +73,8 @@ fn of_event(number: u64, event: &EngineEvent, observed: &Observed) -> News {
     let container = host.and_then(|host| host.containers.get(&crate::model::ContainerId(event.id.clone())));
     let action = event.action.as_str();
     let bad = matches!(action, "die" | "oom" | "kill") || action.contains("unhealthy");
-    let name =
-        if event.name.is_empty() { Text::new(event.id.as_str().get(..12).unwrap_or("")) } else { event.name.clone() };
+    // A volume's id is its name.
+    let name = if event.name.is_empty() { short_id(event.id.as_str()) } else { event.name.as_str() };
     News {
         number,
         at: event.at,
@@ -102,5 +101,34 @@ fn of_entry(entry: &JournalEntry) -> News {
         about: entry.service.as_ref().map(ToString::to_string).unwrap_or_default(),
         what: entry.what.to_string(),
         mark: if entry.is_error { Mark::Failed } else { Mark::Ok },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Text;
+
+    #[test]
+    fn what_has_no_name_is_told_by_its_id_and_a_volume_by_its_own() {
+        let id = "4f1cd0".repeat(11)[..64].to_owned();
+        for (kind, id, name, about) in [
+            ("container", id.as_str(), "shop-web-1", "shop-web-1"),
+            ("container", id.as_str(), "", "4f1cd04f1cd0"),
+            ("volume", id.as_str(), "", "4f1cd04f1cd0"),
+            ("volume", "wharf-proxy-acme", "", "wharf-proxy-acme"),
+            ("container", "x", "", "x"),
+        ] {
+            let (host, at) = (HostName::new("a").unwrap(), Timestamp::UNIX_EPOCH);
+            let event = EngineEvent {
+                host,
+                at,
+                kind: Text::new(kind),
+                action: Text::new("create"),
+                id: Text::new(id),
+                name: Text::new(name),
+            };
+            assert_eq!(of_event(1, &event, &Observed::default()).about, about, "{kind} {id} {name}");
+        }
     }
 }

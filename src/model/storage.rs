@@ -81,18 +81,19 @@ impl Stored {
     /// Its name for people, never empty.
     pub fn title(&self) -> String {
         match self.kind {
-            Kept::Image if self.name.is_empty() => format!("{} (no name)", short(self.id.as_str())),
+            Kept::Image if self.name.is_empty() => format!("{} (no name)", short_id(self.id.as_str())),
             Kept::Image => short_image(self.name.as_str()),
-            Kept::Volume if self.is_anonymous() => format!("{} (no name)", short(self.name.as_str())),
+            Kept::Volume if self.is_anonymous() => format!("{} (no name)", short_id(self.name.as_str())),
             _ => self.name.to_string(),
         }
     }
 }
 
-/// Twelve digits of an id, as engines print them.
-fn short(id: &str) -> &str {
+/// Twelve digits of an id, as engines print them. What is no such id, but a name, stays whole.
+pub(crate) fn short_id(id: &str) -> &str {
     let digits = id.strip_prefix("sha256:").unwrap_or(id);
-    digits.get(..12).unwrap_or(digits)
+    let is_id = digits.len() == 64 && digits.bytes().all(|it| it.is_ascii_hexdigit());
+    if is_id { digits.get(..12).unwrap_or(digits) } else { digits }
 }
 
 /// Something that is to be removed from a host, because nothing needs it.
