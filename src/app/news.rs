@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use super::{ids::ServiceId, line::Mark};
-use crate::{
-    model::{CommandId, EngineEvent, HostName, JournalEntry, Observed, RegionName, short_id},
-};
+use crate::model::{CommandId, EngineEvent, HostName, JournalEntry, Observed, RegionName, short_id};
 
 /// Engine events that are kept.
 const KEPT: usize = 2_000;
