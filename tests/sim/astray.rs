@@ -1,10 +1,10 @@
 //! What is not as it shall be while nobody is at it: found, with what mends it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use wharf::{
-    model::{Holding, Life},
+    model::{ContainerId, Holding, HostName, Life, ProxyView},
     plan::{self, Astray, World},
     store::{OperationQuery, ReadStore as _},
 };
@@ -12,6 +12,7 @@ use wharf::{
 use super::{
     reconciler::Reconciler,
     support::{Setup, Sim, others, run, service, stack},
+    traffic,
 };
 
 /// Leases as the store tells them.
@@ -123,6 +124,48 @@ async fn a_lease_that_was_not_given_back_is_told_with_what_waits_for_it() {
     // No sign tells others that it is gone: they have to let its time run out.
     let gone = of(Life::Gone).await;
     assert_eq!(gone.mend, "wharf reconcile --until-idle --region east, which takes over at 12:00:09 UTC");
+    sim.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_is_out_of_step_is_told_with_what_it_says() {
+    let sim = Setup::new(1).start().await;
+    let reconciler = Reconciler::start(&sim, "one");
+    let operation = sim.deploy(&traffic::shop("app:1", 2, 1)).await;
+    sim.converged(&operation).await;
+    reconciler.stop().await;
+    let (desired, mut observed, now) = (sim.desired().await, sim.eyes.look(), Timestamp::now());
+    let world = World { fleet: &sim.model, desired: &desired, observed: &observed, now };
+    let wanted = plan::next(&world, &"east".parse().unwrap(), &plan::Memory::default(), &[]).proxies;
+    let well = ProxyView {
+        container: ContainerId("p".into()),
+        image: sim.model.proxy_image.as_str().into(),
+        structure: wanted[&HostName::new("east-1").unwrap()].structure.digest().as_str().into(),
+        leaving: 0,
+        at: now,
+        backends: BTreeMap::new(),
+        problem: "".into(),
+    };
+    let ago = |seconds| now - jiff::SignedDuration::from_secs(seconds);
+    let cases = [
+        (Some(well.clone()), None),
+        (Some(ProxyView { at: ago(14), ..well.clone() }), None),
+        (None, Some("it should have a proxy, and none answers")),
+        (Some(ProxyView { problem: "port 80 is taken".into(), ..well.clone() }), Some("port 80 is taken")),
+        (Some(ProxyView { at: ago(20), ..well.clone() }), Some("its proxy has said nothing for 20.0 s")),
+        (Some(ProxyView { structure: "0".into(), ..well }), Some("its proxy has not loaded what it shall be")),
+    ];
+    let open = [sim.operation(operation.id).await];
+    for (proxy, said) in cases {
+        observed.hosts.values_mut().for_each(|host| host.proxy.clone_from(&proxy));
+        let world = World { fleet: &sim.model, desired: &desired, observed: &observed, now };
+        let found = plan::astray(&world, &[], &[]);
+        let told: Vec<_> = found.iter().map(|it| (it.check, it.what.as_str(), it.mend.as_str())).collect();
+        let wanted = said.map(|said| ("proxy", said, "wharf reconcile --until-idle --region east"));
+        assert_eq!(told, wanted.into_iter().collect::<Vec<_>>());
+        let meanwhile = plan::astray(&world, &open, &[]);
+        assert!(meanwhile.iter().all(|it| it.check != "proxy"), "its operation tells of it: {meanwhile:?}");
+    }
     sim.close().await;
 }
 

@@ -39,7 +39,7 @@ fn on_edge(image: &str, replicas: u32) -> ServiceSpec {
 }
 
 /// `web` on the edge, and `api` that it reaches by a link.
-fn shop(image: &str, web: u32, api: u32) -> StackSpec {
+pub(super) fn shop(image: &str, web: u32, api: u32) -> StackSpec {
     let linked =
         ServiceSpec { expose: vec![ExposedPort { port: 8080, protocol: Protocol::Tcp }], ..service(image, api) };
     stack("shop", [("web", on_edge(image, web)), ("api", linked)])

@@ -33,6 +33,9 @@ use crate::{
     model::{Defaults, Fleet, FleetName, Host, HostName, HostUpdate},
 };
 
+/// A first list may take so long in any case: a busy host needs a moment.
+const SHORTEST: Duration = Duration::from_secs(2);
+
 /// An observer that only looks: it has no way to change a host.
 #[derive(Debug)]
 pub enum Watching {}
@@ -164,7 +167,7 @@ impl<Mode> Observer<Mode> {
 
     /// Watches one more host; one of that name that is watched already is let go first.
     pub fn add_host(&self, host: &Host, defaults: &Defaults) {
-        let first_list = self.options.first_list.min(defaults.down_after / 2);
+        let first_list = self.options.first_list.min((defaults.down_after / 2).max(SHORTEST));
         let way = self.options.memory.get(&host.name).cloned().map_or_else(|| way_of(host), Way::Memory);
         let fault = Fault::new(ErrorKind::Unreachable, "not connected yet", "");
         let (current_tx, current) = tokio::sync::watch::channel(Err(fault));
