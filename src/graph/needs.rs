@@ -45,49 +45,27 @@ pub fn needs(desired: &Desired, service: &ServiceKey) -> Needs {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc};
-
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::model::{Dependency, Revision, RevisionNo, ServiceSpec};
-
-    fn desired(edges: &[(&str, &[&str])]) -> Desired {
-        let mut desired = Desired::default();
-        for (name, needs) in edges {
-            let service: ServiceKey = format!("shop/{name}").parse().unwrap();
-            let dependency = Dependency { condition: Condition::ServiceHealthy, required: true };
-            let depends_on = needs.iter().map(|name| (name.parse().unwrap(), dependency)).collect();
-            let revision = Revision {
-                service: service.clone(),
-                no: RevisionNo(1),
-                spec: ServiceSpec { depends_on, ..ServiceSpec::default() },
-                image: String::new(),
-                at: Timestamp::UNIX_EPOCH,
-                by: String::new(),
-                note: String::new(),
-                version: 1,
-                restores: None,
-            };
-            desired.services.insert(service.clone(), BTreeMap::new());
-            desired.revisions.entry(service).or_default().insert(RevisionNo(1), Arc::new(revision));
-        }
-        desired
-    }
+    use crate::graph::web::tests::stack;
 
     #[test]
     fn edges_go_both_ways_and_missing_ends_are_told() {
-        let desired = desired(&[("web", &["api", "cdn"]), ("api", &["db"]), ("db", &[]), ("job", &["db", "job"])]);
+        let desired = stack(&[
+            ("web", &[], &["api", "cdn"]),
+            ("api", &[], &["db"]),
+            ("db", &[], &[]),
+            ("job", &[], &["db", "job"]),
+        ]);
         let of = |name: &str| needs(&desired, &name.parse().unwrap());
         let names = |keys: &[ServiceKey]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
 
-        let web = of("shop/web");
+        let web = of("s/web");
         let told: Vec<_> = web.needs.iter().map(|need| (need.service.to_string(), need.is_there)).collect();
-        assert_eq!(told, [("shop/api".to_owned(), true), ("shop/cdn".to_owned(), false)]);
+        assert_eq!(told, [("s/api".to_owned(), true), ("s/cdn".to_owned(), false)]);
         assert!(web.needed_by.is_empty());
-        assert_eq!(names(&of("shop/db").needed_by), ["shop/api", "shop/job"]);
+        assert_eq!(names(&of("s/db").needed_by), ["s/api", "s/job"]);
         // One that names itself is told as it is: a cycle ends nowhere, but direct relations are still two lists.
-        assert_eq!(names(&of("shop/job").needed_by), ["shop/job"]);
-        assert_eq!(of("shop/none"), Needs::default());
+        assert_eq!(names(&of("s/job").needed_by), ["s/job"]);
+        assert_eq!(of("s/none"), Needs::default());
     }
 }

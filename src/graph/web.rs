@@ -233,7 +233,7 @@ pub(super) mod tests {
     }
 
     /// Services with the networks they join and what they depend on, all of one stack.
-    fn stack(services: &[(&str, &[&str], &[&str])]) -> Desired {
+    pub fn stack(services: &[(&str, &[&str], &[&str])]) -> Desired {
         let mut desired = Desired::default();
         let networks = services.iter().flat_map(|(_, networks, _)| *networks);
         let outer = NetworkSpec { external: true, name: Some("edge\u{1b}[31m".into()), ..NetworkSpec::default() };

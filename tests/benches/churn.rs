@@ -68,6 +68,10 @@ fn main() {
         for (readings, pid) in both.iter_mut().zip([reconciler.0.id(), wall.pid()]) {
             readings.read(at, pid);
         }
+        common::told_each_minute(begun.elapsed(), EACH, || {
+            let [reconciler, wall] = both.each_ref().map(|readings| readings.resident.last());
+            format!("reconciler {reconciler:.1} MB, wall {wall:.1} MB")
+        });
         kept.add(at, place.store_size());
         log.add(at, fs::metadata(place.path("log")).unwrap().len() as f64 / 1e6);
     }

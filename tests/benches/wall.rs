@@ -45,6 +45,7 @@ fn main() {
     while begun.elapsed() < Duration::from_secs(minutes * 60) {
         screen.rest(EACH);
         weights.push(screen.memory().0);
+        common::told_each_minute(begun.elapsed(), EACH, || format!("{:.1} MB", weights[weights.len() - 1]));
     }
     let seconds = begun.elapsed().as_secs_f64();
     let restarts = churn.end() as f64 / (seconds + 60.0);

@@ -10,26 +10,33 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    engine::{MemoryDial, open_memory},
+    engine::{Handle, MemoryDial, open_memory},
     entry::{Keeper, Watch},
-    model::{Bind, FleetName, HostName, RegionName},
+    model::{Bind, FleetName, HostName, ProxySpec, RegionName},
     sim::{Engine, Fault, Rule},
 };
+
+fn fleet() -> FleetName {
+    FleetName::new("simmed").unwrap()
+}
+
+/// A keeper of the engine's proxy.
+async fn keep(engine: &Arc<Engine>, wanted: ProxySpec) -> (Kept, Handle) {
+    let (host, near) = (HostName::new("h1").unwrap(), engine.clone());
+    let handle = open_memory(&fleet(), &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
+    let (sender, receiver) = watch::channel(Some(wanted));
+    let (tell, told) = mpsc::channel(100);
+    let region = RegionName::new("east").unwrap();
+    let keeper = Keeper::start(fleet(), region, handle.clone(), tell, receiver, |work| work);
+    (Kept::of(sender, told, keeper), handle)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_simulated_proxy_is_kept_like_a_real_one() {
     let engine = Engine::quick("h1");
-    let near: Arc<Engine> = engine.clone();
-    let (fleet, host) = (FleetName::new("simmed").unwrap(), HostName::new("h1").unwrap());
-    let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
-    let reader = handle.reader().clone();
     let mut wanted = spec(8080, &[(1, 32768)]);
     wanted.image = "haproxy:3.2-alpine".into();
-    let (sender, receiver) = watch::channel(Some(wanted));
-    let (tell, told) = mpsc::channel(100);
-    let region = RegionName::new("east").unwrap();
-    let keeper = Keeper::start(fleet.clone(), region, handle, tell, receiver, |work| work);
-    let mut kept = Kept::of(sender, told, keeper);
+    let (mut kept, handle) = keep(&engine, wanted).await;
     kept.until_listed(&[1]).await;
     assert_eq!(kept.last.as_ref().unwrap().problem, "");
     // Another member, then another structure, then another image.
@@ -44,7 +51,7 @@ async fn a_simulated_proxy_is_kept_like_a_real_one() {
     kept.until_listed(&[1, 2]).await;
     let first = kept.last.clone().unwrap().container;
     let (seen, mut watched) = mpsc::channel(10);
-    let watch = Watch::start(fleet.clone(), reader, seen);
+    let watch = Watch::start(fleet(), handle.reader().clone(), seen);
     let update = watched.recv().await.unwrap();
     let crate::model::HostChange::Proxy(Some(view)) = update.change else { panic!("{update:?}") };
     assert_eq!((&view.container, view.backends[&backend_name()].servers.len()), (&first, 2));
@@ -63,13 +70,7 @@ async fn a_simulated_proxy_is_kept_like_a_real_one() {
 async fn one_that_its_engine_does_not_start_again_is_made_anew() {
     let simulated = crate::sim::Fleet::in_memory(1, Clock::running(), 1);
     let engine = simulated.hosts()[0].engine.clone();
-    let (fleet, host) = (FleetName::new("simmed").unwrap(), HostName::new("h1").unwrap());
-    let near: Arc<Engine> = engine.clone();
-    let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
-    let (sender, receiver) = watch::channel(Some(spec(8080, &[(1, 32768)])));
-    let (tell, told) = mpsc::channel(100);
-    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle.clone(), tell, receiver, |work| work);
-    let mut kept = Kept::of(sender, told, keeper);
+    let (mut kept, handle) = keep(&engine, spec(8080, &[(1, 32768)])).await;
     kept.until_listed(&[1]).await;
     let first = kept.last.clone().unwrap().container;
     let stuck = Fault::Fail(500, format!("task {}: already exists", first.0));
@@ -84,14 +85,7 @@ async fn one_that_its_engine_does_not_start_again_is_made_anew() {
 #[tokio::test(start_paused = true)]
 async fn what_has_changed_is_told_in_two_looks() {
     let simulated = crate::sim::Fleet::in_memory(1, Clock::running(), 1);
-    let engine = simulated.hosts()[0].engine.clone();
-    let (fleet, host) = (FleetName::new("simmed").unwrap(), HostName::new("h1").unwrap());
-    let near: Arc<Engine> = engine.clone();
-    let handle = open_memory(&fleet, &host, MemoryDial::new(move || Ok(near.connect()))).await.unwrap();
-    let (sender, receiver) = watch::channel(Some(spec(8080, &[(1, 32768)])));
-    let (tell, told) = mpsc::channel(100);
-    let keeper = Keeper::start(fleet, RegionName::new("east").unwrap(), handle, tell, receiver, |work| work);
-    let mut kept = Kept::of(sender, told, keeper);
+    let (mut kept, _) = keep(&simulated.hosts()[0].engine, spec(8080, &[(1, 32768)])).await;
     kept.until_listed(&[1]).await;
     // Until nothing is on its way any more.
     tokio::time::sleep(Duration::from_secs(5)).await;

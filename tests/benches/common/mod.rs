@@ -41,6 +41,15 @@ pub fn row(what: &str, figure: impl Display, wanted: &str, ratio: Option<f64>) {
     println!("| {what} | {figure} | {wanted} | {ratio} |");
 }
 
+/// Tells how it stands, to stderr, for the first reading of each minute: whether something grows for ever or comes to rest is
+/// seen by that. `each` is how often it is read.
+pub fn told_each_minute(elapsed: Duration, each: Duration, what: impl FnOnce() -> String) {
+    let minute = elapsed.as_secs() / 60;
+    if elapsed.saturating_sub(each).as_secs() / 60 != minute {
+        eprintln!("after {minute} min: {}", what());
+    }
+}
+
 /// Milliseconds as a number.
 pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
