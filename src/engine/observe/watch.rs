@@ -285,8 +285,11 @@ impl Watch<'_> {
         }
         self.looks.remove(&id);
         match found {
-            Ok(container) => {
+            Ok(mut container) => {
                 self.heard();
+                if let Some(known) = self.actor.known.get(&container.id) {
+                    container.share(known);
+                }
                 // What was told of it goes by the engine's id; an event could name it by something else.
                 let id = container.id.clone();
                 let before = self.actor.known.insert(id, container.clone());
@@ -330,6 +333,7 @@ impl Watch<'_> {
             } else {
                 if let Some(known) = &known {
                     settle(&mut container, known, now);
+                    container.share(known);
                 }
                 if wants_a_look(&container, known.as_ref(), now) {
                     self.later.push_back(id.clone());
