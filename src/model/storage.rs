@@ -91,8 +91,9 @@ impl Stored {
 
 /// Twelve digits of an id, as engines print them. What is no such id, but a name, stays whole.
 pub(crate) fn short_id(id: &str) -> &str {
-    let digits = id.strip_prefix("sha256:").unwrap_or(id);
-    let is_id = digits.len() == 64 && digits.bytes().all(|it| it.is_ascii_hexdigit());
+    let digits = id.strip_prefix("sha256:");
+    let is_id = digits.is_some() || (id.len() == 64 && id.bytes().all(|it| it.is_ascii_hexdigit()));
+    let digits = digits.unwrap_or(id);
     if is_id { digits.get(..12).unwrap_or(digits) } else { digits }
 }
 

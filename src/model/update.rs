@@ -1,5 +1,7 @@
 //! What observers tell, and what it changes.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -84,17 +86,19 @@ impl Observed {
             HostChange::Facts(facts) => replace(&mut host.facts, Some(facts)),
             HostChange::Listed { at, containers } => {
                 host.listed_at = Some(at);
-                let mut old = std::mem::take(&mut host.containers);
-                let mut changed = old.len() != containers.len();
+                let there: HashSet<ContainerId> = containers.iter().map(|container| container.id.clone()).collect();
+                let many = host.containers.len();
+                host.containers.retain(|id, _| there.contains(id));
+                let mut changed = host.containers.len() != many;
                 for mut new in containers {
-                    match old.remove(&new.id) {
-                        Some(before) => {
-                            new.usage = before.usage;
-                            new.started = new.started.or(before.started);
-                            changed |= new != before;
+                    if let Some(before) = host.containers.get(&new.id) {
+                        new.usage = before.usage;
+                        new.started = new.started.or(before.started);
+                        if *before == new {
+                            continue;
                         }
-                        None => changed = true,
                     }
+                    changed = true;
                     host.containers.insert(new.id.clone(), new);
                 }
                 host.add_up();

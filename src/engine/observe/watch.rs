@@ -4,7 +4,7 @@
 mod due;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -317,33 +317,35 @@ impl Watch<'_> {
         self.heard();
         let (at, now) = (self.actor.options.clock.now(), self.session.engine_now());
         let Some(listing) = self.listing.take() else { return };
-        let mut before = std::mem::take(&mut self.actor.known);
         self.later.clear();
+        // In place: a thousand hosts are listed every few minutes, and next to nothing of it is new.
+        let known = &mut self.actor.known;
+        let mut there: HashSet<ContainerId> = HashSet::with_capacity(list.len());
         for mut container in list {
             let id = container.id.clone();
-            let known = before.remove(&id);
+            let before = known.get(&id);
             if listing.touched.contains(&id) {
-                match known {
-                    // A look meanwhile is newer than the list.
-                    Some(known) => container = known,
-                    // The engine told that it is gone.
-                    None if !self.dirty.contains_key(&id) && !self.looks.contains_key(&id) => continue,
-                    None => {}
+                let is_gone = !self.dirty.contains_key(&id) && !self.looks.contains_key(&id);
+                // A look meanwhile is newer than the list, and so is what the engine told of its end.
+                if before.is_some() || is_gone {
+                    continue;
                 }
             } else {
-                if let Some(known) = &known {
-                    settle(&mut container, known, now);
-                    container.share(known);
+                if let Some(before) = before {
+                    settle(&mut container, before, now);
+                    container.share(before);
                 }
-                if wants_a_look(&container, known.as_ref(), now) {
+                if wants_a_look(&container, before, now) {
                     self.later.push_back(id.clone());
                 }
             }
-            self.actor.known.insert(id, container);
+            if before != Some(&container) {
+                known.insert(id.clone(), container);
+            }
+            there.insert(id);
         }
-        // Made after the list was taken, and looked at already.
-        before.retain(|id, _| listing.touched.contains(id));
-        self.actor.known.append(&mut before);
+        // What was touched was made, or looked at, after the list was taken.
+        known.retain(|id, _| there.contains(id) || listing.touched.contains(id));
         let containers = self.actor.known.values().cloned().collect();
         self.actor.outbox.put(HostChange::Listed { at, containers });
         let took = listing.since.elapsed();
