@@ -109,11 +109,11 @@ mod tests {
 
     #[test]
     fn what_has_no_name_is_told_by_its_id_and_a_volume_by_its_own() {
-        let id = "4f1cd0".repeat(11)[..64].to_owned();
+        let id = "4f1cd04f".repeat(8);
         for (kind, id, name, about) in [
             ("container", id.as_str(), "shop-web-1", "shop-web-1"),
-            ("container", id.as_str(), "", "4f1cd04f1cd0"),
-            ("volume", id.as_str(), "", "4f1cd04f1cd0"),
+            ("container", id.as_str(), "", "4f1cd04f4f1c"),
+            ("volume", id.as_str(), "", "4f1cd04f4f1c"),
             ("volume", "wharf-proxy-acme", "", "wharf-proxy-acme"),
             ("container", "x", "", "x"),
         ] {

@@ -94,8 +94,8 @@ fn main() {
     row(&what("store, for each command"), format!("{each:.1} kB"), &wanted, Some(each / KEPT));
     row(&what("log of the reconciler"), hourly(&log, "MB"), "", None);
 
-    // In the end every command has come to an end.
-    wait("all commands end", || {
+    // In the end every command has come to an end. What died again and again is started after a pause of up to five minutes.
+    common::wait_for("all commands end", Duration::from_secs(8 * 60), || {
         let all: serde_json::Value = serde_json::from_str(&place.run(&["ops", "--json"])).unwrap();
         let is_open = |state: &str| ["accepted", "running", "rolling_back"].contains(&state);
         !all.as_array().unwrap().iter().any(|operation| is_open(operation["state"].as_str().unwrap()))

@@ -56,10 +56,15 @@ pub fn ms(duration: Duration) -> f64 {
 }
 
 /// Waits, blocking, until `what` holds. Fails after a minute.
-pub fn wait(about: &str, mut what: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
+pub fn wait(about: &str, what: impl FnMut() -> bool) {
+    wait_for(about, Duration::from_secs(60), what);
+}
+
+/// The same with another patience.
+pub fn wait_for(about: &str, patience: Duration, mut what: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
     while !what() {
-        assert!(Instant::now() < until, "{about}: not within a minute");
+        assert!(Instant::now() < until, "{about}: not within {} s", patience.as_secs());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
