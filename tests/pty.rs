@@ -443,7 +443,7 @@ fn demo(rows: u16) -> (Pty, tempfile::TempDir) {
 /// was meant for another plan.
 fn apply(pty: &mut Pty, accepted: &str) {
     pty.wait_text("STEPS");
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         pty.type_bytes(b"\r");
         let next = Instant::now() + Duration::from_secs(2);

@@ -12,7 +12,7 @@ use std::{
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// Nothing that is waited for takes longer on a machine that works.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A program in a pseudo-terminal.
 pub struct Pty {
