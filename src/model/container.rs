@@ -38,23 +38,6 @@ pub struct Container {
 }
 
 impl Container {
-    /// Keeps the texts of what was known before where they say the same. They are held in many places, for as long as the
-    /// container is there: another set of them with each list would be spread over memory that could be given back.
-    pub(crate) fn share(&mut self, before: &Self) {
-        fn keep<T: Clone + PartialEq>(new: &mut T, before: &T) {
-            if new == before {
-                new.clone_from(before);
-            }
-        }
-        keep(&mut self.id, &before.id);
-        keep(&mut self.name, &before.name);
-        keep(&mut self.image, &before.image);
-        keep(&mut self.image_id, &before.image_id);
-        keep(&mut self.owner, &before.owner);
-        keep(&mut self.ports, &before.ports);
-        keep(&mut self.networks, &before.networks);
-    }
-
     /// True when its process can be talked with.
     pub fn is_running(&self) -> bool {
         self.state == ContainerState::Running

@@ -145,10 +145,7 @@ impl HostView {
 }
 
 fn replace<T: PartialEq>(slot: &mut T, new: T) -> bool {
-    // What is the same stays where it is in memory, beside what came with it.
     let changed = *slot != new;
-    if changed {
-        *slot = new;
-    }
+    *slot = new;
     changed
 }

@@ -57,7 +57,7 @@ impl<'a> Order<'a> {
     /// Who still runs and needs a service that is taken away together with it; none when it may go.
     pub fn caller(&self, views: &Views<'a>, key: &ServiceKey) -> Option<&'a ServiceKey> {
         // What cannot be seen now is not waited for: it may never come back.
-        let alive = |standing: Standing| standing.is_alive() || standing == Standing::Removing;
+        let alive = |standing: Standing| standing.is_alive() || standing.may_go();
         let runs = |key: &&ServiceKey| {
             views
                 .get(key)

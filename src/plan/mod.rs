@@ -53,6 +53,7 @@ mod routes;
 mod scale;
 mod spare;
 mod standing;
+mod surplus;
 mod targets;
 mod tidy;
 mod traffic;

@@ -258,7 +258,7 @@ impl Told<'_, '_> {
         }
         let copies = || view.into_iter().flat_map(|view| &view.unwanted).filter(|(seen, _)| seen.of.key.slot == slot);
         let live: Vec<&Copy<'_>> = copies().filter(|(seen, _)| seen.live).collect();
-        if live.iter().any(|(_, standing)| matches!(standing, Standing::Removing | Standing::Doubtful { .. })) {
+        if live.iter().any(|(_, standing)| standing.may_go()) {
             return step(&what, StepState::Running, "stopping");
         }
         let draining = live

@@ -55,6 +55,11 @@ impl Standing {
         )
     }
 
+    /// On its way out, surely or perhaps.
+    pub fn may_go(self) -> bool {
+        matches!(self, Self::Removing | Self::Doubtful { .. })
+    }
+
     /// In words, as in `health of web.4 (starting)`.
     pub fn words(self) -> String {
         match self {

@@ -178,12 +178,14 @@ fn members_of(work: &Work<'_, '_>, backend: &BackendName) -> Members {
         let drains = work.next.drains.contains(&(seen.host.name.clone(), seen.container.id.clone()));
         // A host that is given up for lost has been replaced. When it returns, its containers do before their links.
         let is_lost = is_surplus && matches!(work.index.sight_of(seen.host), Sight::Down { .. });
-        if drains || is_lost || matches!(standing, Standing::Removing | Standing::Doubtful { .. }) {
+        if drains || is_lost || *standing == Standing::Removing {
             members.servers.insert(name, server);
         } else if is_well(seen, *standing) {
             server.duty = Duty::Serving;
             members.servers.insert(name, server);
-        } else if standing.is_alive() && was_ready(work, backend, &name) {
+        } else if matches!(standing, Standing::Doubtful { .. })
+            || (standing.is_alive() && was_ready(work, backend, &name))
+        {
             unwell.push((name, server));
         } else if matches!(standing, Standing::Starting { .. }) {
             server.duty = Duty::Awaited;

@@ -5,6 +5,8 @@ mod adopt;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod doubtful;
+#[cfg(test)]
 mod exposed;
 #[cfg(test)]
 mod fake;

@@ -285,11 +285,8 @@ impl Watch<'_> {
         }
         self.looks.remove(&id);
         match found {
-            Ok(mut container) => {
+            Ok(container) => {
                 self.heard();
-                if let Some(known) = self.actor.known.get(&container.id) {
-                    container.share(known);
-                }
                 // What was told of it goes by the engine's id; an event could name it by something else.
                 let id = container.id.clone();
                 let before = self.actor.known.insert(id, container.clone());
@@ -318,7 +315,7 @@ impl Watch<'_> {
         let (at, now) = (self.actor.options.clock.now(), self.session.engine_now());
         let Some(listing) = self.listing.take() else { return };
         self.later.clear();
-        // In place: a thousand hosts are listed every few minutes, and next to nothing of it is new.
+        // In place: next to nothing of a list is new.
         let known = &mut self.actor.known;
         let mut there: HashSet<ContainerId> = HashSet::with_capacity(list.len());
         for mut container in list {
@@ -333,7 +330,6 @@ impl Watch<'_> {
             } else {
                 if let Some(before) = before {
                     settle(&mut container, before, now);
-                    container.share(before);
                 }
                 if wants_a_look(&container, before, now) {
                     self.later.push_back(id.clone());
